@@ -1,0 +1,40 @@
+//! One REST method of Bitrix24 is one struct: its fields are the parameters, upper-case as the documentation writes them.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The rights that an application asks of a portal, as Bitrix24 spells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Methods that every application may call.
+    Base,
+    Bizproc,
+    Crm,
+    Im,
+    ImOpenLines,
+    Placement,
+    UserBrief,
+}
+
+impl Scope {
+    /// None for the methods that need no scope.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Base => None,
+            Self::Bizproc => Some("bizproc"),
+            Self::Crm => Some("crm"),
+            Self::Im => Some("im"),
+            Self::ImOpenLines => Some("imopenlines"),
+            Self::Placement => Some("placement"),
+            Self::UserBrief => Some("user_brief"),
+        }
+    }
+}
+
+/// A REST method. `Output` is what stands in `result`.
+pub trait Method: Serialize + Sync {
+    type Output: DeserializeOwned;
+    const NAME: &'static str;
+    const SCOPE: Scope;
+    /// May be sent again after an uncertain failure without doing it twice.
+    const REPEATABLE: bool = false;
+}

@@ -1,0 +1,1 @@
+//! ChatApp HTTP API.

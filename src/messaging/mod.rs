@@ -1,0 +1,252 @@
+//! Speaks messengers.
+//!
+//! Who is who: a *core* reaches messengers for us: ChatApp's HTTP API (`chatapp/`) or the messengers' own official APIs
+//! spoken by this binary (`embedded/`). Each core is a [`MessagingCore`]: it converts between our words and the wire, and
+//! decides nothing. Order, duplicates, echo and mapping belong to `relay`. This module names neither `db` nor `web`; what a
+//! core must remember (ChatApp's rotating tokens) it asks of a [`TokenStore`] that the trunk gives it.
+
+pub mod chatapp;
+pub mod embedded;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    clock::Millis,
+    domain::{
+        capabilities::Capabilities,
+        connector::Connector,
+        failure::Failure,
+        ids::{ChannelId, LoginId},
+    },
+    secret::Secret,
+};
+
+/// Which core serves a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoreKind {
+    Chatapp,
+    Embedded,
+}
+
+impl CoreKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chatapp => "chatapp",
+            Self::Embedded => "embedded",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Chatapp, Self::Embedded]
+            .into_iter()
+            .find(|core| core.name() == name)
+    }
+}
+
+/// A channel as its core needs it for a call.
+#[derive(Clone, Debug)]
+pub struct ChannelRef {
+    pub id: ChannelId,
+    pub connector: Connector,
+    /// How the core names the channel: ChatApp `<licenseId>/<messengerType>`, Telegram the bot's numeric id.
+    pub account: String,
+    /// ChatApp: whose tokens to use.
+    pub login: Option<LoginId>,
+    /// Embedded cores: the bot's token.
+    pub secret: Secret,
+}
+
+/// One thing to send: a text, or a file with its caption. The text is in the messenger's own markup already.
+#[derive(Clone, Debug)]
+pub enum Outgoing {
+    Text(String),
+    File(OutgoingFile),
+}
+
+#[derive(Clone, Debug)]
+pub struct OutgoingFile {
+    pub name: String,
+    pub mime: String,
+    pub caption: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Names one transfer for ever: the same key is sent again when the transfer is repeated, and a core that can tell
+/// does not send twice. ChatApp gives it back as `fromApp.tracking`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(pub String);
+
+/// The core has accepted a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The messenger's ids of what was sent, in order.
+    pub ids: Vec<String>,
+    /// The canonical id of the conversation, when the core names one (a bare phone becomes a chat id).
+    pub peer: Option<String>,
+}
+
+/// Where a file of a message can be fetched (again): a public link, or the messenger's file id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Url(String),
+    TelegramFile(String),
+}
+
+/// A file that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingFile {
+    pub origin: Origin,
+    /// With an extension; made up from the kind when the messenger gives none.
+    pub name: String,
+    pub mime: String,
+    pub size: Option<u64>,
+}
+
+/// The person outside, as the messenger describes him; everything but the id may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Stable for this person in this kind of messenger.
+    pub id: String,
+    pub name: Option<String>,
+    /// E.164 with `+`.
+    pub phone: Option<String>,
+    /// Without `@`.
+    pub username: Option<String>,
+    /// A link to the person in the messenger.
+    pub link: Option<String>,
+    pub picture: Option<Origin>,
+}
+
+/// Who wrote a message that a core reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    Client,
+    /// Sent through the API; the key that we gave, if it was us.
+    Api {
+        tracking: Option<String>,
+    },
+    /// Written on the business's own phone or in the core's own window.
+    Phone,
+}
+
+/// A message as a core reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomingMessage {
+    /// The messenger's id of the message, unique inside the channel's conversation.
+    pub id: String,
+    /// How the messenger names the conversation.
+    pub peer: String,
+    pub group: bool,
+    pub author: Author,
+    pub person: Person,
+    pub at: i64,
+    /// BB-code, with what the client typed neutralised.
+    pub text: String,
+    pub files: Vec<IncomingFile>,
+}
+
+/// How far an outgoing message has come. Only ever forward.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    Sent,
+    Delivered,
+    Read,
+    Failed { reason: String },
+}
+
+/// The decoded thing from a core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoreEvent {
+    Message(Box<IncomingMessage>),
+    Status {
+        message: String,
+        tracking: Option<String>,
+        progress: Progress,
+        at: i64,
+    },
+    /// Something that we do not (yet) understand; `kind` is the core's word for it. The inbox keeps the raw item.
+    Other {
+        kind: String,
+    },
+}
+
+/// One item of a webhook or of a poll: its key for recognising repeats, and its raw form for the inbox.
+#[derive(Clone, Debug)]
+pub struct RawItem {
+    /// Unique inside the channel: the same item delivered again has the same key.
+    pub key: String,
+    pub body: Value,
+}
+
+/// The body is not what the core sends.
+#[derive(Debug, thiserror::Error)]
+#[error("not understood: {0}")]
+pub struct Malformed(pub String);
+
+/// A file being fetched: its bytes, at most the channel's download limit.
+#[derive(Debug)]
+pub struct Fetched {
+    pub bytes: Vec<u8>,
+    /// As the other side declares it.
+    pub mime: Option<String>,
+}
+
+/// The messenger side: where outside chats live.
+#[async_trait]
+pub trait MessagingCore: Send + Sync {
+    /// What channels of this kind can do on this core; asked before every send.
+    fn capabilities(&self, connector: Connector) -> Capabilities;
+
+    /// Sends one thing into a conversation (`peer` is a conversation id or a bare address).
+    async fn send(
+        &self,
+        channel: &ChannelRef,
+        peer: &str,
+        what: &Outgoing,
+        key: &IdempotencyKey,
+    ) -> Result<Sent, Failure>;
+
+    /// Fetches a file that came with a message.
+    async fn fetch(&self, channel: &ChannelRef, origin: &Origin) -> Result<Fetched, Failure>;
+
+    /// Cuts a webhook's body into items; no IO. One item is one inbox row.
+    fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed>;
+
+    /// Understands one item; no IO. Never fails for an unknown kind.
+    fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed>;
+}
+
+/// ChatApp's tokens of one login, as they are stored (sealed) by the trunk.
+#[derive(Clone, Debug)]
+pub struct LoginTokens {
+    pub access: Secret,
+    pub access_until: Millis,
+    pub refresh: Secret,
+    pub refresh_until: Millis,
+    /// Grows with every rotation; the store refuses to overwrite a newer one.
+    pub version: i64,
+}
+
+/// Remembers tokens across restarts and nodes.
+#[async_trait]
+pub trait TokenStore: Send + Sync {
+    async fn load(&self, login: LoginId) -> Result<LoginTokens, Failure>;
+
+    /// Stores rotated tokens if nobody did since `version`; false when somebody was faster.
+    async fn swap(
+        &self,
+        login: LoginId,
+        version: i64,
+        tokens: &LoginTokens,
+    ) -> Result<bool, Failure>;
+
+    /// The core refuses these credentials for good: a person must log in again.
+    async fn mark_dead(&self, login: LoginId) -> Result<(), Failure>;
+}
