@@ -57,13 +57,8 @@ impl Clock {
     }
 
     pub fn now(&self) -> Millis {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the clock that everybody else asks"
-        )]
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis(millis(since).saturating_add(self.offset_ms.load(Ordering::Relaxed)))
     }
 

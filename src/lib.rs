@@ -2,7 +2,10 @@
 
 pub mod b24;
 pub mod clock;
+pub mod config;
+pub mod db;
 pub mod domain;
 pub mod messaging;
 pub mod outgoing;
 pub mod secret;
+pub mod telemetry;

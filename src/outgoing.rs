@@ -58,11 +58,7 @@ impl OutgoingError {
 impl From<reqwest::Error> for OutgoingError {
     /// reqwest's own text may hold the URL, and URLs of files and bots are secrets: only the kind is kept.
     fn from(error: reqwest::Error) -> Self {
-        if error.is_connect() || error.is_builder() {
-            Self::Connect
-        } else {
-            Self::NoAnswer
-        }
+        if error.is_connect() || error.is_builder() { Self::Connect } else { Self::NoAnswer }
     }
 }
 
@@ -77,11 +73,7 @@ impl Guard {
     /// Reads `ALLOW_HOSTS`: host names, addresses and networks.
     pub fn new<S: AsRef<str>>(allowed: &[S]) -> Self {
         let mut guard = Self::default();
-        for entry in allowed
-            .iter()
-            .map(|e| e.as_ref().trim())
-            .filter(|e| !e.is_empty())
-        {
+        for entry in allowed.iter().map(|e| e.as_ref().trim()).filter(|e| !e.is_empty()) {
             if let Ok(network) = IpNet::from_str(entry) {
                 guard.networks.push(network);
             } else if let Ok(address) = IpAddr::from_str(entry) {
@@ -94,17 +86,11 @@ impl Guard {
     }
 
     fn allows_name(&self, name: &str) -> bool {
-        self.hosts
-            .iter()
-            .any(|host| host.eq_ignore_ascii_case(name))
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
     }
 
     fn allows_address(&self, address: IpAddr) -> bool {
-        is_public(address)
-            || self
-                .networks
-                .iter()
-                .any(|network| network.contains(&address))
+        is_public(address) || self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// Checks what can be checked before a name is resolved.
@@ -118,11 +104,7 @@ impl Guard {
             Some(Host::Domain(_)) => return Ok(()),
             None => return Err(OutgoingError::NotHttp),
         };
-        if self.allows_address(address) {
-            Ok(())
-        } else {
-            Err(OutgoingError::Forbidden)
-        }
+        if self.allows_address(address) { Ok(()) } else { Err(OutgoingError::Forbidden) }
     }
 }
 
@@ -154,9 +136,9 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
 fn is_public_v6(v6: Ipv6Addr) -> bool {
     match v6.segments() {
         // v4-mapped, NAT64 and 6to4 addresses carry an IPv4 address
-        [0, 0, 0, 0, 0, 0xffff, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x2002, high, low, ..] => is_public_v4(embedded_v4(high, low)),
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            is_public_v4(embedded_v4(high, low))
+        }
         // documentation; Teredo
         [0x2001, 0xdb8 | 0, ..] => false,
         // global unicast
@@ -179,13 +161,9 @@ impl Resolve for GuardedResolver {
             let host = name.as_str().to_owned();
             let any = guard.allows_name(&host);
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found
-                .filter(|address| any || guard.allows_address(address.ip()))
-                .collect();
+            let allowed: Vec<SocketAddr> = found.filter(|address| any || guard.allows_address(address.ip())).collect();
             if allowed.is_empty() {
-                return Err(Box::<dyn std::error::Error + Send + Sync>::from(
-                    OutgoingError::Forbidden,
-                ));
+                return Err(Box::<dyn std::error::Error + Send + Sync>::from(OutgoingError::Forbidden));
             }
             let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)
@@ -205,10 +183,7 @@ impl Outgoing {
         // A second call finds a provider installed: that is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let guard = Arc::new(guard);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the guarded client that the others are sent to"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "this is the guarded client that the others are sent to")]
         let client = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
@@ -222,11 +197,7 @@ impl Outgoing {
     }
 
     /// A request to a checked URL. Redirects are not followed: see [`Outgoing::download`] and `b24::transport`.
-    pub fn request(
-        &self,
-        method: Method,
-        url: Url,
-    ) -> Result<reqwest::RequestBuilder, OutgoingError> {
+    pub fn request(&self, method: Method, url: Url) -> Result<reqwest::RequestBuilder, OutgoingError> {
         self.guard.check(&url)?;
         Ok(self.client.request(method, url))
     }
@@ -242,11 +213,7 @@ impl Outgoing {
     /// Fetches a file, following at most five redirects, each checked like the first address.
     pub async fn download(&self, mut url: Url) -> Result<Response, OutgoingError> {
         for _ in 0..=MAX_REDIRECTS {
-            let response = self
-                .get(url.clone())?
-                .header(header::ACCEPT, "*/*")
-                .send()
-                .await?;
+            let response = self.get(url.clone())?.header(header::ACCEPT, "*/*").send().await?;
             let Some(next) = redirect_target(&url, &response) else {
                 return Ok(response);
             };
@@ -331,14 +298,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_resolves_inside_is_refused() {
         let outgoing = Outgoing::new(Guard::default()).unwrap();
-        let answer = outgoing
-            .get(Url::parse("http://localhost:9/").unwrap())
-            .unwrap()
-            .send()
-            .await;
-        assert!(matches!(
-            answer.map_err(OutgoingError::from),
-            Err(OutgoingError::Connect)
-        ));
+        let answer = outgoing.get(Url::parse("http://localhost:9/").unwrap()).unwrap().send().await;
+        assert!(matches!(answer.map_err(OutgoingError::from), Err(OutgoingError::Connect)));
     }
 }

@@ -97,14 +97,8 @@ struct Master {
 impl Master {
     fn new(secret: &Secret) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"chatapp-server/1");
-        let id = digest::digest(
-            &digest::SHA256,
-            format!("key-id:{}", secret.expose()).as_bytes(),
-        );
-        Self {
-            id: hex(id.as_ref().get(..4).unwrap_or_default()),
-            prk: salt.extract(secret.expose().as_bytes()),
-        }
+        let id = digest::digest(&digest::SHA256, format!("key-id:{}", secret.expose()).as_bytes());
+        Self { id: hex(id.as_ref().get(..4).unwrap_or_default()), prk: salt.extract(secret.expose().as_bytes()) }
     }
 
     fn derive(&self, purpose: Purpose) -> Result<[u8; 32], SealError> {
@@ -122,9 +116,7 @@ impl Master {
 pub enum SealError {
     #[error("no key could be derived")]
     Key,
-    #[error(
-        "the value is sealed with an unknown key `{0}`: was APP_SECRET changed without APP_SECRET_OLD?"
-    )]
+    #[error("the value is sealed with an unknown key `{0}`: was APP_SECRET changed without APP_SECRET_OLD?")]
     UnknownKey(String),
     #[error("the sealed value is damaged or belongs to another row")]
     Damaged,
@@ -132,51 +124,30 @@ pub enum SealError {
 
 impl Keys {
     pub fn new(secret: &Secret, old: Option<&Secret>) -> Self {
-        Self {
-            current: Master::new(secret),
-            old: old.map(Master::new),
-        }
+        Self { current: Master::new(secret), old: old.map(Master::new) }
     }
 
     /// Seals a value for one place (`table.column/row`); the same place must be named to open it.
     /// Form: `v1.<key id>.<base64url nonce ‖ ciphertext ‖ tag>`.
     pub fn seal(&self, place: &str, value: &Secret) -> Result<String, SealError> {
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new()
-            .fill(&mut nonce)
-            .map_err(|ring::error::Unspecified| SealError::Key)?;
+        SystemRandom::new().fill(&mut nonce).map_err(|ring::error::Unspecified| SealError::Key)?;
         let key = aead_key(&self.current)?;
         let mut sealed = value.expose().as_bytes().to_vec();
-        key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(place.as_bytes()),
-            &mut sealed,
-        )
-        .map_err(|ring::error::Unspecified| SealError::Key)?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.as_bytes()), &mut sealed)
+            .map_err(|ring::error::Unspecified| SealError::Key)?;
         let mut bytes = nonce.to_vec();
         bytes.append(&mut sealed);
-        Ok(format!(
-            "v1.{}.{}",
-            self.current.id,
-            URL_SAFE_NO_PAD.encode(bytes)
-        ))
+        Ok(format!("v1.{}.{}", self.current.id, URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     /// Opens what [`Keys::seal`] made for the same place.
     pub fn open(&self, place: &str, sealed: &str) -> Result<Secret, SealError> {
-        let (id, body) = sealed
-            .strip_prefix("v1.")
-            .and_then(|rest| rest.split_once('.'))
-            .ok_or(SealError::Damaged)?;
+        let (id, body) = sealed.strip_prefix("v1.").and_then(|rest| rest.split_once('.')).ok_or(SealError::Damaged)?;
         let master = self.master(id)?;
-        let mut bytes = URL_SAFE_NO_PAD
-            .decode(body)
-            .map_err(|_not_base64| SealError::Damaged)?;
-        let (nonce, sealed) = bytes
-            .split_at_mut_checked(NONCE_LEN)
-            .ok_or(SealError::Damaged)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce)
-            .map_err(|ring::error::Unspecified| SealError::Damaged)?;
+        let mut bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_not_base64| SealError::Damaged)?;
+        let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|ring::error::Unspecified| SealError::Damaged)?;
         let opened = aead_key(master)?
             .open_in_place(nonce, Aad::from(place.as_bytes()), sealed)
             .map_err(|ring::error::Unspecified| SealError::Damaged)?;
@@ -188,37 +159,27 @@ impl Keys {
         if self.current.id == id {
             return Ok(&self.current);
         }
-        self.old
-            .as_ref()
-            .filter(|old| old.id == id)
-            .ok_or_else(|| SealError::UnknownKey(id.to_owned()))
+        self.old.as_ref().filter(|old| old.id == id).ok_or_else(|| SealError::UnknownKey(id.to_owned()))
     }
 
     /// The raw key of a purpose for signing, newest first.
     pub fn signing(&self, purpose: Purpose) -> Result<Vec<[u8; 32]>, SealError> {
-        std::iter::once(&self.current)
-            .chain(&self.old)
-            .map(|m| m.derive(purpose))
-            .collect()
+        std::iter::once(&self.current).chain(&self.old).map(|m| m.derive(purpose)).collect()
     }
 }
 
 fn aead_key(master: &Master) -> Result<LessSafeKey, SealError> {
     let key = master.derive(Purpose::Seal)?;
-    UnboundKey::new(&CHACHA20_POLY1305, &key)
-        .map(LessSafeKey::new)
-        .map_err(|ring::error::Unspecified| SealError::Key)
+    UnboundKey::new(&CHACHA20_POLY1305, &key).map(LessSafeKey::new).map_err(|ring::error::Unspecified| SealError::Key)
 }
 
 /// Lower-case hexadecimal text of bytes.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// SHA-256 of a secret, as it is kept where only a comparison is needed.
@@ -229,9 +190,7 @@ pub fn fingerprint(value: &str) -> String {
 /// A random text of `bytes` random bytes, safe in a URL path.
 pub fn random_token(bytes: usize) -> Result<String, SealError> {
     let mut buffer = vec![0; bytes];
-    SystemRandom::new()
-        .fill(&mut buffer)
-        .map_err(|ring::error::Unspecified| SealError::Key)?;
+    SystemRandom::new().fill(&mut buffer).map_err(|ring::error::Unspecified| SealError::Key)?;
     Ok(URL_SAFE_NO_PAD.encode(buffer))
 }
 
@@ -239,13 +198,8 @@ pub fn random_token(bytes: usize) -> Result<String, SealError> {
 pub fn random_id(length: usize) -> Result<String, SealError> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut buffer = vec![0; length];
-    SystemRandom::new()
-        .fill(&mut buffer)
-        .map_err(|ring::error::Unspecified| SealError::Key)?;
-    Ok(buffer
-        .iter()
-        .filter_map(|byte| LETTERS.get(usize::from(byte % 32)).copied().map(char::from))
-        .collect())
+    SystemRandom::new().fill(&mut buffer).map_err(|ring::error::Unspecified| SealError::Key)?;
+    Ok(buffer.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)).copied().map(char::from)).collect())
 }
 
 #[cfg(test)]
@@ -258,17 +212,9 @@ mod tests {
 
     #[test]
     fn a_sealed_value_opens_only_at_its_own_place() {
-        let sealed = keys()
-            .seal("grants.access/1", &Secret::new("token"))
-            .unwrap();
-        assert_eq!(
-            keys().open("grants.access/1", &sealed).unwrap().expose(),
-            "token"
-        );
-        assert!(matches!(
-            keys().open("grants.access/2", &sealed),
-            Err(SealError::Damaged)
-        ));
+        let sealed = keys().seal("grants.access/1", &Secret::new("token")).unwrap();
+        assert_eq!(keys().open("grants.access/1", &sealed).unwrap().expose(), "token");
+        assert!(matches!(keys().open("grants.access/2", &sealed), Err(SealError::Damaged)));
     }
 
     #[test]
@@ -277,10 +223,7 @@ mod tests {
         let rotated = Keys::new(&Secret::new("two"), Some(&Secret::new("one")));
         assert_eq!(rotated.open("p", &sealed).unwrap().expose(), "token");
         let strange = Keys::new(&Secret::new("three"), None);
-        assert!(matches!(
-            strange.open("p", &sealed),
-            Err(SealError::UnknownKey(_))
-        ));
+        assert!(matches!(strange.open("p", &sealed), Err(SealError::UnknownKey(_))));
     }
 
     #[test]

@@ -47,17 +47,11 @@ connectors! {
 impl Connector {
     /// Reads a connector id as portals send it back.
     pub fn from_id(id: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|connector| connector.id() == id)
+        Self::ALL.iter().copied().find(|connector| connector.id() == id)
     }
 
     pub fn from_short(short: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|connector| connector.short() == short)
+        Self::ALL.iter().copied().find(|connector| connector.short() == short)
     }
 }
 

@@ -83,32 +83,17 @@ impl Told {
 impl Failure {
     /// It did not happen and never will.
     pub fn permanent(told: Told, cause: impl fmt::Display) -> Self {
-        Self {
-            retry: Retry::Never,
-            certain: true,
-            told,
-            cause: cause.to_string(),
-        }
+        Self { retry: Retry::Never, certain: true, told, cause: cause.to_string() }
     }
 
     /// It did not happen; the schedule says when to try again.
     pub fn transient(cause: impl fmt::Display) -> Self {
-        Self {
-            retry: Retry::Backoff,
-            certain: true,
-            told: Told::Unavailable,
-            cause: cause.to_string(),
-        }
+        Self { retry: Retry::Backoff, certain: true, told: Told::Unavailable, cause: cause.to_string() }
     }
 
     /// The request went out and no answer was seen.
     pub fn unknown(cause: impl fmt::Display) -> Self {
-        Self {
-            retry: Retry::Backoff,
-            certain: false,
-            told: Told::Unavailable,
-            cause: cause.to_string(),
-        }
+        Self { retry: Retry::Backoff, certain: false, told: Told::Unavailable, cause: cause.to_string() }
     }
 
     #[must_use]

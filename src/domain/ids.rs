@@ -95,8 +95,7 @@ impl PortalId {
     /// Reads a `member_id` from outside: 1–64 letters and digits (the cloud and the boxed edition send 32 hexadecimal
     /// digits; nothing promises it).
     pub fn parse(text: &str) -> Option<Self> {
-        let fits =
-            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
         fits.then(|| Self(text.to_owned()))
     }
 }
@@ -104,10 +103,7 @@ impl PortalId {
 impl ChannelId {
     /// Reads a channel id from a path.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=16).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let fits = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         fits.then(|| Self(text.to_owned()))
     }
 }
@@ -128,10 +124,7 @@ impl ExternalChatId {
             && !peer.contains('|')
             && !peer.chars().any(char::is_control)
             && channel.0.len() + 1 + peer.chars().count() <= 100;
-        fits.then(|| Self {
-            channel,
-            peer: peer.to_owned(),
-        })
+        fits.then(|| Self { channel, peer: peer.to_owned() })
     }
 
     pub fn parse(text: &str) -> Option<Self> {

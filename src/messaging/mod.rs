@@ -40,9 +40,7 @@ impl CoreKind {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Chatapp, Self::Embedded]
-            .into_iter()
-            .find(|core| core.name() == name)
+        [Self::Chatapp, Self::Embedded].into_iter().find(|core| core.name() == name)
     }
 }
 
@@ -240,12 +238,7 @@ pub trait TokenStore: Send + Sync {
     async fn load(&self, login: LoginId) -> Result<LoginTokens, Failure>;
 
     /// Stores rotated tokens if nobody did since `version`; false when somebody was faster.
-    async fn swap(
-        &self,
-        login: LoginId,
-        version: i64,
-        tokens: &LoginTokens,
-    ) -> Result<bool, Failure>;
+    async fn swap(&self, login: LoginId, version: i64, tokens: &LoginTokens) -> Result<bool, Failure>;
 
     /// The core refuses these credentials for good: a person must log in again.
     async fn mark_dead(&self, login: LoginId) -> Result<(), Failure>;

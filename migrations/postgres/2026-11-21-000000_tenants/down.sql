@@ -1,0 +1,16 @@
+DROP TABLE attempt;
+DROP TABLE delivery;
+DROP TABLE run;
+DROP TABLE part;
+DROP TABLE media;
+DROP TABLE message;
+DROP TABLE chat;
+DROP TABLE contact;
+DROP TABLE inbox;
+DROP TABLE binding;
+DROP TABLE channel;
+DROP TABLE login;
+DROP TABLE provision;
+DROP TABLE grants;
+DROP TABLE installation;
+DROP TABLE portal;

@@ -1,0 +1,193 @@
+//! Bindings: which channel feeds which Open Channel of which installation. One account feeds only one line, and one line
+//! takes one account per connector; the table's unique keys hold both.
+
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
+    result::{DatabaseErrorKind, Error},
+};
+
+use super::{Db, DbError, DbResult, schema::binding, stored_enum};
+use crate::{
+    clock::Millis,
+    domain::{
+        connector::Connector,
+        ids::{BindingId, ChannelId, InstallationId, PortalId},
+    },
+};
+
+stored_enum! {
+    BindingState {
+        Active = "active",
+        /// The portal says that the line or the connector on it is switched off.
+        Off = "off",
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Binding {
+    pub id: BindingId,
+    pub portal: PortalId,
+    pub installation: InstallationId,
+    pub channel: ChannelId,
+    pub connector: Connector,
+    pub line: i64,
+    pub line_name: String,
+    /// Whether this line puts the operator's name before his texts.
+    pub signature: bool,
+    pub state: BindingState,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewBinding {
+    pub installation: InstallationId,
+    pub channel: ChannelId,
+    pub connector: Connector,
+    pub line: i64,
+    pub line_name: String,
+    pub signature: bool,
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: i64,
+    portal_id: String,
+    installation_id: i64,
+    channel_id: String,
+    connector: String,
+    line: i64,
+    line_name: String,
+    signature: bool,
+    state: String,
+    _created_at: i64,
+    _changed_at: i64,
+}
+
+impl TryFrom<Row> for Binding {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: BindingId(row.id),
+            portal: PortalId(row.portal_id),
+            installation: InstallationId(row.installation_id),
+            channel: ChannelId(row.channel_id),
+            connector: Connector::from_id(&row.connector)
+                .ok_or_else(|| DbError::Corrupt(format!("binding {}: connector", row.id)))?,
+            line: row.line,
+            line_name: row.line_name,
+            signature: row.signature,
+            state: BindingState::read(&row.state)?,
+        })
+    }
+}
+
+impl Db {
+    /// False when the line or the channel is taken already.
+    pub async fn binding_add(&self, portal: &PortalId, new: NewBinding, now: Millis) -> DbResult<bool> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let added = diesel::insert_into(binding::table)
+                .values((
+                    binding::portal_id.eq(portal),
+                    binding::installation_id.eq(new.installation.0),
+                    binding::channel_id.eq(new.channel.0),
+                    binding::connector.eq(new.connector.id()),
+                    binding::line.eq(new.line),
+                    binding::line_name.eq(new.line_name),
+                    binding::signature.eq(new.signature),
+                    binding::state.eq(BindingState::Active.text()),
+                    binding::created_at.eq(now.0),
+                    binding::changed_at.eq(now.0),
+                ))
+                .execute(conn);
+            match added {
+                Ok(_one) => Ok(true),
+                Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                    Err(DbError::Query(Error::RollbackTransaction))
+                }
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+        .or_else(|error| {
+            if matches!(error, DbError::Query(Error::RollbackTransaction)) { Ok(false) } else { Err(error) }
+        })
+    }
+
+    pub async fn binding_on_line(
+        &self,
+        portal: &PortalId,
+        connector: Connector,
+        line: i64,
+    ) -> DbResult<Option<Binding>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let own =
+                binding::portal_id.eq(portal).and(binding::connector.eq(connector.id())).and(binding::line.eq(line));
+            binding::table.filter(own).first::<Row>(conn).optional()?.map(Binding::try_from).transpose()
+        })
+        .await
+    }
+
+    pub async fn binding_of_channel(&self, portal: &PortalId, channel: &ChannelId) -> DbResult<Option<Binding>> {
+        let (portal, channel) = (portal.0.clone(), channel.0.clone());
+        self.read(move |conn| {
+            let own = binding::portal_id.eq(portal).and(binding::channel_id.eq(channel));
+            binding::table.filter(own).first::<Row>(conn).optional()?.map(Binding::try_from).transpose()
+        })
+        .await
+    }
+
+    pub async fn binding_list(&self, portal: &PortalId) -> DbResult<Vec<Binding>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let rows: Vec<Row> = binding::table.filter(binding::portal_id.eq(portal)).order(binding::id).load(conn)?;
+            rows.into_iter().map(Binding::try_from).collect()
+        })
+        .await
+    }
+
+    pub async fn binding_set_state(
+        &self,
+        portal: &PortalId,
+        id: BindingId,
+        state: BindingState,
+        now: Millis,
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(portal)))
+                .set((binding::state.eq(state.text()), binding::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the portal's own settings of the line say now.
+    pub async fn binding_set_line(
+        &self,
+        portal: &PortalId,
+        id: BindingId,
+        (name, signature): (String, bool),
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(portal)))
+                .set((binding::line_name.eq(name), binding::signature.eq(signature)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn binding_remove(&self, portal: &PortalId, id: BindingId) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::delete(binding::table.find(id.0).filter(binding::portal_id.eq(portal))).execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,278 @@
+//! Channels: one connected messenger account each.
+
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
+};
+
+use super::{
+    Db, DbError, DbResult, on_each,
+    schema::{binding, channel},
+    stored_enum,
+};
+use crate::{
+    clock::Millis,
+    domain::{
+        connector::Connector,
+        ids::{ChannelId, LoginId, PortalId},
+    },
+    messaging::{ChannelRef, CoreKind},
+    secret::{Secret, constant_time_eq, fingerprint},
+};
+
+stored_enum! {
+    ChannelState {
+        Alive = "alive",
+        /// The core refuses the credentials: its deliveries are parked until a person connects it again.
+        Dead = "dead",
+    }
+}
+
+stored_enum! {
+    /// How the core's events reach us.
+    Intake {
+        None = "none",
+        Webhook = "webhook",
+        Polling = "polling",
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub id: ChannelId,
+    pub portal: PortalId,
+    pub core: CoreKind,
+    pub connector: Connector,
+    /// How the core names it; see [`ChannelRef::account`].
+    pub account: String,
+    pub title: String,
+    /// Where a client can write to it.
+    pub link: Option<String>,
+    pub login: Option<LoginId>,
+    /// End of the license's paid period.
+    pub valid_until: Option<Millis>,
+    secret: Option<String>,
+    webhook_hash: Option<String>,
+    pub intake: Intake,
+    /// The first update that a poll has not taken yet.
+    pub poll_offset: i64,
+    pub state: ChannelState,
+}
+
+/// What a core told about an account that it can serve.
+#[derive(Clone, Debug)]
+pub struct NewChannel {
+    pub id: ChannelId,
+    pub core: CoreKind,
+    pub connector: Connector,
+    pub account: String,
+    pub title: String,
+    pub link: Option<String>,
+    pub login: Option<LoginId>,
+    pub valid_until: Option<Millis>,
+    pub secret: Option<Secret>,
+}
+
+impl Channel {
+    /// Whether a webhook brought the secret that was registered last.
+    pub fn webhook_matches(&self, offered: &str) -> bool {
+        self.webhook_hash
+            .as_deref()
+            .is_some_and(|hash| constant_time_eq(hash.as_bytes(), fingerprint(offered).as_bytes()))
+    }
+}
+
+fn place(portal: &str, account: &str) -> String {
+    format!("channel.secret/{portal}/{account}")
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: String,
+    portal_id: String,
+    core: String,
+    connector: String,
+    account: String,
+    title: String,
+    link: Option<String>,
+    login_id: Option<i64>,
+    valid_until: Option<i64>,
+    secret_sealed: Option<String>,
+    webhook_hash: Option<String>,
+    intake: String,
+    poll_offset: i64,
+    state: String,
+    _created_at: i64,
+    _changed_at: i64,
+}
+
+impl TryFrom<Row> for Channel {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        let unknown = |what: &str| DbError::Corrupt(format!("channel {}: {what}", row.id));
+        Ok(Self {
+            core: CoreKind::from_name(&row.core).ok_or_else(|| unknown("core"))?,
+            connector: Connector::from_id(&row.connector).ok_or_else(|| unknown("connector"))?,
+            id: ChannelId(row.id),
+            portal: PortalId(row.portal_id),
+            account: row.account,
+            title: row.title,
+            link: row.link,
+            login: row.login_id.map(LoginId),
+            valid_until: row.valid_until.map(Millis),
+            secret: row.secret_sealed,
+            webhook_hash: row.webhook_hash,
+            intake: Intake::read(&row.intake)?,
+            poll_offset: row.poll_offset,
+            state: ChannelState::read(&row.state)?,
+        })
+    }
+}
+
+fn read_all(rows: Vec<Row>) -> DbResult<Vec<Channel>> {
+    rows.into_iter().map(Channel::try_from).collect()
+}
+
+impl Db {
+    /// The channel as its core needs it for a call.
+    pub fn channel_access(&self, channel: &Channel) -> DbResult<ChannelRef> {
+        let secret = match &channel.secret {
+            Some(sealed) => self.keys.open(&place(&channel.portal.0, &channel.account), sealed)?,
+            None => Secret::default(),
+        };
+        Ok(ChannelRef {
+            id: channel.id.clone(),
+            connector: channel.connector,
+            account: channel.account.clone(),
+            login: channel.login,
+            secret,
+        })
+    }
+
+    /// Adds an account, or brings what is known of it up to date (and back to life). Its id never changes.
+    pub async fn channel_put(&self, portal: &PortalId, new: NewChannel, now: Millis) -> DbResult<ChannelId> {
+        let sealed =
+            new.secret.as_ref().map(|value| self.keys.seal(&place(&portal.0, &new.account), value)).transpose()?;
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let changes = (
+                channel::title.eq(&new.title),
+                channel::link.eq(&new.link),
+                channel::login_id.eq(new.login.map(|login| login.0)),
+                channel::valid_until.eq(new.valid_until.map(|until| until.0)),
+                channel::secret_sealed.eq(&sealed),
+                channel::state.eq(ChannelState::Alive.text()),
+                channel::changed_at.eq(now.0),
+            );
+            let key = (
+                channel::id.eq(&new.id.0),
+                channel::portal_id.eq(&portal),
+                channel::core.eq(new.core.name()),
+                channel::connector.eq(new.connector.id()),
+                channel::account.eq(&new.account),
+                channel::intake.eq(Intake::None.text()),
+                channel::poll_offset.eq(0),
+                channel::created_at.eq(now.0),
+            );
+            on_each!(conn, |c| diesel::insert_into(channel::table)
+                .values((key, changes))
+                .on_conflict((channel::portal_id, channel::core, channel::connector, channel::account))
+                .do_update()
+                .set(changes)
+                .execute(c))?;
+            let own = channel::portal_id
+                .eq(portal)
+                .and(channel::core.eq(new.core.name()))
+                .and(channel::connector.eq(new.connector.id()))
+                .and(channel::account.eq(new.account));
+            Ok(ChannelId(channel::table.filter(own).select(channel::id).first(conn)?))
+        })
+        .await
+    }
+
+    pub async fn channel_get(&self, portal: &PortalId, id: &ChannelId) -> DbResult<Option<Channel>> {
+        let (portal, id) = (portal.0.clone(), id.0.clone());
+        self.read(move |conn| {
+            let own = channel::table.find(id).filter(channel::portal_id.eq(portal));
+            own.first::<Row>(conn).optional()?.map(Channel::try_from).transpose()
+        })
+        .await
+    }
+
+    /// For webhooks, whose path names only the channel; its secret is the proof, and the portal comes with the row.
+    pub async fn channel_any(&self, id: &ChannelId) -> DbResult<Option<Channel>> {
+        let id = id.0.clone();
+        self.read(move |conn| channel::table.find(id).first::<Row>(conn).optional()?.map(Channel::try_from).transpose())
+            .await
+    }
+
+    pub async fn channel_list(&self, portal: &PortalId) -> DbResult<Vec<Channel>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            read_all(channel::table.filter(channel::portal_id.eq(portal)).order(channel::created_at).load(conn)?)
+        })
+        .await
+    }
+
+    /// Channels that this server must ask for updates, of all portals.
+    pub async fn channel_polled(&self) -> DbResult<Vec<Channel>> {
+        self.read(move |conn| {
+            read_all(
+                channel::table
+                    .filter(channel::intake.eq(Intake::Polling.text()))
+                    .filter(channel::state.eq(ChannelState::Alive.text()))
+                    .filter(channel::id.eq_any(binding::table.select(binding::channel_id)))
+                    .load(conn)?,
+            )
+        })
+        .await
+    }
+
+    /// How events come from now on; with a webhook, the secret of its path.
+    pub async fn channel_set_intake(
+        &self,
+        portal: &PortalId,
+        id: &ChannelId,
+        intake: Intake,
+        secret: Option<&Secret>,
+    ) -> DbResult<()> {
+        let hash = secret.map(|secret| fingerprint(secret.expose()));
+        let (portal, id) = (portal.0.clone(), id.0.clone());
+        self.write(move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+                .set((channel::intake.eq(intake.text()), channel::webhook_hash.eq(hash)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn channel_set_offset(&self, portal: &PortalId, id: &ChannelId, offset: i64) -> DbResult<()> {
+        let (portal, id) = (portal.0.clone(), id.0.clone());
+        self.write(move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+                .set(channel::poll_offset.eq(offset))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn channel_set_state(
+        &self,
+        portal: &PortalId,
+        id: &ChannelId,
+        state: ChannelState,
+        now: Millis,
+    ) -> DbResult<()> {
+        let (portal, id) = (portal.0.clone(), id.0.clone());
+        self.write(move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+                .set((channel::state.eq(state.text()), channel::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,215 @@
+//! Chats and the people in them.
+
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
+    OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _,
+};
+
+use super::{
+    Db, DbResult,
+    conn::Conn,
+    on_each,
+    schema::{chat, contact},
+};
+use crate::{
+    clock::Millis,
+    domain::{
+        connector::Connector,
+        ids::{ChannelId, ChatId, PortalId},
+    },
+    messaging::Person,
+};
+
+/// A conversation with a client.
+#[derive(Clone, Debug, Queryable)]
+pub struct Chat {
+    id: i64,
+    _portal_id: String,
+    channel_id: String,
+    contact_id: Option<i64>,
+    pub peer: String,
+    /// The portal's own number of the chat, once its first message has arrived there.
+    pub b24_chat: Option<i64>,
+    pub b24_user: Option<i64>,
+    last_message_at: i64,
+    _created_at: i64,
+}
+
+impl Chat {
+    pub fn id(&self) -> ChatId {
+        ChatId(self.id)
+    }
+
+    pub fn channel(&self) -> ChannelId {
+        ChannelId(self.channel_id.clone())
+    }
+
+    pub fn last_message_at(&self) -> Millis {
+        Millis(self.last_message_at)
+    }
+}
+
+/// The person outside.
+#[derive(Clone, Debug, Queryable)]
+pub struct Contact {
+    id: i64,
+    _portal_id: String,
+    _connector: String,
+    /// Stable in this kind of messenger.
+    pub person: String,
+    pub name: Option<String>,
+    /// E.164 with `+`.
+    pub phone: Option<String>,
+    pub username: Option<String>,
+    pub link: Option<String>,
+    /// JSON of an [`crate::messaging::Origin`].
+    pub picture: Option<String>,
+    _created_at: i64,
+    _changed_at: i64,
+}
+
+/// The other side of a conversation, as a core or an address describes it.
+#[derive(Clone, Debug)]
+pub struct NewContact {
+    pub connector: Connector,
+    pub person: Person,
+}
+
+/// A chat with its person, for pages.
+#[derive(Clone, Debug)]
+pub struct ChatView {
+    pub chat: Chat,
+    pub contact: Option<Contact>,
+}
+
+fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) -> DbResult<i64> {
+    let person = &new.person;
+    let own = || {
+        contact::portal_id
+            .eq(portal.to_owned())
+            .and(contact::connector.eq(new.connector.id()))
+            .and(contact::person.eq(person.id.clone()))
+    };
+    let known: Option<Contact> = contact::table.filter(own()).first(conn).optional()?;
+    let picture = person.picture.as_ref().and_then(|origin| serde_json::to_string(origin).ok());
+    let Some(known) = known else {
+        return Ok(diesel::insert_into(contact::table)
+            .values((
+                contact::portal_id.eq(portal),
+                contact::connector.eq(new.connector.id()),
+                contact::person.eq(&person.id),
+                contact::name.eq(&person.name),
+                contact::phone.eq(&person.phone),
+                contact::username.eq(&person.username),
+                contact::link.eq(&person.link),
+                contact::picture.eq(picture),
+                contact::created_at.eq(now.0),
+                contact::changed_at.eq(now.0),
+            ))
+            .returning(contact::id)
+            .get_result(conn)?);
+    };
+    // What a later message does not tell stays as it was.
+    diesel::update(contact::table.filter(own()))
+        .set((
+            contact::name.eq(person.name.clone().or(known.name)),
+            contact::phone.eq(person.phone.clone().or(known.phone)),
+            contact::username.eq(person.username.clone().or(known.username)),
+            contact::link.eq(person.link.clone().or(known.link)),
+            contact::picture.eq(picture.or(known.picture)),
+            contact::changed_at.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(known.id)
+}
+
+/// Finds or makes the chat of a channel with a peer, and brings its person up to date.
+pub(super) fn upsert(
+    conn: &mut Conn,
+    portal: &str,
+    (channel, peer): (&ChannelId, &str),
+    who: Option<&NewContact>,
+    now: Millis,
+) -> DbResult<i64> {
+    let contact = who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
+    on_each!(conn, |c| diesel::insert_into(chat::table)
+        .values((
+            chat::portal_id.eq(portal),
+            chat::channel_id.eq(&channel.0),
+            chat::contact_id.eq(contact),
+            chat::peer.eq(peer),
+            chat::last_message_at.eq(now.0),
+            chat::created_at.eq(now.0),
+        ))
+        .on_conflict((chat::portal_id, chat::channel_id, chat::peer))
+        .do_update()
+        .set(chat::last_message_at.eq(now.0))
+        .execute(c))?;
+    let own = chat::portal_id
+        .eq(portal.to_owned())
+        .and(chat::channel_id.eq(channel.0.clone()))
+        .and(chat::peer.eq(peer.to_owned()));
+    let (id, known): (i64, Option<i64>) = chat::table.filter(own).select((chat::id, chat::contact_id)).first(conn)?;
+    if known.is_none() && contact.is_some() {
+        diesel::update(chat::table.find(id)).set(chat::contact_id.eq(contact)).execute(conn)?;
+    }
+    Ok(id)
+}
+
+impl Db {
+    pub async fn chat_get(&self, portal: &PortalId, id: ChatId) -> DbResult<Option<ChatView>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let found: Option<Chat> =
+                chat::table.find(id.0).filter(chat::portal_id.eq(&portal)).first(conn).optional()?;
+            found.map(|chat| view(conn, chat)).transpose()
+        })
+        .await
+    }
+
+    pub async fn chat_of_peer(&self, portal: &PortalId, channel: &ChannelId, peer: &str) -> DbResult<Option<ChatView>> {
+        let (portal, channel, peer) = (portal.0.clone(), channel.0.clone(), peer.to_owned());
+        self.read(move |conn| {
+            let own = chat::portal_id.eq(portal).and(chat::channel_id.eq(channel)).and(chat::peer.eq(peer));
+            let found: Option<Chat> = chat::table.filter(own).first(conn).optional()?;
+            found.map(|chat| view(conn, chat)).transpose()
+        })
+        .await
+    }
+
+    /// Chats whose person has one of these phones or usernames, or whose peer is one of these; newest first, at most 50.
+    pub async fn chat_search(
+        &self,
+        portal: &PortalId,
+        phones: Vec<String>,
+        usernames: Vec<String>,
+        peers: Vec<String>,
+    ) -> DbResult<Vec<ChatView>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let found: Vec<Chat> = chat::table
+                .left_join(contact::table.on(chat::contact_id.eq(contact::id.nullable())))
+                .filter(chat::portal_id.eq(portal))
+                .filter(
+                    contact::phone
+                        .eq_any(phones)
+                        .or(contact::username.eq_any(usernames))
+                        .or(chat::peer.eq_any(peers).nullable()),
+                )
+                .order(chat::last_message_at.desc())
+                .limit(50)
+                .select(chat::all_columns)
+                .load(conn)?;
+            found.into_iter().map(|chat| view(conn, chat)).collect()
+        })
+        .await
+    }
+}
+
+fn view(conn: &mut Conn, chat: Chat) -> DbResult<ChatView> {
+    let contact = match chat.contact_id {
+        Some(id) => contact::table.find(id).first(conn).optional()?,
+        None => None,
+    };
+    Ok(ChatView { chat, contact })
+}

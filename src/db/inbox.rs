@@ -1,0 +1,177 @@
+//! The inbox: what came in, verified and durable, not yet understood. One row stands between an event and its 200.
+
+use diesel::{ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
+
+use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
+use crate::{
+    clock::Millis,
+    domain::ids::{ChannelId, InboxId, InstallationId, PortalId},
+};
+
+stored_enum! {
+    InboxState {
+        New = "new",
+        Done = "done",
+        /// Understood, and nothing has to happen (an echo, a kind that we do not serve).
+        Ignored = "ignored",
+        /// Not understood after several tries; kept to be looked at.
+        Dead = "dead",
+    }
+}
+
+/// Who brought an item: a repeat is one only inside its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An event of the portal.
+    Portal(InstallationId),
+    /// A firing of a robot.
+    Robot(InstallationId),
+    /// A core's webhook or poll.
+    Channel(ChannelId),
+}
+
+impl Source {
+    fn text(&self) -> String {
+        match self {
+            Self::Portal(id) => format!("portal:{id}"),
+            Self::Robot(id) => format!("robot:{id}"),
+            Self::Channel(id) => format!("channel:{id}"),
+        }
+    }
+
+    fn read(text: &str) -> DbResult<Self> {
+        let unknown = || DbError::Corrupt(format!("inbox source `{text}`"));
+        let (kind, id) = text.split_once(':').ok_or_else(unknown)?;
+        let row = || id.parse().map(InstallationId).map_err(|_not_a_number| unknown());
+        match kind {
+            "portal" => row().map(Self::Portal),
+            "robot" => row().map(Self::Robot),
+            "channel" => Ok(Self::Channel(ChannelId(id.to_owned()))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewInbox {
+    pub source: Source,
+    /// Unique inside the source.
+    pub key: String,
+    /// JSON.
+    pub body: String,
+}
+
+/// What became of an offered item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    Stored,
+    /// It had been stored before: nothing happens twice.
+    Repeated,
+}
+
+#[derive(Clone, Debug)]
+pub struct InboxItem {
+    pub id: InboxId,
+    pub portal: PortalId,
+    pub source: Source,
+    pub body: String,
+    pub tries: i32,
+    pub received_at: Millis,
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: i64,
+    portal_id: String,
+    source: String,
+    _dedup_key: String,
+    body: String,
+    _state: String,
+    tries: i32,
+    _due_at: i64,
+    _error: Option<String>,
+    received_at: i64,
+}
+
+impl TryFrom<Row> for InboxItem {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: InboxId(row.id),
+            portal: PortalId(row.portal_id),
+            source: Source::read(&row.source)?,
+            body: row.body,
+            tries: row.tries,
+            received_at: Millis(row.received_at),
+        })
+    }
+}
+
+impl Db {
+    /// Stores verified items; all or none. When it answers, they are durable.
+    pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let mut outcome = Vec::with_capacity(items.len());
+            for item in &items {
+                let row = (
+                    inbox::portal_id.eq(&portal),
+                    inbox::source.eq(item.source.text()),
+                    inbox::dedup_key.eq(&item.key),
+                    inbox::body.eq(&item.body),
+                    inbox::state.eq(InboxState::New.text()),
+                    inbox::tries.eq(0),
+                    inbox::due_at.eq(now.0),
+                    inbox::received_at.eq(now.0),
+                );
+                let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
+                    .values(row)
+                    .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
+                    .do_nothing()
+                    .execute(c))?;
+                outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
+    /// The oldest items that are due, of all portals, in the order in which they came.
+    pub async fn inbox_due(&self, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {
+        self.read(move |conn| {
+            let rows: Vec<Row> = inbox::table
+                .filter(inbox::state.eq(InboxState::New.text()))
+                .filter(inbox::due_at.le(now.0))
+                .order(inbox::id)
+                .limit(limit)
+                .load(conn)?;
+            rows.into_iter().map(InboxItem::try_from).collect()
+        })
+        .await
+    }
+
+    /// The item could not be expanded now: it is looked at again at `again_at`, or never when that is None.
+    pub async fn inbox_postpone(
+        &self,
+        portal: &PortalId,
+        id: InboxId,
+        again_at: Option<Millis>,
+        error: String,
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let own = inbox::table.find(id.0).filter(inbox::portal_id.eq(portal));
+            match again_at {
+                Some(at) => diesel::update(own)
+                    .set((inbox::due_at.eq(at.0), inbox::tries.eq(inbox::tries + 1), inbox::error.eq(error)))
+                    .execute(conn)?,
+                None => diesel::update(own)
+                    .set((inbox::state.eq(InboxState::Dead.text()), inbox::error.eq(error)))
+                    .execute(conn)?,
+            };
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,234 @@
+//! Installations: one of our applications in one portal.
+
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
+};
+
+use super::{Db, DbError, DbResult, on_each, schema::installation, stored_enum};
+use crate::{
+    clock::Millis,
+    domain::ids::{InstallationId, PortalId},
+    secret::Secret,
+};
+
+stored_enum! {
+    InstallationState {
+        /// Proved, but the portal has not been told `installFinish` yet.
+        Installing = "installing",
+        Active = "active",
+        /// Uninstalled and confirmed so.
+        Stopped = "stopped",
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Installation {
+    pub id: InstallationId,
+    pub portal: PortalId,
+    pub client_id: String,
+    pub state: InstallationState,
+    application_token: Option<String>,
+    /// True once an `event.test` round trip brought this token back.
+    pub token_confirmed: bool,
+    /// What `event.test` was asked to echo.
+    pub nonce: Option<String>,
+    pub scope: String,
+    /// Sessions of an older epoch are over.
+    pub session_epoch: i64,
+    /// When an uninstall was last checked against the OAuth server.
+    pub probed_at: Option<Millis>,
+}
+
+fn token_place(portal: &PortalId, client_id: &str) -> String {
+    format!("installation.application_token/{portal}/{client_id}")
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: i64,
+    portal_id: String,
+    client_id: String,
+    state: String,
+    application_token_sealed: Option<String>,
+    token_confirmed: bool,
+    nonce: Option<String>,
+    scope: String,
+    session_epoch: i64,
+    probed_at: Option<i64>,
+    _created_at: i64,
+    _changed_at: i64,
+}
+
+impl TryFrom<Row> for Installation {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: InstallationId(row.id),
+            portal: PortalId(row.portal_id),
+            client_id: row.client_id,
+            state: InstallationState::read(&row.state)?,
+            application_token: row.application_token_sealed,
+            token_confirmed: row.token_confirmed,
+            nonce: row.nonce,
+            scope: row.scope,
+            session_epoch: row.session_epoch,
+            probed_at: row.probed_at.map(Millis),
+        })
+    }
+}
+
+impl Db {
+    /// The token that every later event must carry.
+    pub fn installation_token(&self, installation: &Installation) -> DbResult<Option<Secret>> {
+        let place = token_place(&installation.portal, &installation.client_id);
+        let sealed = installation.application_token.as_deref();
+        Ok(sealed.map(|value| self.keys.open(&place, value)).transpose()?)
+    }
+
+    pub async fn installation_find(&self, portal: &PortalId, client_id: &str) -> DbResult<Option<Installation>> {
+        let (portal, client_id) = (portal.0.clone(), client_id.to_owned());
+        self.read(move |conn| {
+            installation::table
+                .filter(installation::portal_id.eq(portal).and(installation::client_id.eq(client_id)))
+                .first::<Row>(conn)
+                .optional()?
+                .map(Installation::try_from)
+                .transpose()
+        })
+        .await
+    }
+
+    pub async fn installation_get(&self, portal: &PortalId, id: InstallationId) -> DbResult<Option<Installation>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            installation::table
+                .find(id.0)
+                .filter(installation::portal_id.eq(portal))
+                .first::<Row>(conn)
+                .optional()?
+                .map(Installation::try_from)
+                .transpose()
+        })
+        .await
+    }
+
+    /// The portal's installation that works for background calls: the newest that is not stopped.
+    pub async fn installation_working(&self, portal: &PortalId) -> DbResult<Option<Installation>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            installation::table
+                .filter(installation::portal_id.eq(portal))
+                .filter(installation::state.ne(InstallationState::Stopped.text()))
+                .order(installation::id.desc())
+                .first::<Row>(conn)
+                .optional()?
+                .map(Installation::try_from)
+                .transpose()
+        })
+        .await
+    }
+
+    /// Writes a proved installation. A new one, or one that had been stopped, is `Installing` again; a repeated proof
+    /// of a working one changes only its scope.
+    pub async fn installation_put(
+        &self,
+        portal: &PortalId,
+        client_id: &str,
+        scope: &str,
+        now: Millis,
+    ) -> DbResult<Installation> {
+        let (portal, client_id, scope) = (portal.0.clone(), client_id.to_owned(), scope.to_owned());
+        self.write(move |conn| {
+            let own = || installation::portal_id.eq(portal.clone()).and(installation::client_id.eq(client_id.clone()));
+            on_each!(conn, |c| diesel::insert_into(installation::table)
+                .values((
+                    installation::portal_id.eq(&portal),
+                    installation::client_id.eq(&client_id),
+                    installation::state.eq(InstallationState::Installing.text()),
+                    installation::token_confirmed.eq(false),
+                    installation::scope.eq(&scope),
+                    installation::session_epoch.eq(1),
+                    installation::created_at.eq(now.0),
+                    installation::changed_at.eq(now.0),
+                ))
+                .on_conflict((installation::portal_id, installation::client_id))
+                .do_update()
+                .set((installation::scope.eq(&scope), installation::changed_at.eq(now.0)))
+                .execute(c))?;
+            diesel::update(installation::table.filter(own()))
+                .filter(installation::state.eq(InstallationState::Stopped.text()))
+                .set((
+                    installation::state.eq(InstallationState::Installing.text()),
+                    installation::token_confirmed.eq(false),
+                ))
+                .execute(conn)?;
+            installation::table.filter(own()).first::<Row>(conn)?.try_into()
+        })
+        .await
+    }
+
+    pub async fn installation_set_state(
+        &self,
+        portal: &PortalId,
+        id: InstallationId,
+        state: InstallationState,
+        now: Millis,
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
+                .set((installation::state.eq(state.text()), installation::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keeps the token that events must carry.
+    pub async fn installation_set_token(
+        &self,
+        installation: &Installation,
+        token: &Secret,
+        confirmed: bool,
+    ) -> DbResult<()> {
+        let sealed = self.keys.seal(&token_place(&installation.portal, &installation.client_id), token)?;
+        let (portal, id) = (installation.portal.0.clone(), installation.id.0);
+        self.write(move |conn| {
+            diesel::update(installation::table.find(id).filter(installation::portal_id.eq(portal)))
+                .set((installation::application_token_sealed.eq(sealed), installation::token_confirmed.eq(confirmed)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn installation_set_nonce(
+        &self,
+        portal: &PortalId,
+        id: InstallationId,
+        nonce: Option<String>,
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
+                .set(installation::nonce.eq(nonce))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Remembers that an uninstall was just checked, so that forged ones cannot make us ask again and again.
+    pub async fn installation_set_probed(&self, portal: &PortalId, id: InstallationId, now: Millis) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
+                .set(installation::probed_at.eq(now.0))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,326 @@
+//! Messages and their parts.
+
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
+    Queryable, RunQueryDsl as _,
+};
+
+use super::{
+    Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, chats,
+    conn::Conn,
+    deliveries, media, on_each,
+    schema::{message, part},
+    stored_enum,
+};
+use crate::{
+    clock::Millis,
+    domain::ids::{ChannelId, ChatId, MediaId, MessageId, PartId, PortalId},
+};
+
+stored_enum! {
+    Direction {
+        /// From the client to the portal.
+        In = "in",
+        /// From the business to the client.
+        Out = "out",
+    }
+}
+
+stored_enum! {
+    /// Who caused a message.
+    MessageOrigin {
+        Client = "client",
+        Operator = "operator",
+        /// The line's automatic texts and bots.
+        Automatic = "automatic",
+        Robot = "robot",
+        /// Written first from a CRM card.
+        Card = "card",
+    }
+}
+
+stored_enum! {
+    /// How far a message has come. Only ever forward; see [`MessageProgress::rank`].
+    MessageProgress {
+        Waiting = "waiting",
+        Sent = "sent",
+        Delivered = "delivered",
+        Read = "read",
+        Failed = "failed",
+    }
+}
+
+impl MessageProgress {
+    /// Statuses arrive out of order: a lower rank never replaces a higher one.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Waiting => 0,
+            Self::Sent => 1,
+            Self::Delivered => 2,
+            Self::Read => 3,
+            Self::Failed => 4,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub id: MessageId,
+    pub chat: ChatId,
+    pub direction: Direction,
+    pub origin: MessageOrigin,
+    /// The other side's id of it, unique in the chat and direction.
+    pub source_key: String,
+    /// The operator, for messages from the portal.
+    pub author: Option<i64>,
+    pub b24_message: Option<i64>,
+    pub b24_chat: Option<i64>,
+    pub progress: MessageProgress,
+    /// When its author sent it.
+    pub sent_at: Millis,
+}
+
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub id: PartId,
+    pub position: i32,
+    /// BB-code for parts from the client; the messenger's markup for parts to it.
+    pub text: String,
+    pub media: Option<MediaId>,
+    /// The messenger's id, once it has one. A new line separates several.
+    pub core_id: Option<String>,
+}
+
+/// A message to be written with all that follows from it, in one transaction.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub channel: ChannelId,
+    pub peer: String,
+    pub who: Option<NewContact>,
+    pub direction: Direction,
+    pub origin: MessageOrigin,
+    pub source_key: String,
+    pub author: Option<i64>,
+    pub b24_message: Option<i64>,
+    pub b24_chat: Option<i64>,
+    pub progress: MessageProgress,
+    pub sent_at: Millis,
+    pub parts: Vec<NewPart>,
+    /// One delivery for the whole message; its lane is completed with the chat's id.
+    pub delivery: Option<NewDelivery>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct NewPart {
+    pub text: String,
+    pub media: Option<NewMedia>,
+    pub core_id: Option<String>,
+    /// A delivery for this part alone.
+    pub delivery: Option<NewDelivery>,
+}
+
+/// A part that the core has taken.
+#[derive(Clone, Debug)]
+pub struct SentPart {
+    pub part: PartId,
+    pub core_ids: Vec<String>,
+}
+
+/// What became of a [`NewMessage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    Written(MessageId),
+    /// The same message had been written before: nothing follows from it again.
+    Known,
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: i64,
+    _portal_id: String,
+    chat_id: i64,
+    direction: String,
+    origin: String,
+    source_key: String,
+    author: Option<i64>,
+    b24_message_id: Option<i64>,
+    b24_chat_id: Option<i64>,
+    progress: String,
+    sent_at: i64,
+    _created_at: i64,
+}
+
+impl TryFrom<Row> for Message {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: MessageId(row.id),
+            chat: ChatId(row.chat_id),
+            direction: Direction::read(&row.direction)?,
+            origin: MessageOrigin::read(&row.origin)?,
+            source_key: row.source_key,
+            author: row.author,
+            b24_message: row.b24_message_id,
+            b24_chat: row.b24_chat_id,
+            progress: MessageProgress::read(&row.progress)?,
+            sent_at: Millis(row.sent_at),
+        })
+    }
+}
+
+type PartRow = (i64, i32, String, Option<i64>, Option<String>);
+
+fn parts_of(conn: &mut Conn, portal: &str, id: i64) -> DbResult<Vec<Part>> {
+    let rows: Vec<PartRow> = part::table
+        .filter(part::portal_id.eq(portal).and(part::message_id.eq(id)))
+        .order(part::position)
+        .select((part::id, part::position, part::text, part::media_id, part::core_id))
+        .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, position, text, media, core_id)| Part {
+            id: PartId(id),
+            position,
+            text,
+            media: media.map(MediaId),
+            core_id,
+        })
+        .collect())
+}
+
+/// Writes a message, its chat, its parts and their deliveries; a known one changes nothing.
+pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Millis) -> DbResult<Recorded> {
+    let chat = chats::upsert(conn, portal, (&new.channel, &new.peer), new.who.as_ref(), now)?;
+    let row = (
+        message::portal_id.eq(portal),
+        message::chat_id.eq(chat),
+        message::direction.eq(new.direction.text()),
+        message::origin.eq(new.origin.text()),
+        message::source_key.eq(&new.source_key),
+        message::author.eq(new.author),
+        message::b24_message_id.eq(new.b24_message),
+        message::b24_chat_id.eq(new.b24_chat),
+        message::progress.eq(new.progress.text()),
+        message::sent_at.eq(new.sent_at.0),
+        message::created_at.eq(now.0),
+    );
+    let key = (message::portal_id, message::chat_id, message::direction, message::source_key);
+    let written: Option<i64> = on_each!(conn, |c| diesel::insert_into(message::table)
+        .values(row)
+        .on_conflict(key)
+        .do_nothing()
+        .returning(message::id)
+        .get_result(c)
+        .optional())?;
+    let Some(id) = written else { return Ok(Recorded::Known) };
+    for (position, piece) in new.parts.iter().enumerate() {
+        insert_part(conn, portal, (chat, id), (position, piece), now)?;
+    }
+    if let Some(delivery) = &new.delivery {
+        let delivery = NewDelivery { message: Some(MessageId(id)), ..delivery.clone() };
+        deliveries::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
+    }
+    Ok(Recorded::Written(MessageId(id)))
+}
+
+fn insert_part(
+    conn: &mut Conn,
+    portal: &str,
+    (chat, message): (i64, i64),
+    (position, new): (usize, &NewPart),
+    now: Millis,
+) -> DbResult<()> {
+    let media = new.media.as_ref().map(|file| media::insert(conn, portal, file, now)).transpose()?;
+    let id: i64 = diesel::insert_into(part::table)
+        .values((
+            part::portal_id.eq(portal),
+            part::message_id.eq(message),
+            part::position.eq(i32::try_from(position).unwrap_or(i32::MAX)),
+            part::text.eq(&new.text),
+            part::media_id.eq(media),
+            part::core_id.eq(&new.core_id),
+        ))
+        .returning(part::id)
+        .get_result(conn)?;
+    if let Some(delivery) = &new.delivery {
+        let delivery = NewDelivery { message: Some(MessageId(message)), part: Some(PartId(id)), ..delivery.clone() };
+        deliveries::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
+    }
+    Ok(())
+}
+
+pub(super) fn mark_part(conn: &mut Conn, portal: &str, sent: &SentPart) -> DbResult<()> {
+    diesel::update(part::table.find(sent.part.0).filter(part::portal_id.eq(portal)))
+        .set(part::core_id.eq(sent.core_ids.join("\n")))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Moves a message forward; never back.
+pub(super) fn advance(conn: &mut Conn, portal: &str, id: MessageId, to: MessageProgress) -> DbResult<bool> {
+    let own = message::table.find(id.0).filter(message::portal_id.eq(portal.to_owned()));
+    let now: Option<String> = own.clone().select(message::progress).first(conn).optional()?;
+    let Some(now) = now else { return Ok(false) };
+    if MessageProgress::read(&now)?.rank() >= to.rank() {
+        return Ok(false);
+    }
+    diesel::update(own).set(message::progress.eq(to.text())).execute(conn)?;
+    Ok(true)
+}
+
+/// The message that a core names by its id, inside one channel.
+pub(super) fn find_by_core_id(
+    conn: &mut Conn,
+    portal: &str,
+    channel: &ChannelId,
+    core_id: &str,
+) -> DbResult<Option<MessageId>> {
+    use super::schema::chat;
+    let found: Option<i64> = part::table
+        .inner_join(message::table.on(message::id.eq(part::message_id)))
+        .inner_join(chat::table.on(chat::id.eq(message::chat_id)))
+        .filter(part::portal_id.eq(portal).and(part::core_id.eq(core_id)).and(chat::channel_id.eq(&channel.0)))
+        .select(part::message_id)
+        .first(conn)
+        .optional()?;
+    Ok(found.map(MessageId))
+}
+
+impl Db {
+    /// A message with its parts in order.
+    pub async fn message_get(&self, portal: &PortalId, id: MessageId) -> DbResult<Option<(Message, Vec<Part>)>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let own = message::table.find(id.0).filter(message::portal_id.eq(&portal));
+            let Some(row) = own.first::<Row>(conn).optional()? else { return Ok(None) };
+            let parts = parts_of(conn, &portal, id.0)?;
+            Ok(Some((Message::try_from(row)?, parts)))
+        })
+        .await
+    }
+
+    /// The newest messages of a chat, newest first.
+    pub async fn message_list(
+        &self,
+        portal: &PortalId,
+        chat: ChatId,
+        limit: i64,
+    ) -> DbResult<Vec<(Message, Vec<Part>)>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let rows: Vec<Row> = message::table
+                .filter(message::portal_id.eq(&portal).and(message::chat_id.eq(chat.0)))
+                .order(message::id.desc())
+                .limit(limit)
+                .load(conn)?;
+            rows.into_iter()
+                .map(|row| {
+                    let parts = parts_of(conn, &portal, row.id)?;
+                    Ok((Message::try_from(row)?, parts))
+                })
+                .collect()
+        })
+        .await
+    }
+}

@@ -1,0 +1,162 @@
+//! Portals: one row per Bitrix24 account.
+
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
+
+use super::{Db, DbError, DbResult, on_each, schema::portal, stored_enum};
+use crate::{clock::Millis, domain::ids::PortalId};
+
+stored_enum! {
+    /// Whether the portal's deliveries run.
+    PortalState {
+        Active = "active",
+        /// Gone, unpaid or unauthorised: its deliveries wait until a person repairs it.
+        Parked = "parked",
+        /// Uninstalled.
+        Stopped = "stopped",
+    }
+}
+
+/// A Bitrix24 account, as a proof showed it last.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    pub id: PortalId,
+    /// Host, with its port where it has one.
+    pub domain: String,
+    /// Where its REST methods are called, with a trailing slash.
+    pub client_endpoint: String,
+    /// The REST root of its OAuth server.
+    pub server_endpoint: String,
+    /// `ru` or `en`: the language of what is written without a reader at hand.
+    pub lang: String,
+    pub state: PortalState,
+}
+
+#[derive(Queryable)]
+struct Row {
+    id: String,
+    domain: String,
+    client_endpoint: String,
+    server_endpoint: String,
+    lang: String,
+    state: String,
+    _created_at: i64,
+    _changed_at: i64,
+}
+
+impl TryFrom<Row> for Portal {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: PortalId(row.id),
+            domain: row.domain,
+            client_endpoint: row.client_endpoint,
+            server_endpoint: row.server_endpoint,
+            lang: row.lang,
+            state: PortalState::read(&row.state)?,
+        })
+    }
+}
+
+impl Db {
+    pub async fn portal_get(&self, portal: &PortalId) -> DbResult<Option<Portal>> {
+        let id = portal.0.clone();
+        self.read(move |conn| portal::table.find(id).first::<Row>(conn).optional()?.map(Portal::try_from).transpose())
+            .await
+    }
+
+    /// Writes what a proof showed; a portal that was parked or stopped is active again.
+    pub async fn portal_put(&self, portal: Portal, now: Millis) -> DbResult<()> {
+        self.write(move |conn| {
+            let changes = (
+                portal::domain.eq(&portal.domain),
+                portal::client_endpoint.eq(&portal.client_endpoint),
+                portal::server_endpoint.eq(&portal.server_endpoint),
+                portal::lang.eq(&portal.lang),
+                portal::state.eq(portal.state.text()),
+                portal::changed_at.eq(now.0),
+            );
+            let id = portal::id.eq(&portal.id.0);
+            on_each!(conn, |c| diesel::insert_into(portal::table)
+                .values((id, changes, portal::created_at.eq(now.0)))
+                .on_conflict(portal::id)
+                .do_update()
+                .set(changes)
+                .execute(c))?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn portal_set_state(&self, portal: &PortalId, state: PortalState, now: Millis) -> DbResult<()> {
+        let id = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(portal::table.find(id))
+                .set((portal::state.eq(state.text()), portal::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The portal was renamed: `member_id` stays, the address changes.
+    pub async fn portal_move(
+        &self,
+        portal: &PortalId,
+        domain: String,
+        client_endpoint: String,
+        now: Millis,
+    ) -> DbResult<()> {
+        let id = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(portal::table.find(id))
+                .set((
+                    portal::domain.eq(domain),
+                    portal::client_endpoint.eq(client_endpoint),
+                    portal::changed_at.eq(now.0),
+                ))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Erases the tenant: every row that names it, in the order that the references demand. Returns the stored media
+    /// keys, whose bytes the caller removes.
+    pub async fn portal_erase(&self, portal: &PortalId) -> DbResult<Vec<String>> {
+        use super::schema::{
+            attempt, binding, channel, chat, contact, delivery, grants, inbox, installation, login, media, message,
+            part, provision, run,
+        };
+        let id = portal.0.clone();
+        self.write(move |conn| {
+            let keys: Vec<Option<String>> =
+                media::table.filter(media::portal_id.eq(&id)).select(media::stored).load(conn)?;
+            macro_rules! erase {
+                ($($table:ident),+) => {
+                    $(diesel::delete($table::table.filter($table::portal_id.eq(&id))).execute(conn)?;)+
+                };
+            }
+            erase!(
+                attempt,
+                delivery,
+                run,
+                part,
+                media,
+                message,
+                chat,
+                contact,
+                inbox,
+                binding,
+                channel,
+                login,
+                provision,
+                grants,
+                installation
+            );
+            diesel::delete(portal::table.find(&id)).execute(conn)?;
+            Ok(keys.into_iter().flatten().collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,212 @@
+//! What follows from work that was done: written in one transaction with the work's own state, so that a crash leaves
+//! either nothing or everything of it.
+
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
+
+use super::{
+    Db, DbResult, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun, RecipientOutcome,
+    Recorded, SentPart,
+    conn::Conn,
+    deliveries::{self, DeliveryKind, Lane},
+    messages, runs,
+    schema::{attempt, chat, delivery, inbox, message},
+};
+use crate::{
+    clock::Millis,
+    domain::ids::{ChannelId, ChatId, DeliveryId, InboxId, MessageId, PortalId, RunId},
+};
+
+/// What an inbox item turned into.
+#[derive(Clone, Debug, Default)]
+pub struct Expansion {
+    /// False: understood, and nothing has to happen.
+    pub relevant: bool,
+    pub messages: Vec<NewMessage>,
+    pub deliveries: Vec<NewDelivery>,
+    /// A firing of a robot with the deliveries of its recipients (their payload tells the index).
+    pub run: Option<(NewRun, Vec<NewDelivery>)>,
+    /// Progress that a core reported of one of our messages.
+    pub progress: Option<(ChannelId, String, MessageProgress)>,
+    /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
+    pub failure_note: Option<NewDelivery>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub state: DeliveryState,
+    /// For [`DeliveryState::Waiting`]: when to try again.
+    pub due_at: Millis,
+    /// The attempt's outcome, a short code.
+    pub outcome: &'static str,
+    pub told: Option<&'static str>,
+    pub error: Option<String>,
+    pub sent: Option<SentPart>,
+    /// The portal's own numbers of a chat: chat, and the client's portal user.
+    pub chat: Option<(ChatId, Option<i64>, Option<i64>)>,
+    pub progress: Option<(MessageId, MessageProgress)>,
+    /// Other waiting deliveries of this message are pointless now.
+    pub cancel_rest_of: Option<MessageId>,
+    pub messages: Vec<NewMessage>,
+    pub follow: Vec<NewDelivery>,
+    /// One recipient's outcome of a run; its answer and comment follow when it was the last.
+    pub run: Option<(RunId, usize, RecipientOutcome)>,
+    /// Deliveries that follow when the run is decided.
+    pub when_decided: Vec<NewDelivery>,
+    /// When all parts of the message are sent, this delivery follows.
+    pub when_all_sent: Option<(MessageId, NewDelivery)>,
+}
+
+impl Settled {
+    pub fn new(state: DeliveryState, outcome: &'static str) -> Self {
+        Self {
+            state,
+            due_at: Millis(0),
+            outcome,
+            told: None,
+            error: None,
+            sent: None,
+            chat: None,
+            progress: None,
+            cancel_rest_of: None,
+            messages: Vec::new(),
+            follow: Vec::new(),
+            run: None,
+            when_decided: Vec::new(),
+            when_all_sent: None,
+        }
+    }
+
+    pub fn done() -> Self {
+        Self::new(DeliveryState::Done, "done")
+    }
+}
+
+fn insert_all(conn: &mut Conn, portal: &str, new: &[NewDelivery], now: Millis) -> DbResult<()> {
+    new.iter().try_for_each(|delivery| deliveries::insert(conn, portal, delivery, now))
+}
+
+fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> DbResult<()> {
+    for new in &expansion.messages {
+        messages::insert(conn, portal, new, now)?;
+    }
+    insert_all(conn, portal, &expansion.deliveries, now)?;
+    if let Some((run, recipients)) = &expansion.run
+        && let Some(id) = runs::insert(conn, portal, run, now)?
+    {
+        for delivery in recipients {
+            let lane = match &delivery.lane {
+                Lane::Run(_) => Lane::Run(id),
+                Lane::Card(_) => Lane::Card(id),
+                other => other.clone(),
+            };
+            deliveries::insert(conn, portal, &NewDelivery { lane, ..delivery.clone() }.run(id), now)?;
+        }
+    }
+    if let Some((channel, core_id, progress)) = &expansion.progress
+        && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
+        && messages::advance(conn, portal, id, *progress)?
+        && let Some(note) = &expansion.failure_note
+    {
+        let chat: i64 = message::table.find(id.0).select(message::chat_id).first(conn)?;
+        let note = NewDelivery { lane: Lane::InOf(ChatId(chat)), ..note.clone() }.message(id);
+        deliveries::insert(conn, portal, &note, now)?;
+    }
+    Ok(())
+}
+
+fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbResult<()> {
+    if let Some(sent) = &settled.sent {
+        messages::mark_part(conn, portal, sent)?;
+    }
+    if let Some((id, b24_chat, b24_user)) = settled.chat {
+        diesel::update(chat::table.find(id.0).filter(chat::portal_id.eq(portal)))
+            .set((chat::b24_chat_id.eq(b24_chat), chat::b24_user_id.eq(b24_user)))
+            .execute(conn)?;
+    }
+    if let Some((id, progress)) = settled.progress {
+        messages::advance(conn, portal, id, progress)?;
+    }
+    if let Some(id) = settled.cancel_rest_of {
+        let rest = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
+        diesel::update(delivery::table.filter(delivery::portal_id.eq(portal)).filter(rest))
+            .filter(delivery::state.eq(DeliveryState::Waiting.text()))
+            .set(delivery::state.eq(DeliveryState::Cancelled.text()))
+            .execute(conn)?;
+    }
+    for new in &settled.messages {
+        let recorded = messages::insert(conn, portal, new, now)?;
+        debug_assert!(matches!(recorded, Recorded::Written(_) | Recorded::Known));
+    }
+    insert_all(conn, portal, &settled.follow, now)?;
+    if let Some((run, index, outcome)) = &settled.run
+        && runs::record(conn, portal, (*run, *index), outcome.clone())?
+    {
+        insert_all(conn, portal, &settled.when_decided, now)?;
+    }
+    if let Some((id, follow)) = &settled.when_all_sent {
+        let open = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
+        let left: i64 = delivery::table
+            .filter(delivery::portal_id.eq(portal).and(open))
+            .filter(delivery::state.ne(DeliveryState::Done.text()))
+            .count()
+            .get_result(conn)?;
+        if left == 0 {
+            deliveries::insert(conn, portal, follow, now)?;
+        }
+    }
+    Ok(())
+}
+
+impl Db {
+    /// Writes what an inbox item turned into, and that it is done with.
+    pub async fn inbox_expand(
+        &self,
+        portal: &PortalId,
+        id: InboxId,
+        expansion: Expansion,
+        now: Millis,
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            expand(conn, &portal, &expansion, now)?;
+            let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
+            diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
+                .set(inbox::state.eq(state.text()))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes how an attempt ended, and all that follows.
+    pub async fn delivery_settle(
+        &self,
+        portal: &PortalId,
+        id: DeliveryId,
+        settled: Settled,
+        now: Millis,
+    ) -> DbResult<()> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
+                .set((
+                    delivery::state.eq(settled.state.text()),
+                    delivery::due_at.eq(settled.due_at.0),
+                    delivery::told.eq(settled.told),
+                    delivery::error.eq(&settled.error),
+                    delivery::changed_at.eq(now.0),
+                ))
+                .execute(conn)?;
+            diesel::update(attempt::table.filter(attempt::delivery_id.eq(id.0).and(attempt::ended_at.is_null())))
+                .set((
+                    attempt::ended_at.eq(now.0),
+                    attempt::outcome.eq(settled.outcome),
+                    attempt::error.eq(&settled.error),
+                ))
+                .execute(conn)?;
+            settle(conn, &portal, &settled, now)
+        })
+        .await
+    }
+}
