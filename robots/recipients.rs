@@ -102,12 +102,12 @@ impl<'a> Choice<'a> {
     /// A chat belongs to its channel: the settings may only confirm it.
     fn channel_of_chat(&self, id: &str) -> Result<&'a Channel, ErrorCode> {
         let allowed = self.allowed.as_ref().map_err(|code| *code)?;
-        let own = id
-            .split_once(':')
-            .and_then(|(short, _)| self.all.iter().find(|channel| channel.id == short));
-        let Some(own) = own else {
+        let Some((short, _)) = id.split_once(':') else {
             return only_one(allowed.iter().copied(), ErrorCode::ChannelNotConnected);
         };
+        // A chat of a channel that is gone must not be looked for in another one.
+        let own = self.all.iter().find(|channel| channel.id == short);
+        let own = own.ok_or(ErrorCode::ChannelNotConnected)?;
         if !allowed.iter().any(|channel| channel.id == own.id) {
             return Err(ErrorCode::ChatNotFound);
         }

@@ -185,10 +185,16 @@ fn a_chat_belongs_to_its_own_channel() {
         sends(&plan(&chosen)),
         [("79000000001@c.us".into(), "c1".into())]
     );
-    let unclear = call(&[("message", "Hello")], &bare, channels);
+    let unclear = call(&[("message", "Hello")], &bare, channels.clone());
     assert_eq!(
         refusals(&plan(&unclear)),
         [("79000000001@c.us", "channel_required")]
+    );
+    let gone = [("crm_messenger", vec![Address::ChatId("c9:777".into())])];
+    let only = call(&[("message", "Hello")], &gone, channels[..1].to_vec());
+    assert_eq!(
+        refusals(&plan(&only)),
+        [("c9:777", "channel_not_connected")]
     );
 }
 
