@@ -7,6 +7,8 @@
 //! Guaranteed: nothing here reads, writes or waits. Not guaranteed: that an opening is true. Everything in a frame's
 //! fields passed through a browser; only the shape is checked here.
 
+#![warn(missing_docs)]
+
 mod app;
 mod connector;
 pub mod connectors;

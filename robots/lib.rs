@@ -8,6 +8,8 @@
 //! Guaranteed: nothing here reads, writes, waits or looks at a clock. Not guaranteed: that a planned recipient can
 //! really be reached; only the messenger tells that.
 
+#![warn(missing_docs)]
+
 mod ca_send_message;
 mod call;
 mod manifest;

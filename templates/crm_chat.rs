@@ -1,0 +1,225 @@
+//! The tab of a CRM card: which chats exist with its people, and the first message to them.
+
+use maud::{Markup, html};
+use serde_json::json;
+
+use crate::layout::Document;
+use crate::moment;
+use crate::parts::{self, Health};
+use crate::problem::Problem;
+use crate::texts::Texts;
+
+/// Everything the tab shows.
+pub struct CrmChatView {
+    /// The card's title.
+    pub card: String,
+    /// Which kind of card.
+    pub kind: CardKind,
+    /// Addresses found in the card and in its people.
+    pub addresses: Vec<CardAddressView>,
+    /// Chats that exist, latest first.
+    pub chats: Vec<ChatView>,
+    /// The form for a first message, or why there is none.
+    pub write: WriteView,
+}
+
+/// The kinds of card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CardKind {
+    /// A lead.
+    Lead,
+    /// A deal.
+    Deal,
+    /// A contact.
+    Contact,
+    /// A company.
+    Company,
+}
+
+/// An address of the card.
+pub struct CardAddressView {
+    /// As a person reads and types it.
+    pub text: String,
+    /// Whose it is, when the card has several people.
+    pub owner: Option<String>,
+}
+
+/// A chat.
+pub struct ChatView {
+    /// Its id in our requests.
+    pub id: String,
+    /// The client's name.
+    pub contact: String,
+    /// The channel it runs through.
+    pub channel: String,
+    /// The connector's icon as a data address.
+    pub icon: String,
+    /// How it stands.
+    pub state: ChatState,
+    /// The last message.
+    pub last: Option<LastMessageView>,
+}
+
+/// How a chat stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChatState {
+    /// The client waits for an answer.
+    Unanswered,
+    /// Answered, the session is open.
+    Open,
+    /// The session is closed.
+    Closed,
+    /// The last message did not go out.
+    Failed,
+}
+
+impl ChatState {
+    const fn health(self) -> Health {
+        match self {
+            Self::Unanswered => Health::Warn,
+            Self::Open => Health::Ok,
+            Self::Closed => Health::Calm,
+            Self::Failed => Health::Error,
+        }
+    }
+}
+
+/// The last message of a chat.
+pub struct LastMessageView {
+    /// Beginning of its text.
+    pub text: String,
+    /// Whether the client wrote it.
+    pub is_from_client: bool,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// The first message.
+pub enum WriteView {
+    /// A form with the channels that can write first.
+    Form(Vec<WriteChannelView>),
+    /// Why there is no form.
+    Refused(Problem),
+}
+
+/// A channel that can write first.
+pub struct WriteChannelView {
+    /// Its id in our requests.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// The messenger in the viewer's language.
+    pub messenger: String,
+}
+
+/// The whole page.
+pub fn page(document: &Document<'_>, view: &CrmChatView) -> Markup {
+    let texts = document.texts;
+    let below = html! { ((texts.crm_chat.kind)(view.kind)) };
+    let body = html! {
+        (parts::head(&view.card, &below))
+        div .columns {
+            div { (chats(texts, view)) }
+            div { (write(texts, view)) }
+        }
+    };
+    document.wrap(&view.card, &body)
+}
+
+/// The part that changes: the list of chats.
+pub fn parts(texts: &Texts, view: &CrmChatView) -> Markup {
+    chats(texts, view)
+}
+
+fn chats(texts: &Texts, view: &CrmChatView) -> Markup {
+    let words = &texts.crm_chat;
+    html! {
+        section .panel data-part="chats" data-poll="/frame/crm/list" data-poll-ms="10000" {
+            h2 { (words.chats) }
+            @if view.chats.is_empty() {
+                p .empty { (words.chats_none) }
+                p .muted { (words.chats_how) }
+            }
+            @for chat in &view.chats { (chat_row(texts, chat)) }
+            (parts::error_place())
+        }
+    }
+}
+
+fn chat_row(texts: &Texts, chat: &ChatView) -> Markup {
+    let words = &texts.crm_chat;
+    html! {
+        article .row.chat {
+            (parts::icon(&chat.icon))
+            div .grow {
+                p {
+                    strong { (chat.contact) } " "
+                    (parts::badge(chat.state.health(), (words.chat_state)(chat.state)))
+                }
+                @if let Some(last) = &chat.last {
+                    p .clip { @if !last.is_from_client { span .muted { (words.you) ": " } } (last.text) }
+                }
+                p .muted.small {
+                    (chat.channel)
+                    @if let Some(last) = &chat.last { " · " (moment::date_time(last.at_ms)) }
+                }
+            }
+            button type="button" id={ "open-" (chat.id) } data-action="/frame/crm/open"
+                data-body=(json!({ "chat": chat.id }).to_string()) data-needs-portal disabled { (words.open) }
+        }
+    }
+}
+
+fn write(texts: &Texts, view: &CrmChatView) -> Markup {
+    let words = &texts.crm_chat;
+    html! {
+        section .panel {
+            h2 { (words.write) }
+            @match &view.write {
+                WriteView::Refused(problem) => (parts::note(Health::Warn, &texts.problems.of(*problem))),
+                WriteView::Form(channels) => (write_form(texts, view, channels)),
+            }
+        }
+    }
+}
+
+fn write_form(texts: &Texts, view: &CrmChatView, channels: &[WriteChannelView]) -> Markup {
+    let words = &texts.crm_chat;
+    let first = view.addresses.first().map(|address| address.text.as_str());
+    html! {
+        form data-action="/frame/crm/write" autocomplete="off" {
+            div .field {
+                label for="write-channel" { (words.channel) }
+                select id="write-channel" name="channel" required {
+                    @for channel in channels { option value=(channel.id) { (channel.messenger) " · " (channel.title) } }
+                }
+            }
+            div .field {
+                label for="write-address" { (words.address) }
+                input id="write-address" name="address" type="text" required maxlength="300" value=[first] autocomplete="off"
+                    spellcheck="false" autocapitalize="none" aria-describedby="write-address-hint";
+                p .hint id="write-address-hint" { (words.address_hint) }
+                @if view.addresses.len() > 1 { (address_buttons(view)) }
+            }
+            div .field {
+                label for="write-text" { (words.text) }
+                textarea id="write-text" name="text" rows="5" required maxlength="4000" {}
+            }
+            (parts::error_place())
+            div .actions { button .primary type="submit" { (words.send) } }
+        }
+    }
+}
+
+fn address_buttons(view: &CrmChatView) -> Markup {
+    html! {
+        div .chips {
+            @for address in &view.addresses {
+                button .chip type="button" data-fill="write-address" data-value=(address.text) {
+                    (address.text)
+                    @if let Some(owner) = &address.owner { span .muted { " " (owner) } }
+                }
+            }
+        }
+    }
+}

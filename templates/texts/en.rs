@@ -1,0 +1,330 @@
+//! English.
+
+use crate::app::AppState;
+use crate::connector::{AccountForm, WriteFirst};
+use crate::crm_chat::{CardKind, ChatState};
+use crate::install::{StepKey, StepState};
+use crate::parts::Health;
+use crate::problem::{ProblemText, ProblemTexts};
+
+use super::{
+    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts,
+    Texts,
+};
+
+pub(super) const TEXTS: Texts = Texts {
+    code: "en",
+    common: COMMON,
+    script: SCRIPT,
+    install: INSTALL,
+    app: APP,
+    connector: CONNECTOR,
+    crm_chat: CRM_CHAT,
+    plain: PlainTexts {
+        neutral_title: "ChatApp for Bitrix24",
+        neutral_text: "This page belongs to an application. Open it from the menu of your Bitrix24.",
+    },
+    problems: PROBLEMS,
+};
+
+const COMMON: CommonTexts = CommonTexts {
+    valid_until: "paid until",
+    line_named: |line| format!("Open Channel “{line}”"),
+    health: |health| match health {
+        Health::Ok => "Works",
+        Health::Calm => "Not in use",
+        Health::Warn => "Needs attention",
+        Health::Error => "Does not work",
+    },
+    support: "Ask support",
+    request: "Request",
+    needs_script: "Scripts are switched off in this browser, so buttons and forms of this page do not work. Allow scripts and reload the page.",
+    portal_missing: "The script of Bitrix24 did not load. The page works, but chats cannot be opened from here and the installation cannot be finished. Reload the page; if this stays, check that the network lets Bitrix24's own addresses through.",
+};
+
+const SCRIPT: ScriptTexts = ScriptTexts {
+    offline: "No connection to the server. Check the network and try again.",
+    failed: "The server could not answer. Try again in a minute.",
+    session_over: "This page has been open for too long. Reload it and repeat.",
+    needs_portal: "This works only inside Bitrix24.",
+    request: "Request",
+};
+
+const INSTALL: InstallTexts = InstallTexts {
+    title: "Installing ChatApp",
+    step: |key| match key {
+        StepKey::Access => "Access to the portal",
+        StepKey::Events => "Events",
+        StepKey::Connectors => "Contact Center",
+        StepKey::Placements => "CRM cards",
+        StepKey::Robots => "Automation",
+    },
+    step_about: |key| match key {
+        StepKey::Access => "Confirms the portal and the application's permissions",
+        StepKey::Events => "So that operators' messages reach the messengers",
+        StepKey::Connectors => "A tile for each messenger",
+        StepKey::Placements => "The ChatApp tab in leads, deals, contacts and companies",
+        StepKey::Robots => "Robots for stages and business processes",
+    },
+    step_state: |state| match state {
+        StepState::Waiting => "waiting",
+        StepState::Running => "in progress",
+        StepState::Done => "done",
+        StepState::Lacking => "not available",
+        StepState::Failed => "failed",
+    },
+    working: "This takes less than a minute. Please keep the page open.",
+    stopped: "What is done stays done.",
+    again: "Try again",
+    ready: "Everything is set up.",
+    ready_lacking: "Some functions are not available in this portal, the list above says why. All others work.",
+    finishing: "The installation finishes by itself in a moment.",
+    finish: "Finish the installation",
+    what_next: "Next: open the Contact Center, choose a ChatApp messenger and connect it to an Open Channel.",
+};
+
+const APP: AppTexts = AppTexts {
+    title: "ChatApp",
+    version: "version",
+    state: "State",
+    state_name: |state| match state {
+        AppState::Works => "Works",
+        AppState::Limited => "Works with limits",
+        AppState::Unfinished => "Installation not finished",
+        AppState::GrantLost => "No access to the portal",
+        AppState::Silent => "The portal does not answer",
+    },
+    grant: "Grant access again",
+    grant_hint: "Opens Bitrix24 in a new tab.",
+    accounts: "Accounts",
+    accounts_none: "No account yet.",
+    accounts_how: "Open the Contact Center, choose a ChatApp messenger and add an account there.",
+    not_connected: "not connected to an Open Channel",
+    provisioning: "Set up in this portal",
+    checked: "checked",
+    repair: "Check and repair",
+    repair_hint: "Sets up again what is missing. Settings and chats stay.",
+};
+
+const CONNECTOR: ConnectorTexts = ConnectorTexts {
+    status: "Connection",
+    not_connected: "Not connected",
+    connected: "Connected",
+    broken: "Does not work",
+    choose: "Choose a channel below, or add an account first.",
+    ask_manager: "Ask an administrator or somebody who manages the Contact Center to connect a channel.",
+    since: "since",
+    disconnect: "Disconnect",
+    disconnect_ask: "New messages will no longer come to this Open Channel. The chats stay.",
+    channels: "Channels",
+    channels_none: "There is no channel for this messenger yet. Add an account below.",
+    save: "Save and connect",
+    save_hint: "Clients' messages will come to this Open Channel.",
+    here: "connected here",
+    free: "free",
+    taken: "in use",
+    unusable: "not available",
+    elsewhere: |line| format!("connected to the Open Channel “{line}”; disconnect it there first"),
+    add: "Add an account",
+    add_button: "Add",
+    form_name: |form| match form {
+        AccountForm::ChatApp => "ChatApp account",
+        AccountForm::TelegramBot => "Telegram bot",
+    },
+    chatapp_about: "The account in which your messengers are connected. Its channels appear in the list above.",
+    email: "E-mail",
+    password: "Password",
+    password_hint: "Kept encrypted, and only to renew the access.",
+    app_id: "App ID",
+    app_id_hint: "From your ChatApp account.",
+    bot_steps: &[
+        "Open @BotFather in Telegram.",
+        "Send /newbot and follow the questions. For a bot that exists: /mybots, choose the bot, then API Token.",
+        "Copy the token and paste it here.",
+    ],
+    bot_token: "Bot token",
+    bot_hint: "If another service receives this bot's messages now, it will stop receiving them.",
+    abilities: "What this messenger can do",
+    write_first: |how| match how {
+        WriteFirst::Never => "The client writes first; you answer",
+        WriteFirst::ByPhone => "You can write first by phone number",
+        WriteFirst::ByPhoneOrUsername => "You can write first by phone number or @username",
+        WriteFirst::ByTemplate => "You can write first by phone number with an approved template",
+        WriteFirst::ByEmail => "You can write first by e-mail address",
+    },
+    edit_yes: "The client sees an operator's edits",
+    edit_no: "A message that was sent cannot be edited for the client",
+    delete_yes: "An operator can delete a message for the client",
+    delete_no: "A message that was sent cannot be deleted for the client",
+    client_edit_yes: "Operators see a client's edits",
+    client_edit_no: "A client's edits do not reach operators",
+    statuses: |delivered, read| match (delivered, read) {
+        (true, true) => "Shows when a message is delivered and read",
+        (true, false) => "Shows when a message is delivered, not when it is read",
+        (false, true) => "Shows when a message is read",
+        (false, false) => "Does not report whether a message was delivered or read",
+    },
+    files: |limit| format!("Files up to {limit} MB"),
+};
+
+const CRM_CHAT: CrmChatTexts = CrmChatTexts {
+    kind: |kind| match kind {
+        CardKind::Lead => "Lead",
+        CardKind::Deal => "Deal",
+        CardKind::Contact => "Contact",
+        CardKind::Company => "Company",
+    },
+    chats: "Chats",
+    chats_none: "No chat with this client yet.",
+    chats_how: "Chats appear here when the client writes or when you write first.",
+    chat_state: |state| match state {
+        ChatState::Unanswered => "waits for an answer",
+        ChatState::Open => "answered",
+        ChatState::Closed => "closed",
+        ChatState::Failed => "not sent",
+    },
+    you: "You",
+    open: "Open chat",
+    write: "Write first",
+    channel: "Channel",
+    address: "To",
+    address_hint: "Phone number, @username or e-mail, as the channel takes it.",
+    text: "Message",
+    send: "Send",
+};
+
+const fn words(what: &'static str, todo: &'static str) -> ProblemText {
+    ProblemText { what, todo }
+}
+
+const PROBLEMS: ProblemTexts = ProblemTexts {
+    not_verified: words(
+        "We could not make sure which portal this is.",
+        "Open the application from the menu of your Bitrix24 again.",
+    ),
+    not_installed: words(
+        "The application is not fully installed in this portal.",
+        "An administrator should open ChatApp from the menu and let the installation finish.",
+    ),
+    administrator_only: words(
+        "Only an administrator of the portal can do this.",
+        "Ask an administrator.",
+    ),
+    managers_only: words(
+        "You may not change connectors of this portal.",
+        "Ask an administrator for the right to manage the Contact Center.",
+    ),
+    card_closed: words(
+        "You do not have access to this card.",
+        "Ask whoever is responsible for it or an administrator.",
+    ),
+    card_unsaved: words(
+        "The card is not saved yet.",
+        "Save the card and open this tab again.",
+    ),
+    unknown_placement: words(
+        "This page was opened in an unknown way.",
+        "Reload Bitrix24. If this stays, an administrator should run “Check and repair” in ChatApp.",
+    ),
+    unknown_connector: words(
+        "This messenger is not one of ChatApp's.",
+        "Open it from its tile in the Contact Center.",
+    ),
+    line_missing: words(
+        "No Open Channel is chosen.",
+        "Go back to the Contact Center, press Connect and choose an Open Channel.",
+    ),
+    grant_lost: words(
+        "ChatApp has lost its access to this portal.",
+        "An administrator should open ChatApp from the menu or grant access again.",
+    ),
+    portal_silent: words(
+        "Your Bitrix24 does not answer.",
+        "Nothing is lost: messages wait. Try again in a few minutes.",
+    ),
+    plan_lacks: words(
+        "Your Bitrix24 plan does not include this function.",
+        "It works by itself after a change of plan and “Check and repair”.",
+    ),
+    scope_lacks: words(
+        "The application lacks a permission for this.",
+        "Update the application in Market or reinstall it keeping its data.",
+    ),
+    session_over: words("This page has been open for too long.", "Reload it."),
+    too_many: words("Too many requests.", "Wait a minute and try again."),
+    unavailable: words(
+        "The server is being restarted.",
+        "Try again in a minute. Messages are not lost.",
+    ),
+    internal: words(
+        "Something went wrong on our side.",
+        "Try again. If it repeats, tell support the request number.",
+    ),
+    field_empty: words("This field is empty.", "Fill it in."),
+    field_wrong: words(
+        "This value cannot be right.",
+        "Check it for typing mistakes.",
+    ),
+    login_refused: words(
+        "ChatApp did not accept the e-mail, the password or the App ID.",
+        "Check all three; App ID and e-mail must belong to the same account.",
+    ),
+    logins_used_up: words(
+        "ChatApp does not accept more logins of this account today.",
+        "Try again tomorrow.",
+    ),
+    token_refused: words(
+        "Telegram does not know this token.",
+        "Copy it from @BotFather again, as a whole.",
+    ),
+    account_taken: words(
+        "This account already serves another portal.",
+        "Disconnect it there first.",
+    ),
+    account_expired: words(
+        "The paid period of this account is over.",
+        "Renew it in ChatApp. The channel works again by itself.",
+    ),
+    channel_taken: words(
+        "This channel is connected to another Open Channel.",
+        "Disconnect it there first.",
+    ),
+    channel_gone: words("This channel no longer exists.", "Choose another one."),
+    channel_down: words(
+        "The channel is not connected to its messenger.",
+        "Log in to the messenger again in the account, then check here.",
+    ),
+    core_silent: words(
+        "The messenger's service does not answer.",
+        "Try again in a few minutes.",
+    ),
+    no_channels: words(
+        "There is no channel that can write first.",
+        "An administrator can connect one in the Contact Center.",
+    ),
+    no_address: words(
+        "The card has no phone number or other address.",
+        "Add one to the card or to its contact.",
+    ),
+    address_wrong: words(
+        "This is not an address we understand.",
+        "Write a phone number with country code, an @username or an e-mail.",
+    ),
+    not_in_messenger: words(
+        "There is no such person in this messenger.",
+        "Choose another channel or address.",
+    ),
+    cannot_write_first: words(
+        "This channel cannot write first to such an address.",
+        "Choose another channel or address.",
+    ),
+    text_too_long: words(
+        "The text is too long for this messenger.",
+        "Shorten it or send it in parts.",
+    ),
+    chat_gone: words("This chat no longer exists.", "Reload the list."),
+    outcome_unknown: words(
+        "We do not know whether the message went out.",
+        "Look into the messenger before you send it again.",
+    ),
+};
