@@ -104,7 +104,7 @@ pub fn page(document: &Document<'_>, view: &AppView) -> Markup {
         (parts::head(texts.app.title, &html! { (view.portal) " · " (texts.app.version) " " (view.version) }))
         (parts(texts, view))
         @if let Some(url) = &view.support_url {
-            p .foot { a href=(url) target="_blank" rel="noopener noreferrer" { (texts.common.support) } }
+            p .foot { (parts::link("", url, texts.common.support)) }
         }
     };
     document.wrap(texts.app.title, &body)
@@ -129,7 +129,7 @@ fn state(texts: &Texts, view: &AppView) -> Markup {
             @if let Some(problem) = view.state.problem() { (parts::problem(texts, problem)) }
             @if let (Some(url), true) = (&view.grant_url, view.may_manage) {
                 div .actions {
-                    a .button.primary href=(url) target="_blank" rel="noopener noreferrer" { (texts.app.grant) }
+                    (parts::link("button primary", url, texts.app.grant))
                     span .muted { (texts.app.grant_hint) }
                 }
             }

@@ -152,8 +152,8 @@ fn chat_row(texts: &Texts, chat: &ChatView) -> Markup {
         article .row.chat {
             (parts::icon(&chat.icon))
             div .grow {
-                p {
-                    strong { (chat.contact) } " "
+                p .line {
+                    strong { (chat.contact) }
                     (parts::badge(chat.state.health(), (words.chat_state)(chat.state)))
                 }
                 @if let Some(last) = &chat.last {

@@ -77,6 +77,16 @@ pub(crate) fn problem(texts: &Texts, problem: Problem) -> Markup {
     note(Health::Error, &texts.problems.of(problem))
 }
 
+/// A link into a tab of its own. Anything but a web or mail address is shown as no link at all.
+pub(crate) fn link(class: &str, address: &str, label: &str) -> Markup {
+    let is_link = ["https://", "http://", "mailto:"]
+        .iter()
+        .any(|scheme| address.starts_with(scheme));
+    html! {
+        @if is_link { a class=(class) href=(address) target="_blank" rel="noopener noreferrer" { (label) } }
+    }
+}
+
 /// Where the frame script writes the error of the form or part around it.
 pub(crate) fn error_place() -> Markup {
     html! { div .note.error role="alert" data-error hidden {} }

@@ -26,7 +26,7 @@ pub fn error(document: &Document<'_>, view: &ErrorView) -> Markup {
             h1 { (words.what) }
             p { (words.todo) }
             @if let Some(url) = &view.support_url {
-                p { a href=(url) target="_blank" rel="noopener noreferrer" { (texts.common.support) } }
+                p { (parts::link("", url, texts.common.support)) }
             }
             p .muted.small { (texts.common.request) ": " code { (view.request_id) } }
         }

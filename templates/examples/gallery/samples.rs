@@ -211,7 +211,7 @@ fn app_view(state: AppState, spice: &str) -> AppView {
 
 fn app_channel(
     (title, messenger): (&str, &str),
-    tile: (char, &str),
+    look: (char, &str),
     health: Health,
     line: Option<&str>,
     spice: &str,
@@ -219,7 +219,7 @@ fn app_channel(
     AccountChannelView {
         title: format!("{title}{spice}"),
         messenger: format!("{messenger}{spice}"),
-        icon: format!("{}{spice}", icon(tile.0, tile.1)),
+        icon: format!("{}{spice}", icon(look.0, look.1)),
         health,
         line: line.map(|line| format!("{line}{spice}")),
     }
@@ -405,7 +405,7 @@ fn crm_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
 
 fn chat(
     id: &str,
-    tile: (char, &str),
+    look: (char, &str),
     state: ChatState,
     last: (&str, bool),
     spice: &str,
@@ -414,7 +414,7 @@ fn chat(
         id: format!("{id}{spice}"),
         contact: format!("Анна Смирнова{spice}"),
         channel: format!("+7 900 000-00-01{spice}"),
-        icon: format!("{}{spice}", icon(tile.0, tile.1)),
+        icon: format!("{}{spice}", icon(look.0, look.1)),
         state,
         last: Some(LastMessageView {
             text: format!("{}{spice}", last.0),
