@@ -13,6 +13,9 @@ use crate::manifest::Localized;
 /// Background of a tile that is not connected: the portal's own default for it.
 const DISABLED_COLOR: &str = "#ebeff2";
 
+/// The drawing of a tile that is not connected.
+const DISABLED_INK: &str = "#8d99a6";
+
 /// A connector: a kind of messenger, or the groups of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {
@@ -119,12 +122,12 @@ pub fn by_chatapp_type(messenger_type: &str) -> Option<&'static Connector> {
 /// Parameters of `imconnector.register`; the same id again updates it. `handler` is the full address of the settings
 /// page. Flags are JSON booleans on purpose: the portal compares them strictly.
 pub fn registration(connector: &Connector, handler: &str) -> Value {
-    let icon = connector.icon();
+    let disabled = icon(&connector.letters, DISABLED_INK, connector.is_group);
     json!({
         "ID": connector.id,
         "NAME": connector.title,
-        "ICON": { "DATA_IMAGE": icon, "COLOR": connector.color, "SIZE": "80%", "POSITION": "center" },
-        "ICON_DISABLED": { "DATA_IMAGE": icon, "COLOR": DISABLED_COLOR, "SIZE": "80%", "POSITION": "center" },
+        "ICON": { "DATA_IMAGE": connector.icon(), "COLOR": connector.color, "SIZE": "80%", "POSITION": "center" },
+        "ICON_DISABLED": { "DATA_IMAGE": disabled, "COLOR": DISABLED_COLOR, "SIZE": "80%", "POSITION": "center" },
         "PLACEMENT_HANDLER": handler,
         "DEL_EXTERNAL_MESSAGES": connector.abilities.client_delete,
         "EDIT_INTERNAL_MESSAGES": connector.abilities.edit,

@@ -159,7 +159,7 @@ pub fn parts(texts: &Texts, view: &ConnectorView) -> Markup {
 fn status(texts: &Texts, view: &ConnectorView) -> Markup {
     let words = &texts.connector;
     html! {
-        section .panel data-part="status" {
+        section .panel data-part="status" data-poll="/frame/connector" data-poll-ms="20000" {
             div .row {
                 h2 .grow { (words.status) }
                 @match &view.connection {

@@ -234,8 +234,8 @@
   function localise(time) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) return;
-    const format = { day: "2-digit", month: "2-digit", year: "numeric" };
-    if (time.dataset.local === "time") Object.assign(format, { hour: "2-digit", minute: "2-digit" });
+    const format = { dateStyle: "medium" };
+    if (time.dataset.local === "time") format.timeStyle = "short";
     time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, format).format(at);
     time.removeAttribute("data-local");
   }

@@ -172,12 +172,18 @@ fn next(texts: &Texts, view: &InstallView) -> Markup {
                 span .muted { (texts.stopped) }
             },
             Phase::Ready { install_mode: true } => div data-finish=(finish) {
-                div .note.ok { p { strong { (texts.ready) } } p { @if lacking { (texts.ready_lacking) } @else { (texts.finishing) } } }
+                div .note.ok {
+                    p { strong { @if lacking { (texts.ready_limited) } @else { (texts.ready) } } }
+                    p { @if lacking { (texts.ready_lacking) } @else { (texts.finishing) } }
+                }
                 div .actions {
                     button .primary type="button" data-finish-button data-needs-portal disabled { (texts.finish) }
                 }
             },
-            Phase::Ready { install_mode: false } => div .note.ok { p { strong { (texts.ready) } } p { (texts.what_next) } },
+            Phase::Ready { install_mode: false } => div .note.ok {
+                p { strong { @if lacking { (texts.ready_limited) } @else { (texts.ready) } } }
+                p { (texts.what_next) }
+            },
         }
     }
 }

@@ -77,6 +77,7 @@ pub struct InstallTexts {
     pub stopped: &'static str,
     pub again: &'static str,
     pub ready: &'static str,
+    pub ready_limited: &'static str,
     pub ready_lacking: &'static str,
     pub finishing: &'static str,
     pub finish: &'static str,
