@@ -2,7 +2,7 @@
 //!
 //! Who is who: a [`Robot`] is a folder of this crate, a [`Manifest`] its description (`robot.toml`) and `plan` its
 //! pure rule, which turns a [`Call`] (one firing, as data) into a [`Plan`]. The trunk's installer registers robots with
-//! [`registration`], its runs ask [`find`] for the robot and carry out the plan, and the answer to the process is made by
+//! [`registration()`], its runs ask [`find`] for the robot and carry out the plan, and the answer to the process is made by
 //! [`summary`].
 //!
 //! Guaranteed: nothing here reads, writes, waits or looks at a clock. Not guaranteed: that a planned recipient can
