@@ -111,7 +111,12 @@ impl CrmRef {
 /// As in a document id.
 impl fmt::Display for CrmRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", self.timeline_type().to_ascii_uppercase(), self.id)
+        write!(
+            f,
+            "{}_{}",
+            self.timeline_type().to_ascii_uppercase(),
+            self.id
+        )
     }
 }
 
@@ -148,7 +153,18 @@ mod tests {
 
     #[test]
     fn other_documents_are_no_cards() {
-        for text in ["", "17", "DEAL_", "DEAL_x", "DEAL_0", "DEAL_-3", "TASK_5", "DYNAMIC_5", "DYNAMIC_x_5", "_5"] {
+        for text in [
+            "",
+            "17",
+            "DEAL_",
+            "DEAL_x",
+            "DEAL_0",
+            "DEAL_-3",
+            "TASK_5",
+            "DYNAMIC_5",
+            "DYNAMIC_x_5",
+            "_5",
+        ] {
             assert_eq!(CrmRef::from_document_id(text), None, "{text}");
         }
     }
@@ -158,7 +174,8 @@ mod tests {
         let card = CrmRef::from_detail_tab("CRM_DYNAMIC_130_DETAIL_TAB", "7").unwrap();
         assert_eq!((card.entity_type_id(), card.id), (130, 7));
         assert_eq!(
-            CrmRef::from_detail_tab("crm_smart_invoice_detail_tab", "3").map(CrmRef::entity_type_id),
+            CrmRef::from_detail_tab("crm_smart_invoice_detail_tab", "3")
+                .map(CrmRef::entity_type_id),
             Some(31)
         );
         assert_eq!(CrmRef::from_detail_tab("CRM_DEAL_LIST_MENU", "7"), None);

@@ -53,6 +53,14 @@ pub fn list_of(value: Value) -> Vec<Value> {
     }
 }
 
+/// Scopes as they are written in a row: commas here, spaces there.
+pub fn scope_list(text: &str) -> Vec<String> {
+    text.split([',', ' '])
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Value::deserialize(deserializer).map(|value| text_of(&value))
 }
@@ -77,8 +85,7 @@ pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
 
 /// A list of whole numbers; what is no number is left out.
 pub fn ints<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-    Value::deserialize(deserializer)
-        .map(|value| list_of(value).iter().filter_map(int_of).collect())
+    Value::deserialize(deserializer).map(|value| list_of(value).iter().filter_map(int_of).collect())
 }
 
 /// A list of texts; a bare text is a list of one.
@@ -209,18 +216,10 @@ impl<K: Serialize, V: Serialize> Serialize for Ordered<K, V> {
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `serialize_with` passes references"
-)]
 pub fn yes_no<S: Serializer>(truth: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if *truth { "Y" } else { "N" })
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `serialize_with` passes references"
-)]
 pub fn some_yes_no<S: Serializer>(truth: &Option<bool>, serializer: S) -> Result<S::Ok, S::Error> {
     match truth {
         Some(truth) => yes_no(truth, serializer),
@@ -229,10 +228,6 @@ pub fn some_yes_no<S: Serializer>(truth: &Option<bool>, serializer: S) -> Result
 }
 
 /// 1 or 0, where the portal takes every non-empty text, even `N` and `false`, for a yes.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `serialize_with` passes references"
-)]
 pub fn one_zero<S: Serializer>(truth: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(u8::from(*truth))
 }
@@ -245,10 +240,25 @@ mod tests {
 
     #[test]
     fn a_truth_has_many_spellings() {
-        for yes in [json!(true), json!("Y"), json!("y"), json!("1"), json!(1), json!("true")] {
+        for yes in [
+            json!(true),
+            json!("Y"),
+            json!("y"),
+            json!("1"),
+            json!(1),
+            json!("true"),
+        ] {
             assert!(flag_of(&yes), "{yes}");
         }
-        for no in [json!(false), json!("N"), json!("0"), json!(0), json!(""), json!(null), json!([])] {
+        for no in [
+            json!(false),
+            json!("N"),
+            json!("0"),
+            json!(0),
+            json!(""),
+            json!(null),
+            json!([]),
+        ] {
             assert!(!flag_of(&no), "{no}");
         }
     }
@@ -276,6 +286,9 @@ mod tests {
     #[test]
     fn an_ordered_map_keeps_its_order() {
         let map: Ordered<_, _> = [("zebra", 1), ("ant", 2)].into_iter().collect();
-        assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"zebra":1,"ant":2}"#);
+        assert_eq!(
+            serde_json::to_string(&map).unwrap(),
+            r#"{"zebra":1,"ant":2}"#
+        );
     }
 }

@@ -99,9 +99,10 @@ mod tests {
         assert!(cloud.installed && !cloud.payment_expired);
         assert_eq!(cloud.version, "3");
         assert_eq!(cloud.license_family.as_deref(), Some("std"));
-        let own: Application =
-            serde_json::from_value(json!({"LICENSE": "en_selfhosted", "INSTALLED": false, "DAYS": "-2"}))
-                .unwrap();
+        let own: Application = serde_json::from_value(
+            json!({"LICENSE": "en_selfhosted", "INSTALLED": false, "DAYS": "-2"}),
+        )
+        .unwrap();
         assert!(!own.installed);
         assert_eq!(own.days, Some(-2));
         assert_eq!(own.license_family, None);

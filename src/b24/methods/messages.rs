@@ -189,7 +189,10 @@ impl SendOutcome {
             .any(|error| error.contains("NOT_ALL_THE_REQUIRED_DATA"));
         let failure = Failure::permanent(
             Told::Rejected,
-            format_args!("the portal refused the message ({} errors)", self.errors.len()),
+            format_args!(
+                "the portal refused the message ({} errors)",
+                self.errors.len()
+            ),
         );
         Some(if incomplete {
             failure
@@ -298,15 +301,16 @@ mod tests {
 
     #[test]
     fn outcomes_are_told_one_by_one() {
-        let report: SendReport = serde_json::from_value(json!({"SUCCESS": true, "DATA": {"RESULT": [
-            {"user": "585", "message": {"id": "77", "date": {}, "text": "hello", "files": []},
-             "chat": {"id": "ab12cd34:555", "name": ""}, "SUCCESS": true, "ERRORS": [],
-             "session": {"ID": "323", "CHAT_ID": "1767"}},
-            {"user": 0, "message": {"id": 78}, "chat": [], "SUCCESS": false,
-             "ERRORS": ["IMCONNECTOR_NOT_ALL_THE_REQUIRED_DATA"]},
-            {"message": {"id": "79"}, "SUCCESS": "Y", "session": []}
-        ]}}))
-        .unwrap();
+        let report: SendReport =
+            serde_json::from_value(json!({"SUCCESS": true, "DATA": {"RESULT": [
+                {"user": "585", "message": {"id": "77", "date": {}, "text": "hello", "files": []},
+                 "chat": {"id": "ab12cd34:555", "name": ""}, "SUCCESS": true, "ERRORS": [],
+                 "session": {"ID": "323", "CHAT_ID": "1767"}},
+                {"user": 0, "message": {"id": 78}, "chat": [], "SUCCESS": false,
+                 "ERRORS": ["IMCONNECTOR_NOT_ALL_THE_REQUIRED_DATA"]},
+                {"message": {"id": "79"}, "SUCCESS": "Y", "session": []}
+            ]}}))
+            .unwrap();
         let [first, second, third] = report.outcomes.as_slice() else {
             panic!("{report:?}")
         };

@@ -275,7 +275,11 @@ pub struct HistoryFile {
     #[serde(deserialize_with = "values::some_int")]
     pub size: Option<i64>,
     /// Signed; dies with the token.
-    #[serde(rename = "urlDownload", alias = "urldownload", deserialize_with = "values::text")]
+    #[serde(
+        rename = "urlDownload",
+        alias = "urldownload",
+        deserialize_with = "values::text"
+    )]
     pub url_download: String,
 }
 
@@ -320,7 +324,10 @@ mod tests {
             to_value(DialogGet::UserCode("a|1|b|2")).unwrap(),
             json!({"USER_CODE": "a|1|b|2"})
         );
-        assert_eq!(to_value(SessionHistoryGet::Chat(5)).unwrap(), json!({"CHAT_ID": 5}));
+        assert_eq!(
+            to_value(SessionHistoryGet::Chat(5)).unwrap(),
+            json!({"CHAT_ID": 5})
+        );
     }
 
     #[test]
@@ -336,6 +343,9 @@ mod tests {
         let mut messages = history.0.unwrap().message;
         messages.sort_by_key(|message| message.id);
         assert_eq!(messages[0].params.as_ref().unwrap().connector_mid, ["77"]);
-        assert_eq!((messages[1].id, messages[1].params.as_ref()), (Some(10), None));
+        assert_eq!(
+            (messages[1].id, messages[1].params.as_ref()),
+            (Some(10), None)
+        );
     }
 }

@@ -198,8 +198,14 @@ mod tests {
             fields: &fields,
         };
         let text = serde_json::to_string(&add).unwrap();
-        assert!(text.find("\"message\"") < text.find("\"channel\""), "{text}");
-        assert!(text.contains(r#""Options":{"waba":"WABA","avito":"Avito"}"#), "{text}");
+        assert!(
+            text.find("\"message\"") < text.find("\"channel\""),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""Options":{"waba":"WABA","avito":"Avito"}"#),
+            "{text}"
+        );
         let value = serde_json::to_value(&add).unwrap();
         assert_eq!(value["USE_SUBSCRIPTION"], json!("Y"));
         assert_eq!(value["USE_PLACEMENT"], json!("N"));

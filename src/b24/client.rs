@@ -1,0 +1,146 @@
+//! Calls a method at a portal's endpoint.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    error::{CallError, Code},
+    method::Method,
+    transport::{self, RawAnswer},
+    values,
+};
+use crate::{
+    clock::Millis,
+    outgoing::{CALL_TIMEOUT, Outgoing},
+    secret::Secret,
+};
+
+/// `Retry-After` beyond this is not believed: a deadline of ours would pass first.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Calls portals. Cheap to clone; holds nobody's token.
+#[derive(Clone)]
+pub struct Client {
+    outgoing: Outgoing,
+    timeout: Duration,
+}
+
+/// Where to call, and in whose name.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The portal's REST base, for example `https://portal.example/rest/`; never taken from an unverified request.
+    pub endpoint: Url,
+    pub token: Secret,
+}
+
+/// A successful call.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    pub result: T,
+    pub time: Option<Time>,
+    /// The portal has moved: its endpoint from now on.
+    pub moved_to: Option<Url>,
+}
+
+/// What the portal tells about its operating limit for this method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Spent by this application on this method in the running ten minutes.
+    pub operating: Duration,
+    /// When the oldest minute of it is forgotten.
+    pub operating_reset_at: Option<Millis>,
+}
+
+/// The parameters with the token beside them, written without a detour so that maps keep their order.
+#[derive(Serialize)]
+struct Body<'a, M> {
+    auth: &'a str,
+    #[serde(flatten)]
+    method: &'a M,
+}
+
+impl Client {
+    pub fn new(outgoing: Outgoing) -> Self {
+        Self {
+            outgoing,
+            timeout: CALL_TIMEOUT,
+        }
+    }
+
+    /// For calls that somebody waits for in a browser.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.min(CALL_TIMEOUT);
+        self
+    }
+
+    /// Makes one call. Nothing is retried here and no token is refreshed; the one redirect of a moved portal is followed.
+    pub async fn call<M: Method>(
+        &self,
+        access: &Access,
+        method: &M,
+    ) -> Result<Answer<M::Output>, CallError> {
+        let body = serde_json::to_vec(&Body {
+            auth: access.token.expose(),
+            method,
+        })
+        .map_err(|_unserialisable| CallError::local(Code::Unsendable, M::NAME))?;
+        let post = transport::Post {
+            outgoing: &self.outgoing,
+            name: M::NAME,
+            body: &body,
+            timeout: self.timeout,
+        };
+        let answer = post.to(&access.endpoint).await.and_then(understand);
+        answer.map_err(|error| error.of_method(M::NAME, M::REPEATABLE))
+    }
+}
+
+/// Looks for an error whatever the HTTP status says, then for the result.
+fn understand<T: serde::de::DeserializeOwned>(raw: RawAnswer) -> Result<Answer<T>, CallError> {
+    let failed = |error: CallError| CallError {
+        http: raw.http,
+        retry_after: raw
+            .retry_after_s
+            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER)),
+        ..error
+    };
+    let Ok(Value::Object(mut answer)) = serde_json::from_slice::<Value>(&raw.body) else {
+        return Err(failed(CallError::unreadable(raw.http)));
+    };
+    let time = answer.get("time").and_then(time_of);
+    let result = answer.remove("result");
+    if let Some(error) = CallError::found_in(raw.http, &answer, result.as_ref()) {
+        return Err(failed(CallError { time, ..error }));
+    }
+    let Some(result) = result.filter(|_| (200..300).contains(&raw.http)) else {
+        return Err(failed(CallError::unreadable(raw.http)));
+    };
+    match serde_json::from_value(result) {
+        Ok(result) => Ok(Answer {
+            result,
+            time,
+            moved_to: raw.moved_to,
+        }),
+        Err(_other_shape) => Err(failed(CallError {
+            certain: false,
+            time,
+            ..CallError::local(Code::OtherShape, "the result has another shape")
+        })),
+    }
+}
+
+/// On premise, and in some answers, the two fields are missing.
+fn time_of(time: &Value) -> Option<Time> {
+    let operating = time.get("operating")?.as_f64()?;
+    Some(Time {
+        operating: Duration::try_from_secs_f64(operating).ok()?,
+        operating_reset_at: time
+            .get("operating_reset_at")
+            .and_then(values::int_of)
+            .map(Millis::from_seconds),
+    })
+}
