@@ -12,6 +12,7 @@ use super::{
         connector::Unregister,
         events::EventBind,
         messages::{SendMessages, SendReport},
+        open_lines::DialogGet,
     },
     testing::{self, Loopback, Reply, html, outgoing, redirect},
     transport::ANSWER_LIMIT,
@@ -90,6 +91,17 @@ async fn parameters_keep_their_order_beside_the_token() {
     assert_eq!(
         portal.asked()[0].body,
         r#"{"auth":"the-token","zebra":1,"ant":{"y":1,"x":2}}"#
+    );
+}
+
+#[tokio::test]
+async fn methods_of_one_key_go_beside_the_token_too() {
+    let portal = Loopback::start(vec![testing::json(200, r#"{"result": false}"#)]).await;
+    let answer = call(&portal, &DialogGet::UserCode("chatapp_vk|8|a:1|599")).await;
+    assert_eq!(answer.unwrap().result.0, None);
+    assert_eq!(
+        portal.asked()[0].body,
+        r#"{"auth":"the-token","USER_CODE":"chatapp_vk|8|a:1|599"}"#
     );
 }
 

@@ -1,5 +1,6 @@
 //! Bodies as portals send them, decoded. The data is made up; the shapes are the documentation's and live portals'.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{
@@ -403,5 +404,75 @@ fn a_robot_without_properties_waits_for_nobody() {
             RobotCall::from_form(&parse(body)).unwrap_err(),
             Malformed(field)
         );
+    }
+}
+
+/// Names that the decoders look for, and hostile ones.
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "event",
+            "data",
+            "auth",
+            "member_id",
+            "CONNECTOR",
+            "LINE",
+            "MESSAGES",
+            "DATA",
+            "0",
+            "7",
+            "-1",
+            "im",
+            "message",
+            "message_id",
+            "chat",
+            "id",
+            "files",
+            "link",
+            "properties",
+            "code",
+            "event_token",
+            "document_id",
+            "2",
+            "QUERY",
+            "PLACEMENT_OPTIONS",
+            "connector",
+            "connector_id",
+            "line_id",
+            "chat_id",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,5}",
+    ]
+}
+
+fn tree() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        prop::sample::select(EVENTS.to_vec()).prop_map(|name| Value::Text(name.to_owned())),
+        "\\PC{0,12}".prop_map(Value::Text),
+        "-?[0-9]{1,25}".prop_map(Value::Text),
+    ];
+    leaf.prop_recursive(5, 60, 8, |inner| {
+        prop::collection::vec((key(), inner), 0..8).prop_map(Value::Map)
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_a_decoder_panic(form in tree(), event in prop::sample::select(EVENTS.to_vec())) {
+        let named = Value::Map(vec![
+            ("event".into(), Value::Text(event.into())),
+            ("data".into(), form.clone()),
+            ("properties".into(), form.clone()),
+            ("code".into(), Value::Text("c".into())),
+            ("event_token".into(), Value::Text("t".into())),
+            ("auth".into(), Value::Map(vec![("member_id".into(), Value::Text("m".into()))])),
+        ]);
+        let _ = EventPost::from_form(&form);
+        let _ = FramePost::from_form(&form, &form);
+        let _ = EventPost::from_form(&named);
+        prop_assert!(RobotCall::from_form(&named).is_ok());
+        let kept = without_tokens(&named);
+        prop_assert_eq!(PortalEvent::from_form(&kept), PortalEvent::from_form(&named));
     }
 }
