@@ -1,2 +1,11 @@
+//! The ChatApp server for Bitrix24. `README.md` tells the walks; each module's prologue tells who is who in it.
+
 pub mod b24;
+pub mod clock;
+pub mod config;
+pub mod db;
 pub mod domain;
+pub mod messaging;
+pub mod outgoing;
+pub mod secret;
+pub mod telemetry;
