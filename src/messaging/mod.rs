@@ -7,6 +7,7 @@
 
 pub mod chatapp;
 pub mod embedded;
+mod transfer;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,7 @@ pub struct IncomingMessage {
     pub group: bool,
     pub author: Author,
     pub person: Person,
+    /// Milliseconds since 1970.
     pub at: i64,
     /// BB-code, with what the client typed neutralised.
     pub text: String,
@@ -167,6 +169,7 @@ pub enum CoreEvent {
         message: String,
         tracking: Option<String>,
         progress: Progress,
+        /// Milliseconds since 1970.
         at: i64,
     },
     /// Something that we do not (yet) understand; `kind` is the core's word for it. The inbox keeps the raw item.

@@ -1,1 +1,106 @@
-//! Embedded core.
+//! The core embedded in this binary: messengers' own official APIs, without ChatApp between.
+//!
+//! Who is who: [`Embedded`] is the core; it sends every call to the messenger of the channel's connector (one folder each).
+//! Adding a messenger: a folder beside `telegram_bot`, an arm in each method here. Raw items say whose they are
+//! (`{"telegram_bot": …}`), so an inbox row is understood without its channel.
+
+pub mod telegram_bot;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use url::Url;
+
+use self::telegram_bot::TelegramBot;
+use super::{
+    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin,
+    Outgoing as What, RawItem, Sent,
+};
+use crate::{
+    domain::{
+        capabilities::{Capabilities, Markup, WriteFirst},
+        connector::Connector,
+        failure::{Failure, Told},
+    },
+    outgoing::Outgoing,
+};
+
+/// A connector that this core does not serve can do nothing.
+const NOTHING: Capabilities = Capabilities {
+    markup: Markup::Plain,
+    text_limit: 0,
+    caption_limit: 0,
+    upload_limit: 0,
+    photo_limit: 0,
+    download_limit: 0,
+    write_first: WriteFirst::Never,
+    delivered: false,
+    read: false,
+};
+
+pub struct Embedded {
+    telegram_bot: TelegramBot,
+}
+
+impl Embedded {
+    /// `telegram` is `TELEGRAM_API_URL`.
+    pub fn new(outgoing: Outgoing, telegram: Url) -> Self {
+        Self {
+            telegram_bot: TelegramBot::new(outgoing, telegram),
+        }
+    }
+
+    /// What only Telegram bots have: whose token it is, webhook or polling.
+    pub fn telegram_bot(&self) -> &TelegramBot {
+        &self.telegram_bot
+    }
+
+    /// Whether this core serves channels of a connector.
+    pub fn serves(connector: Connector) -> bool {
+        connector == Connector::TelegramBot
+    }
+}
+
+fn unsupported(connector: Connector) -> Failure {
+    let cause = format!("the embedded core has no {}", connector.short());
+    Failure::permanent(Told::Unsupported, cause)
+}
+
+#[async_trait]
+impl MessagingCore for Embedded {
+    fn capabilities(&self, connector: Connector) -> Capabilities {
+        match connector {
+            Connector::TelegramBot => telegram_bot::CAPABILITIES,
+            _ => NOTHING,
+        }
+    }
+
+    async fn send(
+        &self,
+        channel: &ChannelRef,
+        peer: &str,
+        what: &What,
+        _key: &IdempotencyKey,
+    ) -> Result<Sent, Failure> {
+        match channel.connector {
+            Connector::TelegramBot => self.telegram_bot.send(channel, peer, what).await,
+            other => Err(unsupported(other)),
+        }
+    }
+
+    async fn fetch(&self, channel: &ChannelRef, origin: &Origin) -> Result<Fetched, Failure> {
+        match channel.connector {
+            Connector::TelegramBot => self.telegram_bot.fetch(channel, origin).await,
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
+        self.telegram_bot.split(body)
+    }
+
+    fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed> {
+        self.telegram_bot.parse(item)
+    }
+}

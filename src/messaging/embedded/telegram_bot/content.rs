@@ -1,0 +1,184 @@
+//! What a message says and brings, in our words: BB-code and files.
+
+use serde_json::Value;
+
+use super::wire::{Content, Entity, File, Location, Message, Sticker};
+use crate::{
+    b24::bbcode::{from_plain, from_telegram},
+    messaging::{IncomingFile, Origin, transfer::file_name},
+};
+
+pub(super) struct Said {
+    pub text: String,
+    pub files: Vec<IncomingFile>,
+}
+
+/// Fields that say nothing of a message's kind.
+const FRAME: [&str; 13] = [
+    "message_id",
+    "date",
+    "chat",
+    "from",
+    "sender_chat",
+    "media_group_id",
+    "has_protected_content",
+    "via_bot",
+    "quote",
+    "effect_id",
+    "link_preview_options",
+    "business_connection_id",
+    "show_caption_above_media",
+];
+/// Fields that may stand beside any kind.
+const FRAME_FAMILIES: [&str; 8] = [
+    "reply_",
+    "forward_",
+    "is_",
+    "sender_",
+    "message_thread_",
+    "edit_",
+    "author_",
+    "external_reply",
+];
+
+/// Reads a message; `raw` is the same as it came. A message of which nothing can be shown says its kind in brackets, so that
+/// the operator knows that something came.
+pub(super) fn read(message: &Message, raw: &Value) -> Said {
+    let content = &message.content;
+    let files: Vec<IncomingFile> = file(content, message.message_id).into_iter().collect();
+    let text = written(content)
+        .or_else(|| spoken_of(content, files.is_empty()))
+        .unwrap_or_default();
+    if text.is_empty() && files.is_empty() {
+        let text = from_plain(&format!("[{}]", unknown_kind(raw)));
+        return Said { text, files };
+    }
+    Said { text, files }
+}
+
+/// Text or caption with its entities.
+fn written(content: &Content) -> Option<String> {
+    let (text, entities) = match (&content.text, &content.caption) {
+        (Some(text), _) => (text, &content.entities),
+        (None, Some(caption)) => (caption, &content.caption_entities),
+        (None, None) => return None,
+    };
+    let entities: Vec<_> = entities.iter().filter_map(Entity::as_bbcode).collect();
+    Some(from_telegram(text, &entities))
+}
+
+/// What is neither a text nor a file, as a text.
+fn spoken_of(content: &Content, no_file: bool) -> Option<String> {
+    let text = if let Some(contact) = &content.contact {
+        let phone = contact.phone_number.trim_start_matches('+');
+        format!("{}\n+{phone}", contact.full_name())
+    } else if let Some(venue) = &content.venue {
+        format!(
+            "{}\n{}\n{}",
+            venue.title,
+            venue.address,
+            map_link(&venue.location)
+        )
+    } else if let Some(location) = &content.location {
+        map_link(location)
+    } else if let Some(poll) = &content.poll {
+        let options: String = poll
+            .options
+            .iter()
+            .map(|o| format!("\n- {}", o.text))
+            .collect();
+        format!("{}{options}", poll.question)
+    } else if let Some(dice) = &content.dice {
+        format!("{} {}", dice.emoji, dice.value)
+    } else {
+        let emoji = content
+            .sticker
+            .as_ref()
+            .and_then(|sticker| sticker.emoji.clone());
+        emoji.filter(|_| no_file)?
+    };
+    Some(from_plain(text.trim()))
+}
+
+/// OpenStreetMap needs no key and shows the same to everybody.
+fn map_link(place: &Location) -> String {
+    let (lat, lon) = (place.latitude, place.longitude);
+    format!("https://www.openstreetmap.org/?mlat={lat:.6}&mlon={lon:.6}#map=16/{lat:.6}/{lon:.6}")
+}
+
+/// The one file of a message (an album comes as several messages).
+fn file(content: &Content, message: i64) -> Option<IncomingFile> {
+    if let Some(photo) = content
+        .photo
+        .iter()
+        .max_by_key(|size| size.width.saturating_mul(size.height))
+    {
+        return incoming(photo, "photo", "image/jpeg", message);
+    }
+    if let Some(sticker) = &content.sticker {
+        return sticker_file(sticker, message);
+    }
+    let kinds = [
+        (&content.animation, "animation", "video/mp4"),
+        (&content.video, "video", "video/mp4"),
+        (&content.video_note, "video_note", "video/mp4"),
+        (&content.voice, "voice", "audio/ogg"),
+        (&content.audio, "audio", "audio/mpeg"),
+        (&content.document, "document", "application/octet-stream"),
+    ];
+    kinds
+        .into_iter()
+        .find_map(|(file, kind, mime)| incoming(file.as_ref()?, kind, mime, message))
+}
+
+/// Portals show a still `.webp` in place; an animated sticker they cannot show, but its thumbnail they can.
+fn sticker_file(sticker: &Sticker, message: i64) -> Option<IncomingFile> {
+    if sticker.is_animated || sticker.is_video {
+        return incoming(
+            sticker.thumbnail.as_ref()?,
+            "sticker",
+            "image/webp",
+            message,
+        );
+    }
+    let still = File {
+        file_id: sticker.file_id.clone(),
+        file_size: sticker.file_size,
+        ..File::default()
+    };
+    incoming(&still, "sticker", "image/webp", message)
+}
+
+fn incoming(file: &File, kind: &str, mime: &str, message: i64) -> Option<IncomingFile> {
+    if file.file_id.is_empty() {
+        return None;
+    }
+    let mime = file
+        .mime_type
+        .as_deref()
+        .unwrap_or(mime)
+        .to_ascii_lowercase();
+    let given = file.file_name.as_ref().or(file.title.as_ref());
+    Some(IncomingFile {
+        origin: Origin::TelegramFile(file.file_id.clone()),
+        name: file_name(
+            given.map_or("", String::as_str),
+            &mime,
+            &format!("{kind}_{message}"),
+        ),
+        mime,
+        size: file.file_size,
+    })
+}
+
+/// Telegram's word for what the message is: its first field that every message does not have.
+fn unknown_kind(raw: &Value) -> &str {
+    let family = |key: &str| FRAME_FAMILIES.iter().any(|family| key.starts_with(family));
+    raw.as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::keys)
+        .map(String::as_str)
+        .find(|key| !FRAME.contains(key) && !family(key))
+        .filter(|key| key.len() <= 40)
+        .unwrap_or("message")
+}

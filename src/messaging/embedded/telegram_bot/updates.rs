@@ -1,0 +1,159 @@
+//! Updates, from a webhook or a poll: cut into items, and understood.
+
+use serde_json::{Value, json};
+
+use super::{content, wire};
+use crate::{
+    clock::Millis,
+    messaging::{
+        Author, CoreEvent, IncomingMessage, Malformed, Person, RawItem, transfer::anonymous_key,
+    },
+};
+
+/// The key under which the embedded core keeps a Telegram update.
+pub(super) const OWNER: &str = "telegram_bot";
+
+/// Fields of a message about the group itself: nobody wrote anything.
+const SERVICE: [&str; 24] = [
+    "new_chat_members",
+    "left_chat_member",
+    "new_chat_title",
+    "new_chat_photo",
+    "delete_chat_photo",
+    "group_chat_created",
+    "supergroup_chat_created",
+    "channel_chat_created",
+    "message_auto_delete_timer_changed",
+    "migrate_to_chat_id",
+    "migrate_from_chat_id",
+    "pinned_message",
+    "successful_payment",
+    "refunded_payment",
+    "users_shared",
+    "chat_shared",
+    "connected_website",
+    "write_access_allowed",
+    "passport_data",
+    "proximity_alert_triggered",
+    "boost_added",
+    "chat_background_set",
+    "giveaway_created",
+    "web_app_data",
+];
+const SERVICE_FAMILIES: [&str; 4] = [
+    "forum_topic_",
+    "general_forum_topic_",
+    "video_chat_",
+    "direct_message_price_",
+];
+
+/// A webhook's body is one update.
+pub(super) fn split(body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
+    let update: Value = serde_json::from_slice(body).map_err(|error| {
+        Malformed(format!(
+            "no JSON at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    if update.is_object() {
+        Ok(vec![raw(update)])
+    } else {
+        Err(Malformed("not an update".to_owned()))
+    }
+}
+
+pub(super) fn raw(update: Value) -> RawItem {
+    let id = update.get("update_id").and_then(Value::as_i64);
+    let key = id.map_or_else(|| anonymous_key(&update), |id| format!("update/{id}"));
+    let body = json!({ OWNER: update });
+    RawItem { key, body }
+}
+
+/// Understands one item of [`raw`].
+pub(super) fn parse(item: &Value) -> Result<CoreEvent, Malformed> {
+    let update = item
+        .get(OWNER)
+        .and_then(Value::as_object)
+        .ok_or_else(|| Malformed("not an update of Telegram".to_owned()))?;
+    if let Some(message) = update.get("message") {
+        return parse_message(message);
+    }
+    let kind = update.keys().find(|key| *key != "update_id");
+    Ok(other(kind.map_or("unknown", String::as_str)))
+}
+
+fn other(kind: &str) -> CoreEvent {
+    CoreEvent::Other {
+        kind: kind.chars().take(64).collect(),
+    }
+}
+
+fn parse_message(value: &Value) -> Result<CoreEvent, Malformed> {
+    if let Some(kind) = service_kind(value) {
+        return Ok(other(&format!("message/{kind}")));
+    }
+    let message: wire::Message = serde_json::from_value(value.clone())
+        .map_err(|_other_form| Malformed("a message without id, date or chat".to_owned()))?;
+    let content = content::read(&message, value);
+    Ok(CoreEvent::Message(Box::new(IncomingMessage {
+        id: message.message_id.to_string(),
+        peer: message.chat.id.to_string(),
+        group: message.chat.kind != "private",
+        // A bot is never told what it wrote itself.
+        author: Author::Client,
+        person: person(&message),
+        at: Millis::from_seconds(message.date).0,
+        text: content.text,
+        files: content.files,
+    })))
+}
+
+fn service_kind(message: &Value) -> Option<&str> {
+    let family = |key: &str| {
+        SERVICE_FAMILIES
+            .iter()
+            .any(|family| key.starts_with(family))
+    };
+    message
+        .as_object()?
+        .keys()
+        .map(String::as_str)
+        .find(|key| SERVICE.contains(key) || family(key))
+}
+
+/// The writer; in a group, a channel or anonymous administrator may write in a chat's name.
+fn person(message: &wire::Message) -> Person {
+    let (id, name, username) = match (&message.sender_chat, &message.from) {
+        (Some(chat), _) => (chat.id, chat.name(), chat.username.clone()),
+        (None, Some(user)) => (user.id, user.full_name(), user.username.clone()),
+        (None, None) => (
+            message.chat.id,
+            message.chat.name(),
+            message.chat.username.clone(),
+        ),
+    };
+    let link = username
+        .as_ref()
+        .map(|username| format!("https://t.me/{username}"));
+    Person {
+        id: id.to_string(),
+        name: Some(name).filter(|name| !name.is_empty()),
+        phone: own_phone(message, id),
+        username,
+        link,
+        picture: None,
+    }
+}
+
+/// A bot learns a phone only when the person shares his own card.
+fn own_phone(message: &wire::Message, person: i64) -> Option<String> {
+    let contact = message.content.contact.as_ref()?;
+    let digits: String = contact
+        .phone_number
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    let own = contact.user_id == Some(person) && (8..=15).contains(&digits.len());
+    own.then(|| format!("+{digits}"))
+}
