@@ -7,6 +7,8 @@
 
 pub mod chatapp;
 pub mod embedded;
+#[cfg(test)]
+mod loopback;
 mod transfer;
 
 use async_trait::async_trait;

@@ -1,7 +1,7 @@
 //! ChatApp's webhooks. A body is one envelope or a list of them; an envelope holds items of one kind and says whose they are.
 //! Every item is kept raw with its envelope's `meta`, so that a later version can read what this one cannot.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::{kinds::connector_of, wire};
 use crate::{
@@ -57,7 +57,10 @@ fn items(mut envelope: Value) -> Vec<RawItem> {
 
 fn raw(meta: &Value, item: Value) -> RawItem {
     let key = key(meta, &item).map(item_key);
-    let body = json!({ "meta": meta, "item": item });
+    let body = Value::Object(Map::from_iter([
+        ("meta".to_owned(), meta.clone()),
+        ("item".to_owned(), item),
+    ]));
     RawItem {
         key: key.unwrap_or_else(|| anonymous_key(&body)),
         body,
@@ -91,7 +94,7 @@ pub(super) fn parse(raw: &Value, now: Millis) -> Result<CoreEvent, Malformed> {
     let item = raw.get("item").cloned().unwrap_or_default();
     let connector = meta.messenger_type.as_deref().and_then(connector_of);
     match meta.kind.as_deref() {
-        Some("message") => message(wire::read(item), connector, now),
+        Some("message") => message(&wire::read(item), connector, now),
         Some("messageStatus") => status(wire::read(item), now),
         kind => Ok(CoreEvent::Other {
             kind: kind.unwrap_or("unknown").to_owned(),
@@ -100,7 +103,7 @@ pub(super) fn parse(raw: &Value, now: Millis) -> Result<CoreEvent, Malformed> {
 }
 
 fn message(
-    item: wire::Message,
+    item: &wire::Message,
     connector: Option<Connector>,
     now: Millis,
 ) -> Result<CoreEvent, Malformed> {
@@ -108,10 +111,10 @@ fn message(
     let id = item.id.clone().ok_or_else(|| missing("id"))?;
     let peer = item.chat.id.clone().ok_or_else(|| missing("chat"))?;
     let group = item.chat.kind.as_deref() == Some("group") || peer.ends_with("@g.us");
-    let author = author(&item);
-    let person = person(&item, connector, &author, group);
-    let files: Vec<IncomingFile> = file(&item).into_iter().collect();
-    let text = text(&item, connector, files.is_empty());
+    let author = author(item);
+    let person = person(item, connector, &author, group);
+    let files: Vec<IncomingFile> = file(item).into_iter().collect();
+    let text = text(item, connector, files.is_empty());
     Ok(CoreEvent::Message(Box::new(IncomingMessage {
         id,
         peer,

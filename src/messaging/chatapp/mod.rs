@@ -15,6 +15,8 @@ mod send;
 #[cfg(test)]
 mod tests;
 mod tokens;
+#[cfg(test)]
+mod webhook_tests;
 mod wire;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! ChatApp's JSON as it arrives. Nothing here trusts a type: ids and times come as numbers or as texts, empty objects as
 //! empty lists (it is a PHP API), absent things as `null`, and a field of a wrong type counts as absent.
 
+#![expect(clippy::struct_field_names, reason = "fields are named as on the wire")]
+
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -66,9 +68,14 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     Ok(items.iter().filter_map(read_text).collect())
 }
 
-/// Reads one of the structs below; a value of another type gives an empty one.
+/// Reads one of the structs below; a value of another type gives an empty one. (Left alone, serde would read a list as a
+/// struct, field by field.)
 pub(super) fn read<T: DeserializeOwned + Default>(value: Value) -> T {
-    serde_json::from_value(value).unwrap_or_default()
+    if value.is_object() {
+        serde_json::from_value(value).unwrap_or_default()
+    } else {
+        T::default()
+    }
 }
 
 /// Reads a list that stands bare or under `items`.

@@ -16,7 +16,7 @@ use crate::{
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A file of 50 MB over a slow line.
-const FILE_TIMEOUT: Duration = Duration::from_mins(5);
+const FILE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// A hundred updates of the longest text are a few megabytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -36,7 +36,7 @@ struct Envelope {
     #[serde(default)]
     description: Option<String>,
     #[serde(default)]
-    parameters: Parameters,
+    parameters: Option<Parameters>,
 }
 
 #[derive(Default, Deserialize)]
@@ -140,12 +140,13 @@ async fn open<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
     let code = envelope
         .error_code
         .and_then(|code| StatusCode::from_u16(code).ok());
-    let wait = envelope.parameters.retry_after.map(Duration::from_secs);
+    let parameters = envelope.parameters.unwrap_or_default();
+    let wait = parameters.retry_after.map(Duration::from_secs);
     Err(ApiError::refused(
         code.unwrap_or(status),
         envelope.description.as_deref().unwrap_or_default(),
         wait.or(header),
-        envelope.parameters.migrate_to_chat_id,
+        parameters.migrate_to_chat_id,
     ))
 }
 

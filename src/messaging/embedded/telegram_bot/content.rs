@@ -82,12 +82,11 @@ fn spoken_of(content: &Content, no_file: bool) -> Option<String> {
     } else if let Some(location) = &content.location {
         map_link(location)
     } else if let Some(poll) = &content.poll {
-        let options: String = poll
-            .options
-            .iter()
-            .map(|o| format!("\n- {}", o.text))
+        let options = poll.options.iter().map(|option| option.text.as_str());
+        let lines: Vec<&str> = std::iter::once(poll.question.as_str())
+            .chain(options)
             .collect();
-        format!("{}{options}", poll.question)
+        lines.join("\n- ")
     } else if let Some(dice) = &content.dice {
         format!("{} {}", dice.emoji, dice.value)
     } else {

@@ -8,6 +8,8 @@ mod api;
 mod content;
 mod error;
 mod send;
+#[cfg(test)]
+mod update_tests;
 mod updates;
 mod wire;
 

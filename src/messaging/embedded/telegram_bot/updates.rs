@@ -1,6 +1,6 @@
 //! Updates, from a webhook or a poll: cut into items, and understood.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::{content, wire};
 use crate::{
@@ -66,7 +66,7 @@ pub(super) fn split(body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
 pub(super) fn raw(update: Value) -> RawItem {
     let id = update.get("update_id").and_then(Value::as_i64);
     let key = id.map_or_else(|| anonymous_key(&update), |id| format!("update/{id}"));
-    let body = json!({ OWNER: update });
+    let body = Value::Object(Map::from_iter([(OWNER.to_owned(), update)]));
     RawItem { key, body }
 }
 

@@ -1,6 +1,8 @@
 //! Telegram's objects as far as we read them. Attachments of an unexpected form count as absent, so that a new kind of
 //! message costs its attachment and not the message.
 
+#![expect(clippy::struct_field_names, reason = "fields are named as on the wire")]
+
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
