@@ -1,11 +1,15 @@
 //! The ChatApp server for Bitrix24. `README.md` tells the walks; each module's prologue tells who is who in it.
 
+pub mod app;
 pub mod b24;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod media;
 pub mod messaging;
 pub mod outgoing;
+pub mod queue;
+pub mod relay;
 pub mod secret;
 pub mod telemetry;

@@ -206,6 +206,19 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Chats by the portal's own numbers.
+    pub async fn chat_of_portal(&self, portal: &PortalId, numbers: Vec<i64>) -> DbResult<Vec<ChatView>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let own = chat::portal_id.eq(portal).and(chat::b24_chat_id.eq_any(numbers));
+            let found: Vec<Chat> = chat::table.filter(own).order(chat::last_message_at.desc()).limit(50).load(conn)?;
+            found.into_iter().map(|chat| view(conn, chat)).collect()
+        })
+        .await
+    }
+}
+
 fn view(conn: &mut Conn, chat: Chat) -> DbResult<ChatView> {
     let contact = match chat.contact_id {
         Some(id) => contact::table.find(id).first(conn).optional()?,

@@ -36,8 +36,6 @@ pub struct Installation {
     pub scope: String,
     /// Sessions of an older epoch are over.
     pub session_epoch: i64,
-    /// When an uninstall was last checked against the OAuth server.
-    pub probed_at: Option<Millis>,
 }
 
 fn token_place(portal: &PortalId, client_id: &str) -> String {
@@ -55,7 +53,6 @@ struct Row {
     nonce: Option<String>,
     scope: String,
     session_epoch: i64,
-    probed_at: Option<i64>,
     _created_at: i64,
     _changed_at: i64,
 }
@@ -74,7 +71,6 @@ impl TryFrom<Row> for Installation {
             nonce: row.nonce,
             scope: row.scope,
             session_epoch: row.session_epoch,
-            probed_at: row.probed_at.map(Millis),
         })
     }
 }
@@ -214,18 +210,6 @@ impl Db {
         self.write(move |conn| {
             diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
                 .set(installation::nonce.eq(nonce))
-                .execute(conn)?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Remembers that an uninstall was just checked, so that forged ones cannot make us ask again and again.
-    pub async fn installation_set_probed(&self, portal: &PortalId, id: InstallationId, now: Millis) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
-                .set(installation::probed_at.eq(now.0))
                 .execute(conn)?;
             Ok(())
         })

@@ -24,7 +24,6 @@ diesel::table! {
         nonce -> Nullable<Text>,
         scope -> Text,
         session_epoch -> BigInt,
-        probed_at -> Nullable<BigInt>,
         created_at -> BigInt,
         changed_at -> BigInt,
     }

@@ -207,6 +207,12 @@ pub trait MessagingCore: Send + Sync {
     /// What channels of this kind can do on this core; asked before every send.
     fn capabilities(&self, connector: Connector) -> Capabilities;
 
+    /// The id of the person in a private conversation, as his own messages will name him: somebody who is written to first is
+    /// the same contact when he answers.
+    fn person_of(&self, _connector: Connector, peer: &str) -> String {
+        peer.to_owned()
+    }
+
     /// Sends one thing into a conversation (`peer` is a conversation id or a bare address).
     async fn send(
         &self,

@@ -22,7 +22,6 @@ CREATE TABLE installation (
     nonce TEXT,
     scope TEXT NOT NULL,
     session_epoch BIGINT NOT NULL,
-    probed_at BIGINT,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
     UNIQUE (portal_id, client_id)

@@ -1,63 +1,18 @@
 //! Connectors: the tiles of the Contact Center, and their state on each open line.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::b24::{
     method::{Method, Scope},
     values,
 };
 
-/// Registers a kind of messenger; the same id again changes it. Truths go as JSON booleans: the portal compares strictly.
+/// Registers a kind of messenger; the same id again changes it. The parameters are made by the connector's manifest
+/// (`placements::connectors::registration`). Truths are JSON booleans: the portal compares strictly.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub struct Register<'a> {
-    /// Lower-case letters, digits and `_`; no dot.
-    pub id: &'a str,
-    pub name: &'a str,
-    pub icon: Icon<'a>,
-    pub icon_disabled: Icon<'a>,
-    /// The page inside the Contact Center (placement `SETTING_CONNECTOR`, which is bound by this call alone).
-    pub placement_handler: &'a str,
-    #[serde(flatten)]
-    pub flags: ConnectorFlags,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub struct Icon<'a> {
-    /// An SVG as a data URI.
-    pub data_image: &'a str,
-    /// The background, `#rrggbb`.
-    pub color: &'a str,
-    /// CSS `background-size`, for example `90%`.
-    pub size: &'a str,
-    /// CSS `background-position`, for example `center`.
-    pub position: &'a str,
-}
-
-/// What the messenger can do, so that the portal offers no more than that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the portal's own independent switches, one field each"
-)]
-pub struct ConnectorFlags {
-    /// The client may delete his messages.
-    pub del_external_messages: bool,
-    /// Operators may edit theirs: we get update events.
-    pub edit_internal_messages: bool,
-    /// Operators may delete theirs: we get delete events.
-    pub del_internal_messages: bool,
-    /// The channel may be used in the portal's own mailings.
-    pub newsletter: bool,
-    /// Automatic texts of the line go to the client too.
-    pub need_system_messages: bool,
-    /// Texts begin with the operator's name.
-    pub need_signature: bool,
-    /// Conversations are groups. It belongs to the connector, not to a chat.
-    pub chat_group: bool,
-}
+#[serde(transparent)]
+pub struct Register<'a>(pub &'a Value);
 
 impl Method for Register<'_> {
     type Output = values::Done;
@@ -188,48 +143,5 @@ mod tests {
             json!({"CONNECTOR": "chatapp_telegram", "LINE": 107, "ACTIVE": 1})
         );
         assert_eq!(activate(false)["ACTIVE"], json!(0));
-    }
-
-    #[test]
-    fn a_registration_has_the_documented_keys_and_json_booleans() {
-        let icon = Icon {
-            data_image: "data:image/svg+xml,x",
-            color: "#2aabee",
-            size: "90%",
-            position: "center",
-        };
-        let register = Register {
-            id: "chatapp_telegram",
-            name: "ChatApp - Telegram (external provider)",
-            icon,
-            icon_disabled: icon,
-            placement_handler: "https://app.example/b24/placements/connector",
-            flags: ConnectorFlags {
-                del_external_messages: false,
-                edit_internal_messages: true,
-                del_internal_messages: true,
-                newsletter: false,
-                need_system_messages: true,
-                need_signature: true,
-                chat_group: false,
-            },
-        };
-        assert_eq!(
-            to_value(register).unwrap(),
-            json!({
-                "ID": "chatapp_telegram",
-                "NAME": "ChatApp - Telegram (external provider)",
-                "ICON": {"DATA_IMAGE": "data:image/svg+xml,x", "COLOR": "#2aabee", "SIZE": "90%", "POSITION": "center"},
-                "ICON_DISABLED": {"DATA_IMAGE": "data:image/svg+xml,x", "COLOR": "#2aabee", "SIZE": "90%", "POSITION": "center"},
-                "PLACEMENT_HANDLER": "https://app.example/b24/placements/connector",
-                "DEL_EXTERNAL_MESSAGES": false,
-                "EDIT_INTERNAL_MESSAGES": true,
-                "DEL_INTERNAL_MESSAGES": true,
-                "NEWSLETTER": false,
-                "NEED_SYSTEM_MESSAGES": true,
-                "NEED_SIGNATURE": true,
-                "CHAT_GROUP": false
-            })
-        );
     }
 }

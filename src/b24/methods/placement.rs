@@ -11,27 +11,11 @@ use crate::b24::{
     values,
 };
 
-/// A second binding of the same placement and handler is refused as "already binded"; titles change by unbinding first.
+/// Shows one of our screens somewhere in the portal. The parameters are made by the screen's manifest (`placements::bindings`); titles
+/// cannot be changed by binding again.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub struct PlacementBind<'a> {
-    pub placement: &'a str,
-    pub handler: &'a str,
-    /// Texts per language (`ru`, `en`); a portal of another language takes its own default.
-    pub lang_all: &'a BTreeMap<String, PlacementTexts>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub options: &'a BTreeMap<String, Value>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub struct PlacementTexts {
-    pub title: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub description: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub group_name: String,
-}
+#[serde(transparent)]
+pub struct PlacementBind<'a>(pub &'a Value);
 
 impl Method for PlacementBind<'_> {
     type Output = values::Done;

@@ -192,7 +192,7 @@ fn person(
 }
 
 /// WhatsApp writes a person as `<digits>@c.us`, the business API as digits: one person, one id.
-fn person_id(id: &str) -> String {
+pub fn person_id(id: &str) -> String {
     whatsapp_digits(id).unwrap_or(id).to_owned()
 }
 

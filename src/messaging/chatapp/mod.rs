@@ -87,6 +87,10 @@ impl MessagingCore for ChatApp {
         kinds::capabilities(connector)
     }
 
+    fn person_of(&self, _connector: Connector, peer: &str) -> String {
+        events::person_id(peer)
+    }
+
     async fn send(
         &self,
         channel: &ChannelRef,

@@ -1,0 +1,91 @@
+//! What every part of the server shares.
+
+use std::sync::{Arc, LazyLock};
+
+use crate::{
+    b24::{client::Client, oauth::OAuth},
+    clock::Clock,
+    config::{Config, ConfigError},
+    db::{Db, DbError},
+    media::Store,
+    messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
+    outgoing::{Guard, Outgoing, OutgoingError},
+    queue::Bell,
+    relay::{KeptTokens, Locks},
+    secret::Keys,
+};
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Outgoing(#[from] OutgoingError),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The server's parts, made once at the start.
+pub struct App {
+    pub config: Config,
+    pub clock: Clock,
+    pub db: Db,
+    /// Signs sessions and links to media; `db` seals with the same.
+    pub keys: Arc<Keys>,
+    pub outgoing: Outgoing,
+    pub b24: Client,
+    pub oauth: OAuth,
+    pub chatapp: ChatApp,
+    pub embedded: Embedded,
+    pub store: Store,
+    /// Tells the worker that there may be work.
+    pub bell: Bell,
+    /// One refresh at a time for each installation.
+    pub refreshing: Locks,
+}
+
+impl App {
+    pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let keys = Arc::new(Keys::new(&config.app_secret, config.app_secret_old.as_ref()));
+        let db = Db::open(&config.database_url, Arc::clone(&keys))?;
+        let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?;
+        let tokens = Arc::new(KeptTokens::new(db.clone(), clock.clone()));
+        Ok(Self {
+            b24: Client::new(outgoing.clone()),
+            oauth: OAuth::new(outgoing.clone(), config.b24_oauth_servers.clone()),
+            chatapp: ChatApp::new(outgoing.clone(), config.chatapp_api_url.clone(), tokens, clock.clone()),
+            embedded: Embedded::new(outgoing.clone(), config.telegram_api_url.clone()),
+            store: Store::new(config.media_dir.clone()),
+            bell: Bell::default(),
+            refreshing: Locks::default(),
+            config,
+            clock,
+            db,
+            keys,
+            outgoing,
+        })
+    }
+
+    pub fn core(&self, kind: CoreKind) -> &dyn MessagingCore {
+        match kind {
+            CoreKind::Chatapp => &self.chatapp,
+            CoreKind::Embedded => &self.embedded,
+        }
+    }
+
+    /// The connectors that this server's cores can serve, in the order of the tiles.
+    pub fn connectors(&self) -> impl Iterator<Item = &'static placements::connectors::Connector> + '_ {
+        CONNECTORS.iter().copied().filter(|connector| {
+            let by_chatapp = !connector.chatapp_types.is_empty() && self.config.cores.contains(&CoreKind::Chatapp);
+            let by_us = connector.has_official_api && self.config.cores.contains(&CoreKind::Embedded);
+            by_chatapp || by_us
+        })
+    }
+}
+
+/// Groups are connectors of their own and come with the groups.
+static CONNECTORS: LazyLock<Vec<&'static placements::connectors::Connector>> =
+    LazyLock::new(|| placements::connectors::all().iter().filter(|connector| !connector.is_group).collect());

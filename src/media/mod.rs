@@ -1,0 +1,9 @@
+//! The media store and its signed links.
+//!
+//! Who is who: a [`Store`] keeps bytes under a key of its own making; `db::Media` is the row that knows what they are. Bytes are
+//! written once and never changed. [`link`] makes the short-lived address under which a portal or a browser may fetch them.
+
+pub mod link;
+mod store;
+
+pub use store::{Store, StoreError};

@@ -1,0 +1,185 @@
+//! Texts to an address, by robots and from CRM cards: the messenger first, the Open Channel after. When the messenger has taken
+//! the text, the chat that it names is written down and the text is shown in the Open Channel as a note; when it has not,
+//! no chat is made, and whoever asked for it learns why.
+
+use serde::{Deserialize, Serialize};
+
+use super::{channel_of, db_failure, note_channel, notes, robot, to_core};
+use crate::{
+    app::App,
+    b24::bbcode,
+    clock::Millis,
+    db::{
+        Channel, Delivery, DeliveryKind, Direction, Lane, MessageOrigin, MessageProgress, NewContact, NewDelivery,
+        NewMessage, NewPart, RecipientOutcome, Settled,
+    },
+    domain::{
+        capabilities::WriteFirst,
+        failure::{Failure, Told},
+        ids::ChannelId,
+    },
+    messaging::{IdempotencyKey, Outgoing, Person},
+};
+
+/// Where to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum To {
+    /// E.164 with `+`.
+    Phone(String),
+    /// Without `@`.
+    Username(String),
+    Email(String),
+    /// A conversation that exists.
+    Peer(String),
+}
+
+/// What a delivery of this kind carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub channel: ChannelId,
+    pub to: To,
+    /// As a person typed it; BB-code is understood.
+    pub text: String,
+    pub by: By,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Which recipient of its run.
+    Robot { index: usize },
+    Card { user: i64, name: String },
+}
+
+impl To {
+    /// How a core is given it: digits of a phone, `@` before a username.
+    fn wire(&self) -> String {
+        match self {
+            Self::Phone(phone) => phone.trim_start_matches('+').to_owned(),
+            Self::Username(name) => format!("@{name}"),
+            Self::Email(text) | Self::Peer(text) => text.clone(),
+        }
+    }
+
+    /// Whether a channel may write to it although the client never wrote.
+    pub fn allowed(&self, write_first: WriteFirst) -> bool {
+        match self {
+            Self::Peer(_) => true,
+            Self::Phone(_) => matches!(write_first, WriteFirst::ByPhone | WriteFirst::ByPhoneOrUsername),
+            Self::Username(_) => write_first == WriteFirst::ByPhoneOrUsername,
+            Self::Email(_) => write_first == WriteFirst::ByEmail,
+        }
+    }
+}
+
+/// The delivery of a job. Jobs to one address of one channel keep their order.
+pub fn delivery(job: &Job, due_at: Millis) -> NewDelivery {
+    NewDelivery::new(lane(job), DeliveryKind::ToAddress, due_at).payload(job)
+}
+
+pub fn lane(job: &Job) -> Lane {
+    Lane::Address(job.channel.clone(), job.to.wire())
+}
+
+fn job(delivery: &Delivery) -> Result<Job, Failure> {
+    serde_json::from_str(&delivery.payload).map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let job = job(delivery)?;
+    let channel = channel_of(app, &delivery.portal, &job.channel).await?;
+    let capabilities = app.core(channel.core).capabilities(channel.connector);
+    if !job.to.allowed(capabilities.write_first) {
+        return Err(Failure::permanent(Told::CannotWriteFirst, "the channel cannot write first to this kind of address"));
+    }
+    let pieces = to_core::pieces(&job.text, capabilities);
+    let [text] = pieces.as_slice() else {
+        let told = if pieces.is_empty() { Told::Rejected } else { Told::TextTooLong };
+        return Err(Failure::permanent(told, "the text does not fit into one message"));
+    };
+    let access = app.db.channel_access(&channel).map_err(db_failure)?;
+    let key = IdempotencyKey(format!("{}-d{}", channel.id, delivery.id));
+    let core = app.core(channel.core);
+    let sent = match core.send(&access, &job.to.wire(), &Outgoing::Text(text.clone()), &key).await {
+        Ok(sent) => sent,
+        Err(failure) => return Err(note_channel(app, &channel, failure).await),
+    };
+    let peer = sent.peer.clone().unwrap_or_else(|| job.to.wire());
+    let message = message(app, delivery, &job, (&channel, peer, sent.ids)).await?;
+    let settled = Settled { messages: vec![message], ..Settled::done() };
+    Ok(decided(app, delivery, &job, RecipientOutcome::Sent, settled))
+}
+
+/// The message as it is written down, with the note that shows it in the Open Channel.
+async fn message(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    (channel, peer, ids): (&Channel, String, Vec<String>),
+) -> Result<NewMessage, Failure> {
+    let now = app.clock.now();
+    let bound = app.db.binding_of_channel(&delivery.portal, &channel.id).await.map_err(db_failure)?.is_some();
+    let note = match &job.by {
+        By::Robot { .. } => notes::Note::ByRobot { text: job.text.clone() },
+        By::Card { name, .. } => notes::Note::ByCard { author: bbcode::from_plain(name), text: job.text.clone() },
+    };
+    let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.map_err(db_failure)?;
+    let who = known.is_none().then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
+    Ok(NewMessage {
+        channel: channel.id.clone(),
+        peer,
+        who,
+        direction: Direction::Out,
+        origin: match job.by {
+            By::Robot { .. } => MessageOrigin::Robot,
+            By::Card { .. } => MessageOrigin::Card,
+        },
+        source_key: format!("delivery-{}", delivery.id),
+        author: match job.by {
+            By::Robot { .. } => None,
+            By::Card { user, .. } => Some(user),
+        },
+        b24_message: None,
+        b24_chat: None,
+        progress: MessageProgress::Sent,
+        sent_at: now,
+        parts: vec![NewPart { text: job.text.clone(), core_id: Some(ids.join("\n")), ..NewPart::default() }],
+        delivery: bound.then(|| note.delivery(Lane::ChatIn, now)),
+    })
+}
+
+/// What is known of somebody who never wrote: the id under which his answer will come, and his address.
+fn person(app: &App, channel: &Channel, to: &To, peer: &str) -> Person {
+    let id = app.core(channel.core).person_of(channel.connector, peer);
+    let mut person = Person { id, ..Person::default() };
+    match to {
+        To::Phone(phone) => person.phone = Some(phone.clone()),
+        To::Username(name) => person.username = Some(name.clone()),
+        To::Email(_) | To::Peer(_) => {}
+    }
+    person
+}
+
+fn decided(app: &App, delivery: &Delivery, job: &Job, outcome: RecipientOutcome, mut settled: Settled) -> Settled {
+    if let (By::Robot { index }, Some(run)) = (&job.by, delivery.run) {
+        settled.run = Some((run, *index, outcome));
+        settled.when_decided = robot::after(run, delivery.created_at, app.clock.now());
+    }
+    settled
+}
+
+/// The robot's process, or the page of the card, learns why.
+pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
+    let Ok(job) = job(delivery) else { return };
+    let lang = match app.db.portal_get(&delivery.portal).await {
+        Ok(Some(portal)) => portal.lang,
+        _unknown => "en".into(),
+    };
+    let outcome = if unknown {
+        RecipientOutcome::Refused { code: "unknown".into(), text: notes::reason_text(&lang, "unavailable").into() }
+    } else {
+        RecipientOutcome::Refused { code: told.code().into(), text: notes::reason_text(&lang, told.code()).into() }
+    };
+    *settled = decided(app, delivery, &job, outcome, settled.clone());
+}

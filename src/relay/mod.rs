@@ -1,0 +1,169 @@
+//! The use cases: the only place that knows both the portals and the messengers.
+//!
+//! Who is who: the web layer verifies what comes in and puts it into the inbox; [`expand`] turns an inbox item into messages
+//! and deliveries without leaving the process; [`deliver`] makes one attempt at one delivery and tells how it ended. What follows
+//! from either is written by `db` in one transaction.
+//!
+//! * [`proof`]: who is calling, proved; [`grant`]: calls in a portal's name, tokens refreshed by one at a time
+//! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
+//! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
+//! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
+//! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+
+pub mod accounts;
+pub mod address;
+pub mod card;
+mod files;
+pub mod grant;
+mod notes;
+pub mod polling;
+pub mod proof;
+pub mod provision;
+mod robot;
+mod status;
+mod to_core;
+mod to_portal;
+mod tokens;
+mod uninstall;
+
+use crate::{
+    app::App,
+    b24::{
+        form,
+        incoming::{EventPost, PortalEvent, RobotCall},
+    },
+    db::{
+        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, PortalState, Settled,
+        Source,
+    },
+    domain::failure::{Failure, Told},
+    queue::retry::{Tried, Verdict, verdict},
+};
+
+pub use grant::Locks;
+pub use tokens::KeptTokens;
+
+/// Kinds whose repetition is the same as doing it once.
+pub const REPEATABLE: &[DeliveryKind] =
+    &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
+
+/// Why an inbox item could not be expanded.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpandError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("the stored item is not understood: {0}")]
+    Malformed(String),
+}
+
+/// Turns an inbox item into what follows from it.
+pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
+    let malformed = |error: &dyn std::fmt::Display| ExpandError::Malformed(error.to_string());
+    match &item.source {
+        Source::Portal(installation) => {
+            let form = form::parse_json(item.body.as_bytes(), &form::Limits::default()).map_err(|e| malformed(&e))?;
+            let post = EventPost::from_form(&form).map_err(|error| malformed(&error))?;
+            match post.event {
+                PortalEvent::MessageAdd(items) => to_core::expand(app, item, items).await,
+                PortalEvent::Install => Ok(provision::expand(*installation, app.clock.now())),
+                PortalEvent::Uninstall { clean } => Ok(uninstall::expand(*installation, clean, app.clock.now())),
+                PortalEvent::StatusDelete { connector, line } => {
+                    accounts::switched_off(app, &item.portal, &connector, line).await
+                }
+                PortalEvent::LineDelete { line } => accounts::line_deleted(app, &item.portal, line).await,
+                _other => Ok(Expansion::default()),
+            }
+        }
+        Source::Robot(installation) => {
+            let form = form::parse_json(item.body.as_bytes(), &form::Limits::default()).map_err(|e| malformed(&e))?;
+            let call = RobotCall::from_form(&form).map_err(|error| malformed(&error))?;
+            robot::expand(app, item, *installation, &call).await
+        }
+        Source::Channel(channel) => to_portal::expand(app, item, channel).await,
+    }
+}
+
+/// Makes one attempt at a delivery.
+pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
+    let attempt = match delivery.kind {
+        DeliveryKind::ToCore => to_core::deliver(app, delivery).await,
+        DeliveryKind::ToPortal => to_portal::deliver(app, delivery).await,
+        DeliveryKind::Note => notes::deliver(app, delivery).await,
+        DeliveryKind::Status => status::deliver(app, delivery).await,
+        DeliveryKind::ToAddress => address::deliver(app, delivery).await,
+        DeliveryKind::RobotAnswer => robot::answer(app, delivery).await,
+        DeliveryKind::CardComment => robot::comment(app, delivery).await,
+        DeliveryKind::Provision => provision::deliver(app, delivery).await,
+        DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
+    };
+    match attempt {
+        Ok(settled) => settled,
+        Err(failure) => failed(app, delivery, failure).await,
+    }
+}
+
+/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about.
+async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
+    let now = app.clock.now();
+    let tried = Tried {
+        tries: delivery.tries,
+        created_at: delivery.created_at,
+        now,
+        repeatable: REPEATABLE.contains(&delivery.kind),
+        seed: delivery.id.0,
+    };
+    let mut verdict = verdict(&failure, tried);
+    if verdict == Verdict::ParkPortal
+        && let Err(error) = app.db.portal_set_state(&delivery.portal, PortalState::Parked, now).await
+    {
+        tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
+        verdict = Verdict::Again(now.after(std::time::Duration::from_secs(60)));
+    }
+    tracing::warn!(
+        delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
+        told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
+    );
+    let mut settled = match verdict {
+        Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
+        Verdict::ParkPortal => Settled { due_at: now, ..Settled::new(DeliveryState::Waiting, "portal_parked") },
+        Verdict::ParkChannel => Settled::new(DeliveryState::Parked, "channel_parked"),
+        Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
+        Verdict::Unknown => Settled::new(DeliveryState::Unknown, "unknown"),
+    };
+    settled.told = Some(failure.told.code());
+    settled.error = Some(failure.cause.clone());
+    if matches!(verdict, Verdict::GiveUp | Verdict::Unknown) {
+        let unknown = verdict == Verdict::Unknown;
+        match delivery.kind {
+            DeliveryKind::ToCore => to_core::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
+            DeliveryKind::ToAddress => address::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
+            _quiet => {}
+        }
+    }
+    settled
+}
+
+/// The channel, or the failure that says that there is none any more.
+async fn channel_of(app: &App, portal: &crate::domain::ids::PortalId, id: &crate::domain::ids::ChannelId) -> Result<Channel, Failure> {
+    app.db
+        .channel_get(portal, id)
+        .await
+        .map_err(db_failure)?
+        .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the channel is gone"))
+}
+
+/// Marks a channel dead when its core says so, so that its page tells the person what to do.
+async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
+    if failure.retry == crate::domain::failure::Retry::WhenChannelReturns {
+        let state = ChannelState::Dead;
+        if let Err(error) = app.db.channel_set_state(&channel.portal, &channel.id, state, app.clock.now()).await {
+            tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
+        }
+    }
+    failure
+}
+
+/// The database is away: nothing happened, and it is tried again.
+fn db_failure(error: DbError) -> Failure {
+    Failure::transient(error)
+}

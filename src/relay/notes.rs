@@ -1,0 +1,156 @@
+//! Notes: what we write into an Open-Channel chat ourselves (`user_id` 0): shown to operators, never sent back to us. A failure is
+//! red; what a robot or a card sent names its author.
+
+use serde::{Deserialize, Serialize};
+
+use super::{db_failure, to_portal};
+use crate::{
+    app::App,
+    clock::Millis,
+    db::{Delivery, DeliveryKind, Lane, NewDelivery, Settled},
+    domain::{
+        failure::{Failure, Told},
+        ids::ChatId,
+    },
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// An operator's message did not reach the client.
+    Failed { told: String },
+    /// The messenger itself said so, in its own words.
+    FailedBecause { reason: String },
+    /// Nobody can tell whether it did.
+    Unknown,
+    /// A robot has written to the client.
+    ByRobot { text: String },
+    /// Somebody has written to the client from a CRM card.
+    ByCard { author: String, text: String },
+}
+
+impl Note {
+    pub fn delivery(&self, lane: Lane, now: Millis) -> NewDelivery {
+        NewDelivery::new(lane, DeliveryKind::Note, now).payload(self)
+    }
+
+    pub fn in_chat(&self, chat: ChatId, now: Millis) -> NewDelivery {
+        self.delivery(Lane::InOf(chat), now)
+    }
+
+    fn text(&self, lang: &str) -> String {
+        let texts = texts(lang);
+        match self {
+            Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
+            Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),
+            Self::Unknown => red(texts.unknown),
+            Self::ByRobot { text } => format!("[b]{}:[/b][br]{text}", texts.robot),
+            Self::ByCard { author, text } => format!("[b]{author} ({}):[/b][br]{text}", texts.card),
+        }
+    }
+}
+
+fn red(text: &str) -> String {
+    format!("[color=#ff0000]{text}[/color]")
+}
+
+/// Why a message did not reach the client, in one sentence.
+pub fn reason_text(lang: &str, told: &str) -> &'static str {
+    reason(texts(lang), told)
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
+    let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
+    let message = delivery.message.ok_or_else(malformed)?;
+    let (message, _parts) =
+        app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(malformed)?;
+    let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
+    to_portal::write_note(app, &delivery.portal, message.chat, (format!("note-{}", delivery.id), note.text(&portal.lang))).await
+}
+
+struct Texts {
+    not_delivered: &'static str,
+    unknown: &'static str,
+    robot: &'static str,
+    card: &'static str,
+    unavailable: &'static str,
+    blocked_by_client: &'static str,
+    cannot_write_first: &'static str,
+    no_such_recipient: &'static str,
+    file_too_large: &'static str,
+    file_unavailable: &'static str,
+    text_too_long: &'static str,
+    channel_disconnected: &'static str,
+    license_expired: &'static str,
+    portal_unauthorised: &'static str,
+    line_inactive: &'static str,
+    rejected: &'static str,
+    unsupported: &'static str,
+    internal: &'static str,
+}
+
+const EN: Texts = Texts {
+    not_delivered: "The message was not delivered.",
+    unknown: "It is not known whether the message was delivered: the connection broke while it was being sent. Ask the client before you repeat it.",
+    robot: "Robot",
+    card: "from the CRM card",
+    unavailable: "The messenger was not reachable for too long.",
+    blocked_by_client: "The client has blocked this channel.",
+    cannot_write_first: "The messenger does not let this channel write first: the client must begin.",
+    no_such_recipient: "The messenger does not know this recipient.",
+    file_too_large: "The file is larger than the messenger takes.",
+    file_unavailable: "The file could not be fetched.",
+    text_too_long: "The text is longer than the messenger takes.",
+    channel_disconnected: "The channel is disconnected: connect it again on the connector's page.",
+    license_expired: "The paid period of the ChatApp account is over.",
+    portal_unauthorised: "The application has lost its access to the portal: an administrator must open it.",
+    line_inactive: "The Open Channel or its connector is switched off.",
+    rejected: "The messenger refused it.",
+    unsupported: "This messenger cannot do that.",
+    internal: "The server made a mistake; its operators can see it.",
+};
+
+const RU: Texts = Texts {
+    not_delivered: "Сообщение не доставлено.",
+    unknown: "Неизвестно, доставлено ли сообщение: связь прервалась во время отправки. Уточните у клиента, прежде чем повторять.",
+    robot: "Робот",
+    card: "из карточки CRM",
+    unavailable: "Мессенджер слишком долго недоступен.",
+    blocked_by_client: "Клиент заблокировал этот канал.",
+    cannot_write_first: "Мессенджер не разрешает этому каналу писать первым: начать должен клиент.",
+    no_such_recipient: "Мессенджер не знает такого получателя.",
+    file_too_large: "Файл больше, чем принимает мессенджер.",
+    file_unavailable: "Не удалось получить файл.",
+    text_too_long: "Текст длиннее, чем принимает мессенджер.",
+    channel_disconnected: "Канал отключён: подключите его снова на странице коннектора.",
+    license_expired: "Закончился оплаченный период аккаунта ChatApp.",
+    portal_unauthorised: "Приложение потеряло доступ к порталу: его должен открыть администратор.",
+    line_inactive: "Открытая линия или её коннектор выключены.",
+    rejected: "Мессенджер отклонил его.",
+    unsupported: "Этот мессенджер так не умеет.",
+    internal: "Ошибка сервера; его администраторы её видят.",
+};
+
+fn texts(lang: &str) -> &'static Texts {
+    if lang == "ru" { &RU } else { &EN }
+}
+
+fn reason(texts: &Texts, told: &str) -> &'static str {
+    match told {
+        "unavailable" => texts.unavailable,
+        "blocked_by_client" => texts.blocked_by_client,
+        "cannot_write_first" => texts.cannot_write_first,
+        "no_such_recipient" => texts.no_such_recipient,
+        "file_too_large" => texts.file_too_large,
+        "file_unavailable" => texts.file_unavailable,
+        "text_too_long" => texts.text_too_long,
+        "channel_disconnected" => texts.channel_disconnected,
+        "license_expired" => texts.license_expired,
+        "portal_unauthorised" => texts.portal_unauthorised,
+        "line_inactive" => texts.line_inactive,
+        "rejected" => texts.rejected,
+        "unsupported" => texts.unsupported,
+        _ => texts.internal,
+    }
+}

@@ -1,0 +1,272 @@
+//! What is set up in a portal: one idempotent routine for the installation, its repair and a changed version. "Already bound" is
+//! success; what the portal's plan or permissions lack is remembered and shown, and stops nothing else.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    db_failure,
+    grant::{self, Refused},
+    proof,
+};
+use crate::{
+    app::App,
+    b24::{
+        methods::{
+            self,
+            app::{AppInfo, Application},
+            connector::Register,
+            events::{EVENTS, EventBind, EventGet, EventUnbind},
+            open_lines::ConfigListGet,
+            placement::PlacementBind,
+            robots::{RobotAdd, RobotUpdate},
+        },
+        values::Done,
+    },
+    clock::Millis,
+    db::{
+        DbResult, Delivery, DeliveryKind, Expansion, Installation, InstallationState, Lane, NewDelivery, Settled, Step,
+        StepState,
+    },
+    domain::{
+        failure::{Failure, Told},
+        ids::{InstallationId, PortalId},
+    },
+};
+
+#[derive(Serialize, Deserialize)]
+struct Wanted {
+    installation: InstallationId,
+}
+
+/// The parts of the work, in its order; the page shows each by this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Access,
+    Events,
+    Connectors,
+    Placements,
+    Robots,
+}
+
+impl Part {
+    pub const ALL: [Self; 5] = [Self::Access, Self::Events, Self::Connectors, Self::Placements, Self::Robots];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Events => "events",
+            Self::Connectors => "connectors",
+            Self::Placements => "placements",
+            Self::Robots => "robots",
+        }
+    }
+}
+
+/// How a part went.
+enum Went {
+    Well(String),
+    /// The portal does not have it, or does not let us.
+    Lacking(String),
+}
+
+fn delivery(installation: InstallationId, due_at: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::Installation(installation), DeliveryKind::Provision, due_at)
+        .payload(&Wanted { installation })
+        .urgent()
+}
+
+pub fn expand(installation: InstallationId, now: Millis) -> Expansion {
+    Expansion { relevant: true, deliveries: vec![delivery(installation, now)], ..Expansion::default() }
+}
+
+/// Has the work done, unless it is about to be done already. Answers at once.
+pub async fn begin(app: &App, portal: &PortalId, installation: InstallationId) -> DbResult<()> {
+    let now = app.clock.now();
+    let lane = Lane::Installation(installation);
+    if !app.db.delivery_open_in(portal, lane, DeliveryKind::Provision).await? {
+        for part in Part::ALL {
+            let step = Step { name: part.name().into(), state: StepState::Waiting, detail: String::new() };
+            app.db.step_set(portal, installation, step, now).await?;
+        }
+        app.db.delivery_add(portal, delivery(installation, now), now).await?;
+    }
+    app.bell.ring();
+    Ok(())
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let malformed = |_other| Failure::permanent(Told::Internal, "the provisioning is not understood");
+    let wanted: Wanted = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let installation = app.db.installation_get(&delivery.portal, wanted.installation).await.map_err(db_failure)?;
+    let Some(installation) = installation.filter(|known| known.state != InstallationState::Stopped) else {
+        return Ok(Settled::done());
+    };
+    for part in Part::ALL {
+        note(app, &installation, part, StepState::Running, String::new()).await?;
+        match work(app, &installation, part).await {
+            Ok(Went::Well(detail)) => note(app, &installation, part, StepState::Done, detail).await?,
+            Ok(Went::Lacking(detail)) => note(app, &installation, part, StepState::Lacking, detail).await?,
+            Err(refused) => {
+                let detail = refused.portal().map_or_else(|| refused.to_string(), |error| error.code.as_str().to_owned());
+                note(app, &installation, part, StepState::Failed, detail).await?;
+                return Err(refused.into());
+            }
+        }
+    }
+    Ok(Settled::done())
+}
+
+async fn note(app: &App, installation: &Installation, part: Part, state: StepState, detail: String) -> Result<(), Failure> {
+    let step = Step { name: part.name().into(), state, detail };
+    app.db.step_set(&installation.portal, installation.id, step, app.clock.now()).await.map_err(db_failure)
+}
+
+async fn work(app: &App, installation: &Installation, part: Part) -> Result<Went, Refused> {
+    match part {
+        Part::Access => access(app, installation).await,
+        Part::Events => events(app, installation).await,
+        Part::Connectors => connectors(app, installation).await,
+        Part::Placements => placements(app, installation).await,
+        Part::Robots => robots(app, installation).await,
+    }
+}
+
+/// Is the token good, does it carry every right, does the portal deliver events to us already?
+async fn access(app: &App, installation: &Installation) -> Result<Went, Refused> {
+    check(app, installation).await?;
+    let missing: Vec<&str> =
+        methods::scopes().into_iter().filter(|scope| !installation.scope.split(',').any(|own| own == *scope)).collect();
+    Ok(if missing.is_empty() { Went::Well(String::new()) } else { Went::Lacking(missing.join(", ")) })
+}
+
+/// Looks whether the portal knows the installation as finished; the first time that it does, asks for the event that brings
+/// the true application token.
+pub async fn check(app: &App, installation: &Installation) -> Result<Application, Refused> {
+    let info = grant::call(app, installation, &AppInfo {}).await?;
+    if !info.installed {
+        return Ok(info);
+    }
+    if installation.state == InstallationState::Installing {
+        let active = InstallationState::Active;
+        app.db.installation_set_state(&installation.portal, installation.id, active, app.clock.now()).await?;
+    }
+    if !installation.token_confirmed {
+        proof::ask_for_token(app, installation).await?;
+    }
+    Ok(info)
+}
+
+/// The address of one of our handlers; several applications of one server have their own.
+pub fn handler(app: &App, installation: &Installation, path: &str) -> String {
+    let key = app.config.application(&installation.client_id).map_or("", |application| application.key.as_str());
+    if key.is_empty() { app.config.own_url(path) } else { app.config.own_url(&format!("{path}/{key}")) }
+}
+
+async fn events(app: &App, installation: &Installation) -> Result<Went, Refused> {
+    let handler = handler(app, installation, "/b24/events");
+    let bound = grant::call(app, installation, &EventGet {}).await?.0;
+    // A handler of an older address would have every message sent twice.
+    for old in bound.iter().filter(|old| !old.offline && old.handler != handler) {
+        let unbind = EventUnbind { event: &old.event, handler: &old.handler, auth_type: old.auth_type };
+        grant::call(app, installation, &unbind).await?;
+    }
+    let mut lacking = Vec::new();
+    for event in EVENTS {
+        let known = bound.iter().any(|own| own.event.eq_ignore_ascii_case(event) && own.handler == handler);
+        if known {
+            continue;
+        }
+        let bind = EventBind { event, handler: &handler, auth_type: None };
+        if !allowed(grant::call(app, installation, &bind).await)? {
+            lacking.push(*event);
+        }
+    }
+    Ok(if lacking.is_empty() { Went::Well(EVENTS.len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
+}
+
+/// True when done or done before, false when the portal does not have it.
+fn allowed(done: Result<Done, Refused>) -> Result<bool, Refused> {
+    match done {
+        Ok(_done) => Ok(true),
+        Err(Refused::Portal(error)) if error.is_already_bound() => Ok(true),
+        Err(Refused::Portal(error)) if error.is_feature_missing() => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refused> {
+    let handler = app.config.own_url("/b24/placements/connector");
+    let mut lacking = Vec::new();
+    let mut count = 0;
+    for connector in app.connectors() {
+        let registration = placements::connectors::registration(connector, &handler);
+        if allowed(grant::call(app, installation, &Register(&registration)).await)? {
+            count += 1;
+        } else {
+            lacking.push(connector.id.as_str());
+        }
+    }
+    Ok(if lacking.is_empty() { Went::Well(count.to_string()) } else { Went::Lacking(lacking.join(", ")) })
+}
+
+async fn placements(app: &App, installation: &Installation) -> Result<Went, Refused> {
+    let mut lacking = Vec::new();
+    let mut count = 0;
+    for placement in placements::all() {
+        let handler = app.config.own_url(&placement.manifest.route);
+        for binding in placements::bindings(&placement.manifest, &handler) {
+            if allowed(grant::call(app, installation, &PlacementBind(&binding)).await)? {
+                count += 1;
+            } else {
+                lacking.push(binding.get("PLACEMENT").and_then(Value::as_str).unwrap_or_default().to_owned());
+            }
+        }
+    }
+    Ok(if lacking.is_empty() { Went::Well(count.to_string()) } else { Went::Lacking(lacking.join(", ")) })
+}
+
+async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused> {
+    let (options, lang, user) = robot_options(app, installation).await?;
+    let mut lacking = Vec::new();
+    for robot in robots::all() {
+        let url = app.config.own_url(&format!("/b24/robots/{}", robot.manifest.code));
+        let handler = robots::Handler { url: &url, user_id: user, language: &lang, options: &options };
+        let add = robots::registration(&robot.manifest, &handler);
+        let added = match grant::call(app, installation, &RobotAdd(&add)).await {
+            Err(Refused::Portal(error)) if error.is_already_bound() => {
+                let update = robots::registration_update(&robot.manifest, &handler);
+                grant::call(app, installation, &RobotUpdate(&update)).await
+            }
+            other => other,
+        };
+        if !allowed(added)? {
+            lacking.push(robot.manifest.code.as_str());
+        }
+    }
+    Ok(if lacking.is_empty() { Went::Well(robots::all().len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
+}
+
+/// What the robots' select fields offer in this portal.
+async fn robot_options(app: &App, installation: &Installation) -> Result<(robots::PortalOptions, String, u64), Refused> {
+    let portal = &installation.portal;
+    let lang = app.db.portal_get(portal).await?.map_or_else(|| "en".into(), |portal| portal.lang);
+    let user = app.db.grant_get(portal, installation.id).await?.map_or(0, |grant| grant.user);
+    let bindings = app.db.binding_list(portal).await?;
+    let channels = app.db.channel_list(portal).await?;
+    let connected = channels.into_iter().filter(|channel| bindings.iter().any(|binding| binding.channel == channel.id));
+    let lines = grant::call(app, installation, &ConfigListGet::page(0)).await?.0;
+    let options = robots::PortalOptions {
+        channels: connected
+            .map(|channel| robots::PortalOption {
+                label: format!("{} · {}", channel.connector.title(), channel.title),
+                key: channel.id.0,
+            })
+            .collect(),
+        lines: lines
+            .into_iter()
+            .filter_map(|line| Some(robots::PortalOption { key: line.id?.to_string(), label: line.line_name }))
+            .collect(),
+    };
+    Ok((options, lang, u64::try_from(user).unwrap_or(0)))
+}

@@ -1,0 +1,43 @@
+//! The tick of an operator's message: told to the portal only after the messenger has accepted all of it, with all its ids, once.
+//! (The portal also takes it as "read", and without it shows a spinner for ever and sends no edits.)
+
+use super::{db_failure, grant};
+use crate::{
+    app::App,
+    b24::methods::messages::{DeliveredChat, DeliveredIds, DeliveredMessage, ImRef, SendStatusDelivery},
+    clock::Millis,
+    db::{Delivery, DeliveryKind, Lane, Message, NewDelivery, Settled},
+    domain::{
+        failure::{Failure, Told},
+        ids::ExternalChatId,
+    },
+};
+
+/// The delivery that tells it.
+pub fn delivery(message: &Message, now: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id)
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the status is gone");
+    let id = delivery.message.ok_or_else(gone)?;
+    let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let channel = view.chat.channel();
+    let binding = app.db.binding_of_channel(&delivery.portal, &channel).await.map_err(db_failure)?;
+    // Disconnected meanwhile: there is no line that could show a tick.
+    let Some(binding) = binding else { return Ok(Settled::done()) };
+    let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(Settled::done()) };
+    let external = ExternalChatId::new(channel, &view.chat.peer).ok_or_else(gone)?;
+    let ids = parts.iter().filter_map(|part| part.core_id.as_deref()).flat_map(str::lines).map(str::to_owned).collect();
+    let delivered = DeliveredMessage {
+        im: ImRef { chat_id, message_id },
+        message: DeliveredIds { id: ids, date: app.clock.now().seconds() },
+        chat: DeliveredChat { id: external.to_string() },
+    };
+    let messages = [delivered];
+    let method =
+        SendStatusDelivery { connector: binding.connector.id(), line: binding.line, messages: &messages };
+    grant::call_portal(app, &delivery.portal, &method).await?;
+    Ok(Settled::done())
+}

@@ -1,0 +1,256 @@
+//! Operator → client. An operator's message becomes parts (texts within the messenger's limit, files), each a delivery of its own
+//! in the chat's lane, so that a crash between two parts repeats neither. When the last part is with the messenger, the
+//! portal gets its delivery status; a part that fails for good takes the rest with it and is told to the operator in the chat.
+
+use url::Url;
+
+use super::{ExpandError, channel_of, db_failure, files, note_channel, notes, status};
+use crate::{
+    app::App,
+    b24::{
+        bbcode::{self, Node},
+        incoming::{LineItems, OperatorFile, OperatorMessage},
+    },
+    db::{
+        Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, MessageOrigin,
+        MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
+    },
+    domain::{
+        capabilities::{Capabilities, Markup},
+        failure::{Failure, Told},
+        ids::{ExternalChatId, PartId},
+    },
+    messaging::{IdempotencyKey, Outgoing, OutgoingFile},
+};
+
+/// Every element of an event's `MESSAGES`.
+pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessage>) -> Result<Expansion, ExpandError> {
+    let mut expansion = Expansion::default();
+    for message in items.messages {
+        match expand_one(app, item, &message).await? {
+            Some(new) => expansion.messages.push(new),
+            None => tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat"),
+        }
+    }
+    expansion.relevant = !expansion.messages.is_empty();
+    Ok(expansion)
+}
+
+async fn expand_one(app: &App, item: &InboxItem, message: &OperatorMessage) -> Result<Option<NewMessage>, ExpandError> {
+    let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
+    let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
+    let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
+    let portal = app.db.portal_get(&item.portal).await?;
+    let endpoint = portal.and_then(|portal| Url::parse(&portal.client_endpoint).ok());
+    let capabilities = app.core(channel.core).capabilities(channel.connector);
+    let now = app.clock.now();
+    let by_person = message.user_id > 0;
+    Ok(Some(NewMessage {
+        channel: channel.id.clone(),
+        peer: chat.peer,
+        who: None,
+        direction: Direction::Out,
+        origin: if by_person { MessageOrigin::Operator } else { MessageOrigin::Automatic },
+        source_key: message.im.message_id.to_string(),
+        author: by_person.then_some(message.user_id),
+        b24_message: Some(message.im.message_id),
+        b24_chat: Some(message.im.chat_id),
+        progress: MessageProgress::Waiting,
+        sent_at: item.received_at,
+        parts: parts(message, &binding, capabilities, endpoint.as_ref())
+            .into_iter()
+            .map(|part| NewPart { delivery: Some(NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now)), ..part })
+            .collect(),
+        delivery: None,
+    }))
+}
+
+/// Texts first, then files; a short text goes with the first file as its caption.
+fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal: Option<&Url>) -> Vec<NewPart> {
+    let mut texts = pieces(&signed(&message.text, binding.signature), can);
+    let mut files: Vec<NewPart> = message.files.iter().filter_map(|file| file_part(file, portal)).collect();
+    if let (Some(first), [text]) = (files.first_mut(), texts.as_slice())
+        && bbcode::Unit::Utf16.count(text) <= can.caption_limit
+    {
+        first.text.clone_from(text);
+        texts.clear();
+    }
+    let texts = texts.into_iter().map(|text| NewPart { text, ..NewPart::default() });
+    texts.chain(files).collect()
+}
+
+/// The operator's name as the line puts it before his text, on a line of its own. Whether there is one is the line's
+/// setting: an operator may begin a text with bold words himself.
+fn signed(text: &str, has_signature: bool) -> String {
+    match bbcode::split_signature(text).filter(|_| has_signature) {
+        Some((name, rest)) => format!("[b]{name}:[/b]\n{rest}"),
+        None => text.to_owned(),
+    }
+}
+
+/// A text in the messenger's markup, cut to its limit.
+pub fn pieces(text: &str, can: Capabilities) -> Vec<String> {
+    let nodes = bbcode::parse(text);
+    let limit = can.text_limit.max(bbcode::MIN_LIMIT);
+    bbcode::split_nodes(&nodes, limit, &|nodes| measure(nodes, can.markup))
+        .iter()
+        .map(|nodes| render(nodes, can.markup))
+        .filter(|text| !text.trim().is_empty())
+        .collect()
+}
+
+fn render(nodes: &[Node], markup: Markup) -> String {
+    let options = bbcode::Options::default();
+    match markup {
+        Markup::Plain => bbcode::to_plain(nodes, &options),
+        Markup::Whatsapp => bbcode::to_whatsapp(nodes, &options),
+        Markup::TelegramHtml => bbcode::to_telegram_html(nodes, &options),
+    }
+}
+
+/// Telegram counts what is left after its tags are understood; others count every character.
+fn measure(nodes: &[Node], markup: Markup) -> usize {
+    match markup {
+        Markup::TelegramHtml => bbcode::telegram_len(nodes, &bbcode::Options::default()),
+        Markup::Plain | Markup::Whatsapp => bbcode::Unit::Utf16.count(&render(nodes, markup)),
+    }
+}
+
+fn file_part(file: &OperatorFile, portal: Option<&Url>) -> Option<NewPart> {
+    let link = file.download_link.as_deref().or(file.link.as_deref())?;
+    let link = match portal {
+        Some(portal) => portal.join(link).ok()?.to_string(),
+        None => link.to_owned(),
+    };
+    let media = NewMedia {
+        owner: MediaOwner::Portal { link },
+        name: file.name.clone(),
+        mime: file.mime.clone(),
+        size: file.size.and_then(|size| i64::try_from(size).ok()),
+    };
+    Some(NewPart { media: Some(media), ..NewPart::default() })
+}
+
+/// The key under which a part is sent, whenever it is.
+fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
+    IdempotencyKey(format!("{}-{part}", channel.id))
+}
+
+/// One attempt at one part.
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    let (Some(message), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
+    let (message, parts) = app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
+    let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
+    let outgoing = outgoing(app, &channel, &part).await?;
+    let access = app.db.channel_access(&channel).map_err(db_failure)?;
+    let sent = app.core(channel.core).send(&access, &view.chat.peer, &outgoing, &key(&channel, part.id)).await;
+    let sent = match sent {
+        Ok(sent) => sent,
+        Err(failure) => return Err(note_channel(app, &channel, failure).await),
+    };
+    Ok(Settled {
+        sent: Some(SentPart { part: part.id, core_ids: sent.ids }),
+        progress: Some((message.id, MessageProgress::Sent)),
+        when_all_sent: message.b24_message.map(|_| (message.id, status::delivery(&message, app.clock.now()))),
+        ..Settled::done()
+    })
+}
+
+async fn outgoing(app: &App, channel: &Channel, part: &Part) -> Result<Outgoing, Failure> {
+    let Some(media) = part.media else { return Ok(Outgoing::Text(part.text.clone())) };
+    let file = files::load(app, &channel.portal, media).await?;
+    let limit = app.core(channel.core).capabilities(channel.connector).upload_limit;
+    if u64::try_from(file.bytes.len()).unwrap_or(u64::MAX) > limit {
+        return Err(Failure::permanent(Told::FileTooLarge, format!("{} bytes", file.bytes.len())));
+    }
+    Ok(Outgoing::File(OutgoingFile { name: file.name, mime: file.mime, caption: part.text.clone(), bytes: file.bytes }))
+}
+
+/// The message ends here: its other parts are pointless, and its author reads why.
+pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
+    let Some(message) = delivery.message else { return };
+    settled.cancel_rest_of = Some(message);
+    settled.progress = Some((message, MessageProgress::Failed));
+    match app.db.message_get(&delivery.portal, message).await {
+        Ok(Some((message, _parts))) => {
+            let note = if unknown { notes::Note::Unknown } else { notes::Note::Failed { told: told.code().into() } };
+            settled.follow.push(note.in_chat(message.chat, app.clock.now()).message(message.id));
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(delivery = %delivery.id, %error, "the operator could not be told of a failure"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        db::BindingState,
+        domain::{
+            capabilities::WriteFirst,
+            connector::Connector,
+            ids::{BindingId, ChannelId, InstallationId, PortalId},
+        },
+    };
+
+    const CAN: Capabilities = Capabilities {
+        markup: Markup::Whatsapp,
+        text_limit: 100,
+        caption_limit: 40,
+        upload_limit: 1,
+        photo_limit: 1,
+        download_limit: 1,
+        write_first: WriteFirst::Never,
+        delivered: false,
+        read: false,
+    };
+
+    fn binding(signature: bool) -> Binding {
+        Binding {
+            id: BindingId(1),
+            portal: PortalId("p".into()),
+            installation: InstallationId(1),
+            channel: ChannelId("c".into()),
+            connector: Connector::Whatsapp,
+            line: 1,
+            line_name: String::new(),
+            signature,
+            state: BindingState::Active,
+        }
+    }
+
+    fn message(text: &str, files: usize) -> OperatorMessage {
+        let file = OperatorFile { name: "a.pdf".into(), link: Some("/f".into()), ..OperatorFile::default() };
+        OperatorMessage { text: text.into(), files: vec![file; files], ..OperatorMessage::default() }
+    }
+
+    fn texts(message: &OperatorMessage, signature: bool) -> Vec<(String, bool)> {
+        let portal = Url::parse("https://portal.example/rest/").unwrap();
+        parts(message, &binding(signature), CAN, Some(&portal)).into_iter().map(|p| (p.text, p.media.is_some())).collect()
+    }
+
+    #[test]
+    fn the_signature_is_told_by_the_lines_setting() {
+        let message = message("[b]Анна:[/b] [br]Добрый день", 0);
+        assert_eq!(texts(&message, true), [("*Анна:*\nДобрый день".into(), false)]);
+        assert_ne!(texts(&message, false), texts(&message, true));
+    }
+
+    #[test]
+    fn a_short_text_is_the_first_files_caption_and_a_long_one_goes_before() {
+        assert_eq!(texts(&message("hi", 2), false), [("hi".into(), true), (String::new(), true)]);
+        let long = "word ".repeat(15);
+        let sent = texts(&message(&long, 1), false);
+        assert_eq!(sent.len(), 2);
+        assert!(!sent[0].1 && sent[1].1 && sent[1].0.is_empty());
+    }
+
+    #[test]
+    fn a_text_beyond_the_limit_becomes_several() {
+        let sent = texts(&message(&"word ".repeat(60), 0), false);
+        assert!(sent.len() > 2 && sent.iter().all(|(text, _)| text.len() <= 100));
+    }
+}

@@ -1,0 +1,224 @@
+//! Client → Open Channel. The portal pulls files during the call and does not know duplicates, so every file is in our store
+//! first and a call whose answer was not seen is never repeated blindly. A chat's first message carries what the portal
+//! needs to find the client in its CRM, and the numbers that it answers with are kept.
+
+use super::{ExpandError, channel_of, db_failure, files, grant, notes};
+use crate::{
+    app::App,
+    b24::methods::messages::{LineChat, LineFile, LineMessage, LineText, LineUser, Picture, SendMessages, SendOutcome},
+    db::{
+        Binding, Channel, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner,
+        Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart, Part, Settled,
+    },
+    domain::{
+        failure::{Failure, Retry, Told},
+        ids::{ChannelId, ChatId, ExternalChatId, PortalId},
+        names,
+    },
+    messaging::{Author, CoreEvent, IncomingMessage, Origin, Progress},
+};
+
+/// The longest reason of a messenger that is passed on to the operator, in characters.
+const REASON_LIMIT: usize = 200;
+
+/// Understands what a core brought.
+pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<Expansion, ExpandError> {
+    let Some(channel) = app.db.channel_get(&item.portal, channel).await? else { return Ok(Expansion::default()) };
+    let raw = serde_json::from_str(&item.body).map_err(|error| ExpandError::Malformed(error.to_string()))?;
+    let event = app.core(channel.core).parse(&raw).map_err(|error| ExpandError::Malformed(error.to_string()))?;
+    match event {
+        CoreEvent::Message(message) => expand_message(app, item, &channel, *message).await,
+        CoreEvent::Status { message, progress, .. } => Ok(expand_status(app, channel.id, message, progress)),
+        CoreEvent::Other { kind } => {
+            tracing::debug!(inbox = %item.id, kind, "an item of a kind that is not served");
+            Ok(Expansion::default())
+        }
+    }
+}
+
+async fn expand_message(
+    app: &App,
+    item: &InboxItem,
+    channel: &Channel,
+    message: IncomingMessage,
+) -> Result<Expansion, ExpandError> {
+    // What we sent comes back as an echo; groups and the business's own phone have their own settings.
+    if message.author != Author::Client || message.group {
+        return Ok(Expansion::default());
+    }
+    if ExternalChatId::new(channel.id.clone(), &message.peer).is_none() {
+        return Err(ExpandError::Malformed("a peer that no portal can carry".into()));
+    }
+    let binding = app.db.binding_of_channel(&item.portal, &channel.id).await?;
+    let now = app.clock.now();
+    let text = NewPart { text: message.text, ..NewPart::default() };
+    let files = message.files.into_iter().map(|file| NewPart {
+        media: Some(NewMedia {
+            owner: MediaOwner::Channel { channel: channel.id.clone(), origin: file.origin },
+            name: file.name,
+            mime: file.mime,
+            size: file.size.and_then(|size| i64::try_from(size).ok()),
+        }),
+        ..NewPart::default()
+    });
+    let new = NewMessage {
+        channel: channel.id.clone(),
+        peer: message.peer,
+        who: Some(NewContact { connector: channel.connector, person: message.person }),
+        direction: Direction::In,
+        origin: MessageOrigin::Client,
+        source_key: message.id,
+        author: None,
+        b24_message: None,
+        b24_chat: None,
+        progress: MessageProgress::Waiting,
+        sent_at: crate::clock::Millis(message.at),
+        parts: std::iter::once(text).chain(files).collect(),
+        delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
+    };
+    Ok(Expansion { relevant: true, messages: vec![new], ..Expansion::default() })
+}
+
+fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progress) -> Expansion {
+    let (progress, failure_note) = match progress {
+        Progress::Sent => (MessageProgress::Sent, None),
+        Progress::Delivered => (MessageProgress::Delivered, None),
+        Progress::Read => (MessageProgress::Read, None),
+        Progress::Failed { reason } => {
+            let reason = reason.chars().take(REASON_LIMIT).collect::<String>();
+            let note = notes::Note::FailedBecause { reason: crate::b24::bbcode::from_plain(&reason) };
+            (MessageProgress::Failed, Some(note.delivery(Lane::ChatIn, app.clock.now())))
+        }
+    };
+    Expansion { relevant: true, progress: Some((channel, message, progress)), failure_note, ..Expansion::default() }
+}
+
+/// Everything that a call into a chat needs.
+struct Place {
+    view: ChatView,
+    channel: Channel,
+    binding: Binding,
+    external: ExternalChatId,
+}
+
+async fn place(app: &App, portal: &PortalId, chat: ChatId) -> Result<Place, Failure> {
+    let gone = |what: &str| Failure::permanent(Told::Internal, what);
+    let view = app.db.chat_get(portal, chat).await.map_err(db_failure)?.ok_or_else(|| gone("the chat is gone"))?;
+    let channel = channel_of(app, portal, &view.chat.channel()).await?;
+    let binding = app.db.binding_of_channel(portal, &channel.id).await.map_err(db_failure)?;
+    let binding = binding.ok_or_else(|| Failure::permanent(Told::LineInactive, "the channel feeds no Open Channel"))?;
+    let external = ExternalChatId::new(channel.id.clone(), &view.chat.peer).ok_or_else(|| gone("no external id"))?;
+    Ok(Place { view, channel, binding, external })
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    let id = delivery.message.ok_or_else(gone)?;
+    let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let place = place(app, &delivery.portal, message.chat).await?;
+    let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
+    let text = content(app, &delivery.portal, &message, &parts, lang.as_deref().unwrap_or("en")).await?;
+    let outcome = send(app, &place, text).await?;
+    Ok(Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(message.chat, &outcome) })
+}
+
+/// Writes a system text into a chat of a portal.
+pub async fn write_note(app: &App, portal: &PortalId, chat: ChatId, (id, text): (String, String)) -> Result<Settled, Failure> {
+    let place = place(app, portal, chat).await?;
+    let text = LineText { id, date: app.clock.now().seconds(), text, user_id: Some(0), ..LineText::default() };
+    let outcome = send(app, &place, text).await?;
+    Ok(kept(chat, &outcome))
+}
+
+fn kept(chat: ChatId, outcome: &SendOutcome) -> Settled {
+    let number = outcome.session.as_ref().and_then(|session| session.chat_id);
+    Settled { chat: number.map(|number| (chat, Some(number), outcome.user)), ..Settled::done() }
+}
+
+/// Text and files of a message. A file that cannot be had is named in the text: the client's words must arrive.
+async fn content(app: &App, portal: &PortalId, message: &Message, parts: &[Part], lang: &str) -> Result<LineText, Failure> {
+    let mut text: Vec<String> = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty()).collect();
+    let mut lent = Vec::new();
+    for id in parts.iter().filter_map(|part| part.media) {
+        match files::lend(app, portal, id).await {
+            Ok(url) => lent.push(LineFile { url, name: name_of(app, portal, id).await? }),
+            Err(failure) if failure.retry == Retry::Never => {
+                let name = crate::b24::bbcode::from_plain(&name_of(app, portal, id).await?);
+                text.push(format!("📎 {name}: {}", notes::reason_text(lang, failure.told.code())));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(LineText {
+        id: message.source_key.clone(),
+        date: message.sent_at.seconds(),
+        text: text.join("\n"),
+        files: lent,
+        ..LineText::default()
+    })
+}
+
+async fn name_of(app: &App, portal: &PortalId, id: crate::domain::ids::MediaId) -> Result<String, Failure> {
+    let media = app.db.media_get(portal, id).await.map_err(db_failure)?;
+    Ok(media.map(|media| media.name).unwrap_or_default())
+}
+
+/// One call with one message. A phone that the portal's validator refuses is sent once more without validation: nothing was
+/// written the first time, because the portal told of the refusal.
+async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, Failure> {
+    let first = place.view.chat.b24_chat.is_none();
+    let mut message = LineMessage {
+        user: user(app, place, first).await,
+        message: text,
+        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
+    };
+    let outcome = call(app, place, &message).await?;
+    let Some(failure) = outcome.failure() else { return Ok(outcome) };
+    if message.user.phone.is_none() {
+        return Err(failure);
+    }
+    message.user.skip_phone_validate = Some(true);
+    let outcome = call(app, place, &message).await?;
+    outcome.failure().map_or(Ok(outcome), Err)
+}
+
+async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOutcome, Failure> {
+    let messages = std::slice::from_ref(message);
+    let method =
+        SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
+    let report = grant::call_portal(app, &place.channel.portal, &method).await?;
+    // One message was sent, so one outcome is ours; without it nobody knows.
+    report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))
+}
+
+/// The client as the portal should know him: everything with the first message, afterwards what may have changed.
+async fn user(app: &App, place: &Place, first: bool) -> LineUser {
+    let Some(contact) = &place.view.contact else {
+        return LineUser { id: place.external.peer.clone(), ..LineUser::default() };
+    };
+    let name = shown_name(contact);
+    let mut user = LineUser {
+        id: contact.person.clone(),
+        name: name.0,
+        last_name: name.1,
+        phone: contact.phone.clone(),
+        ..LineUser::default()
+    };
+    if first {
+        user.url.clone_from(&contact.link);
+        let origin = contact.picture.as_deref().and_then(|json| serde_json::from_str::<Origin>(json).ok());
+        if let Some(origin) = origin {
+            user.picture = files::lend_picture(app, &place.channel, origin).await.map(|url| Picture { url });
+        }
+    }
+    user
+}
+
+/// A name that the portal takes (letters only); else the username or the phone, which it takes in practice.
+fn shown_name(contact: &Contact) -> (Option<String>, Option<String>) {
+    let clean = names::clean_name(contact.name.as_deref().unwrap_or_default());
+    if clean.first.is_some() {
+        return (clean.first, clean.last);
+    }
+    (contact.username.clone().or_else(|| contact.phone.clone()), None)
+}
