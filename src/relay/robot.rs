@@ -201,7 +201,7 @@ pub async fn comment(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let (true, Some(card)) = (run.comment, CrmRef::from_document_id(&run.document)) else { return Ok(Settled::done()) };
     let robot = robots::find(&run.code).ok_or_else(|| Failure::permanent(Told::Internal, "an unknown robot"))?;
     let text = robots::comment(&robot.manifest.name, &told(&run), &lang_of(app, &delivery.portal).await?);
-    let fields = CommentFields { entity_id: card.id, entity_type: &card.kind.timeline_type(), comment: &text };
+    let fields = CommentFields { entity_id: card.id, entity_type: &card.timeline_type(), comment: &text };
     grant::call_portal(app, &delivery.portal, &TimelineCommentAdd { fields }).await?;
     Ok(Settled::done())
 }

@@ -102,16 +102,16 @@ pub fn pieces(text: &str, can: Capabilities) -> Vec<String> {
 fn render(nodes: &[Node], markup: Markup) -> String {
     let options = bbcode::Options::default();
     match markup {
-        Markup::Plain => bbcode::to_plain(nodes, &options),
-        Markup::Whatsapp => bbcode::to_whatsapp(nodes, &options),
-        Markup::TelegramHtml => bbcode::to_telegram_html(nodes, &options),
+        Markup::Plain => bbcode::to_plain(nodes, options),
+        Markup::Whatsapp => bbcode::to_whatsapp(nodes, options),
+        Markup::TelegramHtml => bbcode::to_telegram_html(nodes, options),
     }
 }
 
 /// Telegram counts what is left after its tags are understood; others count every character.
 fn measure(nodes: &[Node], markup: Markup) -> usize {
     match markup {
-        Markup::TelegramHtml => bbcode::telegram_len(nodes, &bbcode::Options::default()),
+        Markup::TelegramHtml => bbcode::telegram_len(nodes, bbcode::Options::default()),
         Markup::Plain | Markup::Whatsapp => bbcode::Unit::Utf16.count(&render(nodes, markup)),
     }
 }
