@@ -227,6 +227,7 @@ fn meaning(code: &str, message: &str) -> Meaning {
         Meaning::Credentials
     } else if has(&[
         "notconnected",
+        "messengernot",
         "disconnected",
         "notauthorized",
         "unauthorized",
@@ -289,6 +290,7 @@ mod tests {
                 "Messenger is not connected",
                 Told::ChannelDisconnected,
             ),
+            (404, "ApiMessengerNotFoundError", "", Told::ChannelDisconnected),
             (413, "", "", Told::FileTooLarge),
             (400, "ApiMessageTooLongError", "", Told::TextTooLong),
             (400, "Strange", "something else", Told::Rejected),
