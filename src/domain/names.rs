@@ -17,16 +17,27 @@ pub struct CleanName {
 /// Cleans a name that a messenger gives in one piece: the first word, and the rest as last name.
 pub fn clean_name(raw: &str) -> CleanName {
     let words = words(raw);
-    let (first, rest) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    CleanName { first: shortened(first), last: shortened(&rest.join(" ")) }
+    let (first, rest) = words
+        .split_first()
+        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    CleanName {
+        first: shortened(first),
+        last: shortened(&rest.join(" ")),
+    }
 }
 
 /// Cleans names that a messenger gives apart. If only the last one is usable it becomes the first.
 pub fn clean_names(first: &str, last: &str) -> CleanName {
-    let (first, last) = (shortened(&words(first).join(" ")), shortened(&words(last).join(" ")));
+    let (first, last) = (
+        shortened(&words(first).join(" ")),
+        shortened(&words(last).join(" ")),
+    );
     match first {
         Some(_) => CleanName { first, last },
-        None => CleanName { first: last, last: None },
+        None => CleanName {
+            first: last,
+            last: None,
+        },
     }
 }
 
@@ -37,22 +48,27 @@ fn words(raw: &str) -> Vec<String> {
     // Nobody's name is longer; what is cut off below would be read in vain.
     for c in raw.chars().take(20 * MAX_NAME).chain([' ']) {
         match c {
-            '\u{0300}'..='\u{036F}' | '\u{200C}' | '\u{200D}' => accent(&mut word, c),
+            _ if is_sign(c) => accent(&mut word, c),
             '\'' | '\u{2019}' | '\u{02BC}' | '\u{2018}' | '`' => word.push('\''),
             '-' | '\u{2010}'..='\u{2015}' => word.push('-'),
-            _ => match letter(c) {
-                Some(letter) => word.push(letter),
-                None => {
-                    let whole = word.trim_matches(['-', '\'']);
-                    if !whole.is_empty() {
-                        words.push(whole.to_owned());
-                    }
-                    word.clear();
+            _ if let Some(letter) = letter(c) => word.push(letter),
+            _ => {
+                let whole = word.trim_matches(['-', '\'']);
+                if !whole.is_empty() {
+                    words.push(whole.to_owned());
                 }
-            },
+                word.clear();
+            }
         }
     }
     words
+}
+
+/// Signs above, below and between letters that are no letters themselves: accents, tone marks, joiners.
+fn is_sign(c: char) -> bool {
+    matches!(c,
+        '\u{0300}'..='\u{036F}' | '\u{093C}' | '\u{094D}' | '\u{09CD}' | '\u{0A4D}' | '\u{0ACD}' | '\u{0BCD}' | '\u{0C4D}' | '\u{0CCD}'
+        | '\u{0D4D}' | '\u{0DCA}' | '\u{0E47}'..='\u{0E4E}' | '\u{200B}'..='\u{200D}')
 }
 
 /// Letters written as a base and a sign above it, as Apple's devices send й and ё. Other signs are left out.
@@ -78,7 +94,11 @@ fn letter(c: char) -> Option<char> {
     let fancy = u32::from(c).wrapping_sub(FANCY);
     if fancy < ALPHABETS * 52 {
         let place = u8::try_from(fancy % 52).ok()?;
-        return Some(char::from(if place < 26 { b'A' + place } else { b'a' + place - 26 }));
+        return Some(char::from(if place < 26 {
+            b'A' + place
+        } else {
+            b'a' + place - 26
+        }));
     }
     // Beyond the basic plane an old portal's database cuts the text off.
     (c.is_alphabetic() && u32::from(c) <= 0xFFFF).then_some(c)
@@ -87,7 +107,10 @@ fn letter(c: char) -> Option<char> {
 /// At most [`MAX_NAME`] characters, whole words if possible.
 fn shortened(text: &str) -> Option<String> {
     let mut short: String = text.chars().take(MAX_NAME).collect();
-    let cut = short.len() < text.len() && !text.get(short.len()..).is_some_and(|rest| rest.starts_with(' '));
+    let cut = short.len() < text.len()
+        && !text
+            .get(short.len()..)
+            .is_some_and(|rest| rest.starts_with(' '));
     if cut && let Some(space) = short.rfind(' ') {
         short.truncate(space);
     }

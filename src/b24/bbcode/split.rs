@@ -187,59 +187,33 @@ impl<'a> Splitter<'a> {
 
     /// The next places to cut at, as many as could fit.
     fn cuts(&self) -> Vec<Cut> {
-        let mut cuts: Vec<Cut> = Vec::new();
-        let mut previous = Previous::default();
+        let mut window = Window {
+            cuts: Vec::new(),
+            previous: Previous::default(),
+            limit: self.limit,
+        };
         let mut nested: Vec<bool> = self.open.iter().map(|open| is_tight(open.node)).collect();
         let mut tight = nested.iter().filter(|tight| **tight).count();
         let mut place = self.at;
-        while let Some(event) = self.stream.get(place.event) {
+        while let Some(event) = self.stream.get(place.event).filter(|_| !window.is_full()) {
             match event {
                 Event::Open(node) => {
                     nested.push(is_tight(node));
                     tight += usize::from(is_tight(node));
                 }
                 Event::Close => tight -= usize::from(nested.pop().unwrap_or(false)),
-                Event::Whole(_) => {
-                    previous = Previous::default();
-                    cuts.push(Cut {
-                        place: Place {
-                            event: place.event + 1,
-                            byte: 0,
-                        },
-                        border: Border::Character,
-                        blank: false,
-                    });
-                }
-                Event::Text(text) => {
-                    for (at, c) in text.get(place.byte..).unwrap_or_default().char_indices() {
-                        if let Some(last) = cuts.last_mut().filter(|_| previous.joins(c)) {
-                            last.border = Border::Never;
-                        }
-                        if cuts.len() > self.limit {
-                            return cuts;
-                        }
-                        let byte = place.byte + at + c.len_utf8();
-                        let border = previous.push(c, tight > 0);
-                        cuts.push(Cut {
-                            place: Place {
-                                event: place.event,
-                                byte,
-                            },
-                            border,
-                            blank: c.is_whitespace(),
-                        });
-                    }
-                }
-            }
-            if cuts.len() > self.limit {
-                return cuts;
+                Event::Whole(_) => window.whole(Place {
+                    event: place.event + 1,
+                    byte: 0,
+                }),
+                Event::Text(text) => window.text(place, text, tight > 0),
             }
             place = Place {
                 event: place.event + 1,
                 byte: 0,
             };
         }
-        cuts
+        window.cuts
     }
 
     fn has_units_after(&self, place: Place) -> bool {
@@ -340,6 +314,51 @@ impl<'a> Splitter<'a> {
                 event: self.at.event + 1,
                 byte: 0,
             };
+        }
+    }
+}
+
+/// Collects places to cut at: one more than could fit.
+struct Window {
+    cuts: Vec<Cut>,
+    previous: Previous,
+    limit: usize,
+}
+
+impl Window {
+    fn is_full(&self) -> bool {
+        self.cuts.len() > self.limit
+    }
+
+    /// Takes in a node that cannot be cut, which ends at a place.
+    fn whole(&mut self, place: Place) {
+        self.previous = Previous::default();
+        self.cuts.push(Cut {
+            place,
+            border: Border::Character,
+            blank: false,
+        });
+    }
+
+    /// Takes in a text from a place on.
+    fn text(&mut self, from: Place, text: &str, tight: bool) {
+        for (at, c) in text.get(from.byte..).unwrap_or_default().char_indices() {
+            if let Some(last) = self.cuts.last_mut().filter(|_| self.previous.joins(c)) {
+                last.border = Border::Never;
+            }
+            if self.is_full() {
+                return;
+            }
+            let place = Place {
+                event: from.event,
+                byte: from.byte + at + c.len_utf8(),
+            };
+            let border = self.previous.push(c, tight);
+            self.cuts.push(Cut {
+                place,
+                border,
+                blank: c.is_whitespace(),
+            });
         }
     }
 }
