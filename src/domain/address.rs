@@ -84,10 +84,7 @@ pub fn parse_field(text: &str, field: Field) -> Addresses {
     let mut found = Addresses::default();
     let mut seen = HashSet::new();
     let mut after_phone = false;
-    for part in text
-        .split([',', ';', '\n', '\r', '·'])
-        .flat_map(phone::split_joined)
-    {
+    for part in text.split([',', ';', '\n', '\r', '·']).flat_map(phone::split_joined) {
         let part = part.trim_matches(is_ignored);
         if part.is_empty() || (after_phone && phone::is_extension(part)) {
             continue;
@@ -148,27 +145,17 @@ fn is_negative(text: &str) -> bool {
 fn messenger_field(text: &str) -> Option<ChatId> {
     let parts: Vec<_> = text.split('|').map(str::trim).collect();
     let (connector, line, chat, user) = match parts.as_slice() {
-        [imol, connector, line, chat, user] if imol.eq_ignore_ascii_case("imol") => {
-            (connector, line, chat, *user)
-        }
-        [imol, connector, line, chat] if imol.eq_ignore_ascii_case("imol") => {
-            (connector, line, chat, "")
-        }
+        [imol, connector, line, chat, user] if imol.eq_ignore_ascii_case("imol") => (connector, line, chat, *user),
+        [imol, connector, line, chat] if imol.eq_ignore_ascii_case("imol") => (connector, line, chat, ""),
         [connector, line, chat, user] => (connector, line, chat, *user),
         _ => return None,
     };
     let line = line.parse().ok()?;
     let short = |id: &str| id.len() <= MAX_ID;
-    let whole = !connector.is_empty()
-        && !chat.is_empty()
-        && [*connector, *chat, user].into_iter().all(short);
+    let whole = !connector.is_empty() && !chat.is_empty() && [*connector, *chat, user].into_iter().all(short);
     whole.then(|| ChatId {
         external_chat_id: (*chat).to_owned(),
-        origin: Some(Origin {
-            connector: (*connector).to_owned(),
-            line,
-            external_user_id: user.to_owned(),
-        }),
+        origin: Some(Origin { connector: (*connector).to_owned(), line, external_user_id: user.to_owned() }),
     })
 }
 
@@ -192,18 +179,14 @@ fn parse_email(text: &str) -> Option<Address> {
         return None;
     }
     let strange = |c: char| c.is_whitespace() || c.is_control() || "<>()[]:\\\"|@".contains(c);
-    let label =
-        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
     let fine = !local.contains(strange) && domain.contains('.') && domain.split('.').all(label);
     fine.then(|| Address::Email(format!("{local}@{domain}")))
 }
 
 /// What stands behind the `@` in the ids of the WhatsApp family.
 fn is_messenger_domain(domain: &str) -> bool {
-    matches!(
-        domain,
-        "c.us" | "g.us" | "s.whatsapp.net" | "lid" | "newsletter" | "broadcast"
-    )
+    matches!(domain, "c.us" | "g.us" | "s.whatsapp.net" | "lid" | "newsletter" | "broadcast")
 }
 
 /// A messenger's own id: `79001234567@c.us`, `-1001234567890`, `u2i-AbC~1`, our own `short:peer`. Words are none: there must be
@@ -211,21 +194,14 @@ fn is_messenger_domain(domain: &str) -> bool {
 fn chat_id(text: &str, field: Field) -> Option<Address> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:.~=@".contains(&byte);
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-    let special = is_negative(text)
-        || text
-            .bytes()
-            .any(|byte| byte.is_ascii_alphabetic() || b"_:~".contains(&byte));
+    let special = is_negative(text) || text.bytes().any(|byte| byte.is_ascii_alphabetic() || b"_:~".contains(&byte));
     let at_sign = match text.rsplit_once('@') {
         Some((local, domain)) => !local.is_empty() && is_messenger_domain(domain),
         None => true,
     };
     let fine = text.len() <= MAX_ID && text.bytes().all(allowed) && has_digit && at_sign;
-    (fine && (special || field == Field::ChatIds)).then(|| {
-        Address::ChatId(ChatId {
-            external_chat_id: text.to_owned(),
-            origin: None,
-        })
-    })
+    (fine && (special || field == Field::ChatIds))
+        .then(|| Address::ChatId(ChatId { external_chat_id: text.to_owned(), origin: None }))
 }
 
 impl Address {
@@ -257,11 +233,7 @@ fn mask(text: &str) -> String {
     let shown = (chars.len() / 6).min(3);
     let first: String = chars.iter().take(shown.max(1)).collect();
     let last: String = chars.iter().skip(chars.len() - shown).collect();
-    if chars.len() < 2 {
-        "***".to_owned()
-    } else {
-        format!("{first}***{last}")
-    }
+    if chars.len() < 2 { "***".to_owned() } else { format!("{first}***{last}") }
 }
 
 /// For people, and readable again: `+7 900 123-45-67`, `@name`, an e-mail, a chat id as in a card's messenger field.
@@ -271,23 +243,10 @@ impl fmt::Display for Address {
             Self::Phone(phone) => phone.fmt(f),
             Self::Username(name) => write!(f, "@{name}"),
             Self::Email(email) => f.write_str(email),
-            Self::ChatId(ChatId {
-                external_chat_id,
-                origin: None,
-            }) => f.write_str(external_chat_id),
-            Self::ChatId(ChatId {
-                external_chat_id,
-                origin: Some(origin),
-            }) => {
-                let Origin {
-                    connector,
-                    line,
-                    external_user_id,
-                } = origin;
-                write!(
-                    f,
-                    "imol|{connector}|{line}|{external_chat_id}|{external_user_id}"
-                )
+            Self::ChatId(ChatId { external_chat_id, origin: None }) => f.write_str(external_chat_id),
+            Self::ChatId(ChatId { external_chat_id, origin: Some(origin) }) => {
+                let Origin { connector, line, external_user_id } = origin;
+                write!(f, "imol|{connector}|{line}|{external_chat_id}|{external_user_id}")
             }
         }
     }

@@ -17,27 +17,16 @@ pub struct CleanName {
 /// Cleans a name that a messenger gives in one piece: the first word, and the rest as last name.
 pub fn clean_name(raw: &str) -> CleanName {
     let words = words(raw);
-    let (first, rest) = words
-        .split_first()
-        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    CleanName {
-        first: shortened(first),
-        last: shortened(&rest.join(" ")),
-    }
+    let (first, rest) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    CleanName { first: shortened(first), last: shortened(&rest.join(" ")) }
 }
 
 /// Cleans names that a messenger gives apart. If only the last one is usable it becomes the first.
 pub fn clean_names(first: &str, last: &str) -> CleanName {
-    let (first, last) = (
-        shortened(&words(first).join(" ")),
-        shortened(&words(last).join(" ")),
-    );
+    let (first, last) = (shortened(&words(first).join(" ")), shortened(&words(last).join(" ")));
     match first {
         Some(_) => CleanName { first, last },
-        None => CleanName {
-            first: last,
-            last: None,
-        },
+        None => CleanName { first: last, last: None },
     }
 }
 
@@ -94,11 +83,7 @@ fn letter(c: char) -> Option<char> {
     let fancy = u32::from(c).wrapping_sub(FANCY);
     if fancy < ALPHABETS * 52 {
         let place = u8::try_from(fancy % 52).ok()?;
-        return Some(char::from(if place < 26 {
-            b'A' + place
-        } else {
-            b'a' + place - 26
-        }));
+        return Some(char::from(if place < 26 { b'A' + place } else { b'a' + place - 26 }));
     }
     // Beyond the basic plane an old portal's database cuts the text off.
     (c.is_alphabetic() && u32::from(c) <= 0xFFFF).then_some(c)
@@ -107,10 +92,7 @@ fn letter(c: char) -> Option<char> {
 /// At most [`MAX_NAME`] characters, whole words if possible.
 fn shortened(text: &str) -> Option<String> {
     let mut short: String = text.chars().take(MAX_NAME).collect();
-    let cut = short.len() < text.len()
-        && !text
-            .get(short.len()..)
-            .is_some_and(|rest| rest.starts_with(' '));
+    let cut = short.len() < text.len() && !text.get(short.len()..).is_some_and(|rest| rest.starts_with(' '));
     if cut && let Some(space) = short.rfind(' ') {
         short.truncate(space);
     }

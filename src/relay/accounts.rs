@@ -14,9 +14,7 @@ use crate::{
         open_lines::{ConfigGet, Line},
     },
     clock::Millis,
-    db::{
-        Binding, BindingState, Channel, DbError, Expansion, Installation, Intake, NewBinding, NewChannel,
-    },
+    db::{Binding, BindingState, Channel, DbError, Expansion, Installation, Intake, NewBinding, NewChannel},
     domain::{
         connector::Connector,
         failure::{Failure, Retry, Told},
@@ -26,7 +24,7 @@ use crate::{
         CoreKind,
         chatapp::{Account, LoginError, WEBHOOK_EVENTS},
     },
-    secret::{Secret, SealError, random_id, random_token},
+    secret::{SealError, Secret, random_id, random_token},
 };
 
 /// Short enough to leave room for a peer in an external chat id, long enough to be no other's.
@@ -151,7 +149,9 @@ pub async fn connect(
     let portal = &installation.portal;
     let channel = app.db.channel_get(portal, channel).await?.filter(|channel| channel.connector == connector);
     let channel = channel.ok_or(AccountError::ChannelGone)?;
-    for taken in [app.db.binding_of_channel(portal, &channel.id).await?, app.db.binding_on_line(portal, connector, line).await?] {
+    for taken in
+        [app.db.binding_of_channel(portal, &channel.id).await?, app.db.binding_on_line(portal, connector, line).await?]
+    {
         match taken {
             Some(binding) if binding.channel == channel.id && binding.line == line => {
                 return switch_on(app, installation, &channel, &binding).await;
@@ -253,7 +253,12 @@ async fn announce(app: &App, installation: &Installation, channel: &Channel, lin
 }
 
 /// Takes a connector off a line: no event of the account comes any more, its chats and messages stay.
-pub async fn disconnect(app: &App, installation: &Installation, connector: Connector, line: i64) -> Result<(), AccountError> {
+pub async fn disconnect(
+    app: &App,
+    installation: &Installation,
+    connector: Connector,
+    line: i64,
+) -> Result<(), AccountError> {
     let portal = &installation.portal;
     if let Some(binding) = app.db.binding_on_line(portal, connector, line).await? {
         app.db.binding_remove(portal, binding.id).await?;

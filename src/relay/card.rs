@@ -1,10 +1,11 @@
 //! The ChatApp tab of a CRM card: whose addresses it holds, which chats there are with them, and writing first.
 //!
-//! The card is read with the *user's own* token: what he may not see in the CRM he does not see here.
+//! When the tab opens, the card is read with the *user's own* token: what he may not see in the CRM he does not see here.
 
 use url::Url;
 
 use super::{
+    ExpandError,
     address::{self, By, Job, To},
     grant::{self, Refused},
     proof::{self, User},
@@ -19,13 +20,16 @@ use crate::{
             open_lines::CrmChatGet,
         },
     },
-    db::{Binding, Channel, ChannelState, ChatView, DbError, Delivery, Installation, MessageProgress, Part},
+    db::{
+        Binding, Channel, ChannelState, ChatView, DbError, Delivery, Expansion, InboxItem, Installation,
+        MessageProgress, NewInbox, Part, Source,
+    },
     domain::{
         address::{Address, Field, parse_field},
         connector::Connector,
-        ids::{ChannelId, ChatId, ExternalChatId, PortalId},
+        ids::{ChatId, ExternalChatId, PortalId},
     },
-    secret::Secret,
+    secret::{Secret, fingerprint},
 };
 
 /// Bitrix24's type ids of the cards whose people are looked up.
@@ -43,7 +47,18 @@ pub enum CardError {
     #[error("the portal refused: {0}")]
     Portal(#[from] CallError),
     #[error(transparent)]
+    Granted(#[from] Refused),
+    #[error(transparent)]
     Db(#[from] DbError),
+}
+
+/// With whose right a card is read.
+#[derive(Clone, Copy)]
+pub enum Right<'a> {
+    /// The user's own: what he may not see in the CRM he does not see here.
+    User(&'a Secret),
+    /// The installation's, for a session that was proved with the user's own right a moment ago.
+    Session,
 }
 
 /// A card by Bitrix24's type id and number.
@@ -77,10 +92,15 @@ pub struct LastMessage {
     pub at_ms: i64,
 }
 
-/// Reads the card and its people with the user's own token.
-pub async fn read(app: &App, installation: &Installation, token: &Secret, card: Card) -> Result<CardContents, CardError> {
+/// Reads the card and its people.
+pub async fn read(
+    app: &App,
+    installation: &Installation,
+    right: Right<'_>,
+    card: Card,
+) -> Result<CardContents, CardError> {
     let portal = app.db.portal_get(&installation.portal).await?.ok_or(CardError::Closed)?;
-    let reader = Reader { app, endpoint: proof::endpoint_of(&portal)?, token };
+    let reader = Reader { app, installation, endpoint: proof::endpoint_of(&portal)?, right };
     let item = reader.call(&ItemGet { entity_type_id: card.entity_type_id, id: card.id }).await?;
     let item = item.item.ok_or(CardError::Closed)?;
     let mut contents = CardContents { title: title(&item), addresses: Vec::new() };
@@ -103,18 +123,27 @@ pub async fn read(app: &App, installation: &Installation, token: &Secret, card: 
 
 struct Reader<'a> {
     app: &'a App,
+    installation: &'a Installation,
     endpoint: Url,
-    token: &'a Secret,
+    right: Right<'a>,
 }
 
 impl Reader<'_> {
     async fn call<M: Method>(&self, method: &M) -> Result<M::Output, CardError> {
-        let access = Access { endpoint: self.endpoint.clone(), token: self.token.clone() };
-        match self.app.b24.call(&access, method).await {
-            Ok(answer) => Ok(answer.result),
-            Err(error) if matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() => Err(CardError::Closed),
-            Err(error) => Err(error.into()),
-        }
+        let called = match self.right {
+            Right::Session => grant::call(self.app, self.installation, method).await,
+            Right::User(token) => {
+                let access = Access { endpoint: self.endpoint.clone(), token: token.clone() };
+                self.app.b24.call(&access, method).await.map(|answer| answer.result).map_err(Refused::Portal)
+            }
+        };
+        called.map_err(|refused| match refused {
+            Refused::Portal(error) if matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() => {
+                CardError::Closed
+            }
+            Refused::Portal(error) => CardError::Portal(error),
+            other => CardError::Granted(other),
+        })
     }
 }
 
@@ -215,6 +244,22 @@ pub async fn writers(app: &App, portal: &PortalId) -> Result<Vec<(Channel, Bindi
         .collect())
 }
 
+/// What a person wants to be sent.
+pub struct Wanted<'a> {
+    /// The page's own key of this filled form.
+    pub once: &'a str,
+    pub channel: &'a str,
+    pub address: &'a str,
+    pub text: &'a str,
+}
+
+/// An accepted wish becomes a delivery.
+pub fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
+    let job: Job = serde_json::from_str(&item.body).map_err(|error| ExpandError::Malformed(error.to_string()))?;
+    let delivery = address::delivery(&job, app.clock.now()).urgent();
+    Ok(Expansion { relevant: true, deliveries: vec![delivery], ..Expansion::default() })
+}
+
 /// Why nothing is sent.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -230,37 +275,44 @@ pub enum WriteError {
     Db(#[from] DbError),
 }
 
-/// Asks for a text to be sent to an address. The page asks for its fate with [`written`].
+/// Asks for a text to be sent to an address. The same `once` asks for the same thing: nothing is sent twice. The page asks for
+/// its fate with [`written`].
 pub async fn write(
     app: &App,
-    portal: &PortalId,
+    installation: &Installation,
     user: &User,
-    (channel, address, text): (&ChannelId, &str, &str),
+    wanted: &Wanted<'_>,
 ) -> Result<Job, WriteError> {
+    let portal = &installation.portal;
     let (channel, _binding) = writers(app, portal)
         .await?
         .into_iter()
-        .find(|(candidate, _)| candidate.id == *channel)
+        .find(|(candidate, _)| candidate.id.0 == wanted.channel)
         .ok_or(WriteError::ChannelGone)?;
-    if text.trim().is_empty() {
+    if wanted.text.trim().is_empty() {
         return Err(WriteError::NoText);
     }
-    let to = match parse_field(address, Field::Phones).usable.into_iter().next().ok_or(WriteError::AddressWrong)? {
-        Address::Phone(phone) => To::Phone(phone.e164()),
-        Address::Username(name) => To::Username(name),
-        Address::Email(email) => To::Email(email),
-        Address::ChatId(chat) => {
-            let id = chat.external_chat_id;
-            To::Peer(ExternalChatId::parse(&id).map_or(id, |external| external.peer))
-        }
-    };
+    let to =
+        match parse_field(wanted.address, Field::Phones).usable.into_iter().next().ok_or(WriteError::AddressWrong)? {
+            Address::Phone(phone) => To::Phone(phone.e164()),
+            Address::Username(name) => To::Username(name),
+            Address::Email(email) => To::Email(email),
+            Address::ChatId(chat) => {
+                let id = chat.external_chat_id;
+                To::Peer(ExternalChatId::parse(&id).map_or(id, |external| external.peer))
+            }
+        };
     if !to.allowed(app.core(channel.core).capabilities(channel.connector).write_first) {
         return Err(WriteError::CannotWriteFirst);
     }
     let by = By::Card { user: user.id, name: user.name.clone() };
-    let job = Job { channel: channel.id, to, text: text.to_owned(), by };
-    let now = app.clock.now();
-    app.db.delivery_add(portal, address::delivery(&job, now).urgent(), now).await?;
+    let job = Job { channel: channel.id, to, text: wanted.text.to_owned(), by };
+    let item = NewInbox {
+        source: Source::Card(installation.id),
+        key: format!("{}:{}", user.id, fingerprint(wanted.once)),
+        body: serde_json::to_string(&job).map_err(|error| DbError::Corrupt(error.to_string()))?,
+    };
+    app.db.inbox_accept(portal, vec![item], app.clock.now()).await?;
     app.bell.ring();
     Ok(job)
 }

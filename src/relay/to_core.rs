@@ -29,7 +29,9 @@ pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessag
     for message in items.messages {
         match expand_one(app, item, &message).await? {
             Some(new) => expansion.messages.push(new),
-            None => tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat"),
+            None => {
+                tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat")
+            }
         }
     }
     expansion.relevant = !expansion.messages.is_empty();
@@ -229,7 +231,10 @@ mod tests {
 
     fn texts(message: &OperatorMessage, signature: bool) -> Vec<(String, bool)> {
         let portal = Url::parse("https://portal.example/rest/").unwrap();
-        parts(message, &binding(signature), CAN, Some(&portal)).into_iter().map(|p| (p.text, p.media.is_some())).collect()
+        parts(message, &binding(signature), CAN, Some(&portal))
+            .into_iter()
+            .map(|p| (p.text, p.media.is_some()))
+            .collect()
     }
 
     #[test]

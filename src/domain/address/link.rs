@@ -31,16 +31,12 @@ pub(super) fn target(text: &str) -> Option<Target> {
             "whatsapp" => return phone("phone"),
             "viber" => return phone("number"),
             "tg" => {
-                return query(rest, "domain")
-                    .map(Target::Username)
-                    .or_else(|| phone("phone"));
+                return query(rest, "domain").map(Target::Username).or_else(|| phone("phone"));
             }
             _ => {}
         }
     }
-    let address = strip_ci(text, "https://")
-        .or_else(|| strip_ci(text, "http://"))
-        .unwrap_or(text);
+    let address = strip_ci(text, "https://").or_else(|| strip_ci(text, "http://")).unwrap_or(text);
     let address = strip_ci(address, "www.").unwrap_or(address);
     let (host, path) = address.split_once('/')?;
     let found = match host.to_ascii_lowercase().as_str() {
@@ -54,11 +50,9 @@ pub(super) fn target(text: &str) -> Option<Target> {
 
 fn whatsapp_path(path: &str) -> Option<Target> {
     let number = decoded(before(path, "?/#"));
-    let is_number = number.bytes().any(|byte| byte.is_ascii_digit())
-        && !number.bytes().any(|byte| byte.is_ascii_alphabetic());
-    is_number
-        .then_some(Target::Phone(number))
-        .or_else(|| query(path, "phone").map(Target::Phone))
+    let is_number =
+        number.bytes().any(|byte| byte.is_ascii_digit()) && !number.bytes().any(|byte| byte.is_ascii_alphabetic());
+    is_number.then_some(Target::Phone(number)).or_else(|| query(path, "phone").map(Target::Phone))
 }
 
 /// `t.me/name`, `t.me/+79001234567`; `t.me/+AbC`, `t.me/joinchat/…` and `t.me/c/…` are no persons.
@@ -76,13 +70,9 @@ fn telegram_path(path: &str) -> Option<Target> {
 /// A field of a link's query.
 fn query(text: &str, field: &str) -> Option<String> {
     let (_, query) = text.split_once('?')?;
-    let pairs = before(query, "#")
-        .split('&')
-        .filter_map(|pair| pair.split_once('='));
-    let value = pairs
-        .into_iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(field))
-        .map(|(_, value)| decoded(value))?;
+    let pairs = before(query, "#").split('&').filter_map(|pair| pair.split_once('='));
+    let value =
+        pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| decoded(value))?;
     Some(value).filter(|value| !value.is_empty())
 }
 
@@ -94,9 +84,7 @@ fn decoded(text: &str) -> String {
 }
 
 fn before<'a>(text: &'a str, signs: &str) -> &'a str {
-    text.find(|c| signs.contains(c))
-        .and_then(|at| text.get(..at))
-        .unwrap_or(text)
+    text.find(|c| signs.contains(c)).and_then(|at| text.get(..at)).unwrap_or(text)
 }
 
 fn strip_ci<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {

@@ -32,9 +32,7 @@ impl E164 {
         // Short numbers give less of themselves.
         let shown = if self.0.len() < 11 { 2 } else { 4 };
         let (first, rest) = self.0.split_at_checked(shown).unwrap_or_default();
-        let (_, last) = rest
-            .split_at_checked(rest.len().saturating_sub(shown))
-            .unwrap_or_default();
+        let (_, last) = rest.split_at_checked(rest.len().saturating_sub(shown)).unwrap_or_default();
         format!("+{first}***{last}")
     }
 }
@@ -49,10 +47,7 @@ impl fmt::Debug for E164 {
 impl fmt::Display for E164 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let groups = || {
-            let national = self
-                .0
-                .strip_prefix('7')
-                .filter(|national| national.len() == 10)?;
+            let national = self.0.strip_prefix('7').filter(|national| national.len() == 10)?;
             let (code, number) = national.split_at_checked(3)?;
             let (first, rest) = number.split_at_checked(3)?;
             let (second, third) = rest.split_at_checked(2)?;
@@ -68,30 +63,16 @@ impl fmt::Display for E164 {
 /// Words before a number, with or without a dot or colon.
 const LABELS: &[&str] = &["телефон", "тел", "моб", "phone", "tel", "mob", "т"];
 /// What begins an extension. `ext` and `доб` also stand for their longer forms.
-const EXTENSIONS: &[&str] = &[
-    "доб",
-    "вн",
-    "ext",
-    "extension",
-    "добавочный",
-    "внутр",
-    "внутренний",
-    "x",
-    "#",
-];
+const EXTENSIONS: &[&str] = &["доб", "вн", "ext", "extension", "добавочный", "внутр", "внутренний", "x", "#"];
 
 pub(super) fn parse(text: &str) -> Option<E164> {
     let text = without_label(text.trim_matches(is_ignored));
     let (digits, plus) = number(text)?;
-    international(digits, plus)
-        .filter(|digits| DIGITS.contains(&digits.len()) && !digits.starts_with('0'))
-        .map(E164)
+    international(digits, plus).filter(|digits| DIGITS.contains(&digits.len()) && !digits.starts_with('0')).map(E164)
 }
 
 fn without_label(text: &str) -> &str {
-    let word_end = text
-        .find(|c: char| !c.is_alphabetic())
-        .unwrap_or(text.len());
+    let word_end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let (word, rest) = text.split_at(word_end);
     let word = word.to_lowercase();
     if LABELS.contains(&word.as_str()) {
@@ -141,9 +122,7 @@ fn international(digits: String, plus: bool) -> Option<String> {
 
 /// Whether a text is nothing but an extension: `доб. 12`, `ext=5`, `#3`.
 pub(super) fn is_extension(text: &str) -> bool {
-    let word_end = text
-        .find(|c: char| !c.is_alphabetic() && c != '#')
-        .unwrap_or(text.len());
+    let word_end = text.find(|c: char| !c.is_alphabetic() && c != '#').unwrap_or(text.len());
     let (word, rest) = text.split_at(word_end);
     let known = EXTENSIONS.contains(&word.to_lowercase().as_str());
     let number = rest.trim_matches(|c| matches!(c, '.' | ':' | '=' | '№' | ')') || is_ignored(c));
@@ -155,10 +134,10 @@ pub(super) fn split_joined(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let part = rest?;
-        let next = part.match_indices('+').map(|(at, _)| at).find(|at| {
-            part.get(..*at)
-                .is_some_and(|before| before.ends_with(is_ignored) && number_before(before))
-        });
+        let next = part
+            .match_indices('+')
+            .map(|(at, _)| at)
+            .find(|at| part.get(..*at).is_some_and(|before| before.ends_with(is_ignored) && number_before(before)));
         let Some((first, second)) = next.and_then(|at| part.split_at_checked(at)) else {
             return rest.take();
         };
@@ -184,9 +163,5 @@ fn ascii_digit(c: char) -> Option<char> {
 }
 
 fn is_punctuation(c: char) -> bool {
-    is_ignored(c)
-        || matches!(
-            c,
-            '(' | ')' | '[' | ']' | '-' | '.' | '/' | '\'' | '_' | '\u{2010}'..='\u{2015}' | '−'
-        )
+    is_ignored(c) || matches!(c, '(' | ')' | '[' | ']' | '-' | '.' | '/' | '\'' | '_' | '\u{2010}'..='\u{2015}' | '−')
 }

@@ -5,11 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn shown(text: &str) -> Vec<String> {
-    parse_many(text)
-        .usable
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    parse_many(text).usable.iter().map(ToString::to_string).collect()
 }
 
 fn phone(text: &str) -> Option<String> {
@@ -87,28 +83,13 @@ fn a_field_holds_many_addresses_each_once() {
         "+7 900 123-45-67, 89001234567; @Client_1\nhttps://t.me/client_1 · Ivan <I.Petrov@Example.RU>,,\n79021234567, доб. 3, мусор",
     );
     let texts: Vec<_> = found.usable.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        texts,
-        [
-            "+7 900 123-45-67",
-            "@Client_1",
-            "I.Petrov@example.ru",
-            "+7 902 123-45-67"
-        ]
-    );
+    assert_eq!(texts, ["+7 900 123-45-67", "@Client_1", "I.Petrov@example.ru", "+7 902 123-45-67"]);
     assert_eq!(found.unusable, [Unusable("мусор".to_owned())]);
     let sticky = parse_many("+79001234567 79011234567 89021234567");
     assert_eq!((sticky.usable.len(), sticky.unusable.len()), (0, 1));
-    assert_eq!(
-        shown("+79001234567 +79011234567"),
-        ["+7 900 123-45-67", "+7 901 123-45-67"]
-    );
+    assert_eq!(shown("+79001234567 +79011234567"), ["+7 900 123-45-67", "+7 901 123-45-67"]);
     assert_eq!(parse_many(" ,;\n· "), Addresses::default());
-    assert_eq!(
-        parse_many("#3").unusable.len(),
-        1,
-        "an extension of nothing"
-    );
+    assert_eq!(parse_many("#3").unusable.len(), 1, "an extension of nothing");
 }
 
 #[test]
@@ -117,10 +98,7 @@ fn links_lead_to_people() {
         ("tel:+7-900-123-45-67", "+7 900 123-45-67"),
         ("https://wa.me/79001234567?text=hi", "+7 900 123-45-67"),
         ("wa.me/+79001234567/", "+7 900 123-45-67"),
-        (
-            "https://api.whatsapp.com/send/?phone=79001234567&text=x",
-            "+7 900 123-45-67",
-        ),
+        ("https://api.whatsapp.com/send/?phone=79001234567&text=x", "+7 900 123-45-67"),
         ("whatsapp://send?phone=%2B79001234567", "+7 900 123-45-67"),
         ("viber://chat?number=%2B79001234567", "+7 900 123-45-67"),
         ("https://t.me/+79001234567", "+7 900 123-45-67"),
@@ -166,50 +144,24 @@ fn chat_ids_keep_their_form() {
         let read = chat(id);
         assert!(read.external_chat_id == id && read.origin.is_none(), "{id}");
     }
-    for text in [
-        "abc",
-        "@",
-        "слово1",
-        "a b1",
-        "123",
-        "two words 5",
-        "a1@unknown",
-        &"a1".repeat(60),
-    ] {
+    for text in ["abc", "@", "слово1", "a b1", "123", "two words 5", "a1@unknown", &"a1".repeat(60)] {
         assert_eq!(parse_many(text).usable, [], "{text}");
     }
-    let ids = parse_field(
-        "123456789, 79001234567, +79001234567, @name",
-        Field::ChatIds,
-    );
+    let ids = parse_field("123456789, 79001234567, +79001234567, @name", Field::ChatIds);
     let texts: Vec<_> = ids.usable.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        texts,
-        ["123456789", "79001234567", "+7 900 123-45-67", "@name"]
-    );
+    assert_eq!(texts, ["123456789", "79001234567", "+7 900 123-45-67", "@name"]);
 }
 
 #[test]
 fn messenger_fields_name_line_and_chat() {
-    let found = parse_many(
-        "imol|chatapp_whatsapp|107|acc7:79001234567@c.us|585, imol|livechat|1|2222|12, @name",
-    );
-    let [
-        Address::ChatId(first),
-        Address::ChatId(second),
-        Address::Username(_),
-    ] = found.usable.as_slice()
-    else {
+    let found = parse_many("imol|chatapp_whatsapp|107|acc7:79001234567@c.us|585, imol|livechat|1|2222|12, @name");
+    let [Address::ChatId(first), Address::ChatId(second), Address::Username(_)] = found.usable.as_slice() else {
         panic!("{found:?}");
     };
     assert_eq!(first.external_chat_id, "acc7:79001234567@c.us");
     let origin = first.origin.as_ref().unwrap();
     assert_eq!(
-        (
-            origin.connector.as_str(),
-            origin.line,
-            origin.external_user_id.as_str()
-        ),
+        (origin.connector.as_str(), origin.line, origin.external_user_id.as_str()),
         ("chatapp_whatsapp", 107, "585")
     );
     assert_eq!(second.origin.as_ref().unwrap().connector, "livechat");
@@ -259,25 +211,12 @@ fn logs_see_masks() {
 #[test]
 fn a_huge_field_is_read_in_linear_time() {
     let started = Instant::now();
-    for text in [
-        "+7900",
-        " +",
-        "8900123456,",
-        "imol|",
-        "@a;",
-        "x",
-        "t.me/+ ",
-        "доб. 1,",
-    ] {
+    for text in ["+7900", " +", "8900123456,", "imol|", "@a;", "x", "t.me/+ ", "доб. 1,"] {
         let _ = parse_many(&text.repeat(200_000));
     }
     let many: Vec<_> = (0..100_000).map(|n| format!("7900{n:07}")).collect();
     assert_eq!(parse_many(&many.join(", ")).usable.len(), 100_000);
-    assert!(
-        started.elapsed() < Duration::from_mins(1),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
 fn typed() -> impl Strategy<Value = String> {
