@@ -1,0 +1,5 @@
+//! JSON API of the portal's pages, `/~/...`.
+
+use actix_web::web;
+
+pub fn configure(_cfg: &mut web::ServiceConfig) {}
