@@ -7,7 +7,9 @@
 
 pub mod api;
 pub mod clock;
+pub mod contract;
 mod cloud;
+pub mod form;
 pub mod messengers;
 pub mod pages;
 pub mod portal;
