@@ -90,11 +90,22 @@
     };
   }
 
+  // An object, or the text of one, as the form's field carries it.
+  function placementOptions(given) {
+    if (typeof given !== "string") return given || {};
+    try {
+      return JSON.parse(given) || {};
+    } catch (error) {
+      return {};
+    }
+  }
+
   function started(data) {
     if (!data || initData) return;
     initData = data;
     initData.USER_OPTIONS = data.USER_OPTIONS || {};
     initData.APP_OPTIONS = data.APP_OPTIONS || {};
+    initData.PLACEMENT_OPTIONS = placementOptions(data.PLACEMENT_OPTIONS);
     keepAuth(data);
     if (data.INSTALL && isFunction(BX24.install.handler)) BX24.install.handler();
     waiting.splice(0).forEach(function (callback) {

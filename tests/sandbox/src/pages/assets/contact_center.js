@@ -138,11 +138,12 @@ function openConnector(shell, connector) {
   const lineName = (line) => line.name || `${t("openLine")} ${line.id}`;
   const select = h("select", { testid: "line-select", "aria-label": t("openLine"), onchange: () => (select.value === "new" ? askName() : showLine()) });
   const connect = h("button", { class: "primary", testid: "connect-button", onclick: connectLine }, t("connect"));
+  const disconnect = h("button", { class: "link", testid: "disconnect-button", onclick: disconnectLine }, t("disconnect"));
   const status = h("span", { class: "state", testid: "connector-status" });
   const name = h("input", { type: "text", testid: "line-name", placeholder: t("newLineName"), maxlength: 100 });
   const create = h("form", { class: "inline-form", hidden: true, onsubmit: createLine }, name, h("button", { class: "primary", testid: "line-create", type: "submit" }, t("create")));
   fill(head, connectorIcon(connector), h("p", { class: "muted" }, t("connectHint")));
-  fill(controls, h("label", { class: "field" }, t("openLine"), select), connect, status, create);
+  fill(controls, h("label", { class: "field" }, t("openLine"), select), connect, status, disconnect, create);
 
   function chosen() {
     return shell.state.lines.find((line) => String(line.id) === select.value);
@@ -185,6 +186,13 @@ function openConnector(shell, connector) {
     showLine();
   }
 
+  async function disconnectLine() {
+    const line = chosen();
+    if (!line) return;
+    await shell.attempt(() => post(query(`/~/lines/${line.id}/connectors/${connector.id}/disconnect`, { user: shell.user }), {}));
+    showLine();
+  }
+
   function drop() {
     if (frame) frame.destroy();
     frame = null;
@@ -215,6 +223,7 @@ function openConnector(shell, connector) {
     const line = chosen();
     const word = line ? judge(statusOn(line, connector)) : "off";
     connect.hidden = !line || Boolean(statusOn(line, connector).active);
+    disconnect.hidden = !line || !connect.hidden;
     status.hidden = !line;
     status.className = `state ${word}`;
     status.textContent = t(WORDS[word]);
