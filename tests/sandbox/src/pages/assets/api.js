@@ -57,9 +57,12 @@ export function poll(path, seen, health, everyMs = 800) {
   let running = null;
   let again = false;
   let stopped = false;
+  let generation = 0;
   async function once() {
+    const mine = generation;
     try {
       const state = await get(path(revision));
+      if (mine !== generation) return;
       health(true);
       if (state && state.revision !== revision && !stopped) {
         revision = state.revision;
@@ -96,7 +99,9 @@ export function poll(path, seen, health, everyMs = 800) {
   loop();
   return {
     now: loop,
+    /** The address means something else now: an answer that is under way no longer counts. */
     forget() {
+      generation += 1;
       revision = undefined;
       return loop();
     },

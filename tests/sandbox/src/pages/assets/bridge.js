@@ -78,8 +78,7 @@ async function act(frame, { command, params, callback }) {
     if (result.ok) reply(result.value);
     return;
   }
-  const local = LOCAL[command];
-  if (local) await local(frame, params || {}, reply);
+  if (Object.hasOwn(LOCAL, command)) await LOCAL[command](frame, params || {}, reply);
   else if (frame.hooks.command) frame.hooks.command(command, params, reply);
 }
 

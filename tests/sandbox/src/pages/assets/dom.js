@@ -120,6 +120,7 @@ export function fileTile(file) {
     return h("a", { class: "picture", href: url, target: "_blank", rel: "noopener" }, h("img", { src: url, alt: name, loading: "lazy" }));
   }
   if (url && /^audio/.test(kind)) return h("audio", { src: url, controls: true, preload: "none", title: name });
+  if (url && /^video/.test(kind)) return h("video", { src: url, controls: true, preload: "metadata", title: name });
   const inside = [icon("file", 22), h("span", { class: "file-name" }, name), h("span", { class: "file-size" }, bytes(file.size))];
   return url ? h("a", { class: "file", href: url, target: "_blank", rel: "noopener" }, inside) : h("span", { class: "file" }, inside);
 }

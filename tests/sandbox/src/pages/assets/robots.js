@@ -90,6 +90,7 @@ function stateWord(t, state) {
   const text = String(state || "").toLowerCase();
   if (/wait|run/.test(text)) return h("span", { class: "state waiting" }, t("stateWaiting"));
   if (/fail|error/.test(text)) return h("span", { class: "state error" }, t("stateFailed"));
+  if (/terminat|stop/.test(text)) return h("span", { class: "state off" }, t("stateStopped"));
   if (/done|complet|clos|finish/.test(text)) return h("span", { class: "state ok" }, t("stateDone"));
   return h("span", { class: "state off" }, String(state));
 }

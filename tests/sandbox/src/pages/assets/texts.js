@@ -121,6 +121,7 @@ const ROWS = {
   required: ["Заполните поле", "Fill in the field"],
   stateWaiting: ["Ждёт", "Waiting"],
   stateDone: ["Завершён", "Completed"],
+  stateStopped: ["Остановлен", "Stopped"],
   stateFailed: ["Ошибка", "Failed"],
   // notices
   noNotices: ["Сообщений портала нет", "No portal messages"],
