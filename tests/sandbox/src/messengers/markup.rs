@@ -33,7 +33,7 @@ fn push_escaped(out: &mut String, c: char) {
 }
 
 /// WhatsApp's marks: at the edge of a word, closed in the same line, nothing but text between them and it.
-fn whatsapp(text: &str) -> String {
+pub(super) fn whatsapp(text: &str) -> String {
     let mut out = String::new();
     let mut pieces = text.split("```");
     // Pieces at odd places are code, if the mark that opens them is closed.
