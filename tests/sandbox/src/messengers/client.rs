@@ -277,6 +277,16 @@ impl Client {
         shown.collect()
     }
 
+    /// Waits until the business has written so many messages to this person, ten seconds at most.
+    pub async fn receives(&self, account: &Account, count: usize) -> Vec<Received> {
+        let what = format!("{} receives {count} messages", self.id);
+        let enough = || {
+            let received = self.received(account);
+            (received.len() >= count).then_some(received)
+        };
+        self.messengers.until(&what, enough).await
+    }
+
     /// Looks at the chat: what is in it is read.
     pub fn reads(&self, account: &Account) {
         let chat = {

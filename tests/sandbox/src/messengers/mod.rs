@@ -26,7 +26,10 @@ pub mod telegram;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use actix_web::web;
 use tokio::sync::Notify;
@@ -40,6 +43,9 @@ pub use phone::{Account, NewPerson, Phone, StatusOf};
 pub use telegram::Telegram;
 
 use store::Store;
+
+/// How long [`Messengers::until`] waits.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Accounts, people, chats and messages of the make-believe world. Clones share it.
 #[derive(Clone)]
@@ -97,15 +103,35 @@ impl Messengers {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and tells everyone who waits for a change.
+    /// Changes what can be seen on a phone, and tells everyone who waits.
     fn change<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
-        let outcome = {
-            let mut store = self.read();
+        self.quietly(|store| {
             store.revision += 1;
-            change(&mut store)
-        };
+            change(store)
+        })
+    }
+
+    /// Changes what no phone shows: journals, tokens, queues, knobs. Who waits for those is told too.
+    fn quietly<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let outcome = change(&mut self.read());
         self.inner.bell.notify_waiters();
         outcome
+    }
+
+    /// Waits until something is so, ten seconds at most; then panics with the words of the caller.
+    pub async fn until<T>(&self, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            // Registered before looking, so that a bell in between is heard.
+            let bell = self.inner.bell.notified();
+            tokio::pin!(bell);
+            bell.as_mut().enable();
+            if let Some(found) = check() {
+                return found;
+            }
+            let rung = tokio::time::timeout_at(deadline, bell).await;
+            assert!(rung.is_ok(), "waited in vain until {what}");
+        }
     }
 
     /// Public address of a file of the make-believe world.

@@ -144,7 +144,7 @@ impl Messengers {
     /// The person looks at a chat: everything in it is read now.
     pub(crate) fn person_reads(&self, chat: &str) -> Result<(), Refusal> {
         let now_s = self.now_ms() / 1000;
-        self.change(|store| {
+        self.quietly(|store| {
             let chat = store.chat(chat).ok_or("no such chat")?;
             let mut seen = Vec::new();
             for (at, message) in store.chats[chat].messages.iter_mut().enumerate() {
@@ -153,9 +153,11 @@ impl Messengers {
                     message.status = Status::Viewed;
                 }
             }
-            if let Some((place, _)) = seen.first()
-                && matches!(core_of(store, *place), Core::ChatApp { .. })
-            {
+            let Some((first, _)) = seen.first() else {
+                return Ok(());
+            };
+            store.revision += 1;
+            if matches!(core_of(store, *first), Core::ChatApp { .. }) {
                 chatapp::webhooks::viewed(store, &seen, now_s);
             }
             Ok::<_, Refusal>(())

@@ -139,6 +139,17 @@ impl Account {
         shown.collect()
     }
 
+    /// Waits until a message of the business has come so far, ten seconds at most.
+    pub async fn reaches(&self, id: &str, status: Status) {
+        let what = format!("message {id} is {status:?}");
+        let far = || {
+            let statuses = self.statuses();
+            let row = statuses.into_iter().find(|row| row.id == id)?;
+            (row.status >= status).then_some(())
+        };
+        self.messengers.until(&what, far).await;
+    }
+
     /// Somebody of the business writes with the messenger's own program, past every API. Answers the message's id.
     pub fn staff_writes(&self, to: &Client, text: &str) -> String {
         let written = self

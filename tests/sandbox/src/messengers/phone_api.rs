@@ -32,13 +32,13 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
 
 #[derive(Deserialize)]
 struct Since {
-    since: Option<u64>,
+    since: Option<String>,
 }
 
 /// Everything on everybody's phones. `?since=<revision>` answers 204 while nothing has changed.
 async fn state(world: web::Data<World>, asked: web::Query<Since>) -> HttpResponse {
     let store = world.messengers.read();
-    if asked.since == Some(store.revision) {
+    if asked.since.as_deref() == Some(store.revision.to_string().as_str()) {
         return HttpResponse::NoContent().finish();
     }
     let accounts: Vec<Value> = store

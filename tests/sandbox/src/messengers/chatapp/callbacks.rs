@@ -54,7 +54,7 @@ pub(super) async fn set(world: web::Data<World>, request: HttpRequest, body: web
             "the callback URL does not answer 200",
         ));
     }
-    world.messengers.change(|store| {
+    world.messengers.quietly(|store| {
         let rows = &mut store.chatapp.callbacks;
         let known = rows
             .iter_mut()
@@ -80,7 +80,7 @@ pub(super) async fn set(world: web::Data<World>, request: HttpRequest, body: web
 /// `DELETE …/callbackUrl`. What waits to be posted is forgotten.
 pub(super) async fn unset(world: web::Data<World>, request: HttpRequest) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
-    world.messengers.change(|store| {
+    world.messengers.quietly(|store| {
         store
             .chatapp
             .callbacks

@@ -69,7 +69,7 @@ async fn post(messengers: &Messengers, url: &str, body: Value) {
             body: body.clone(),
             status,
         };
-        messengers.change(|store| store.chatapp.posted.push(posted));
+        messengers.quietly(|store| store.chatapp.posted.push(posted));
         if status == 200 {
             return;
         }

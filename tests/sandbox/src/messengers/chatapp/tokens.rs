@@ -34,7 +34,7 @@ pub(super) async fn issue(
     };
     let (email, password, app) = (field("email")?, field("password")?, field("appId")?);
     let now_ms = world.clock.now_ms();
-    let row = world.messengers.change(|store| {
+    let row = world.messengers.quietly(|store| {
         let state = &mut store.chatapp;
         let known = state
             .cabinets
@@ -68,7 +68,7 @@ pub(super) async fn issue(
 pub(super) async fn refresh(world: web::Data<World>, request: HttpRequest) -> Answer {
     let offered = header(&request, "Refresh").unwrap_or_default();
     let now_s = world.clock.now_s();
-    let row = world.messengers.change(|store| {
+    let row = world.messengers.quietly(|store| {
         let tokens = &mut store.chatapp.tokens;
         let at = tokens
             .iter()

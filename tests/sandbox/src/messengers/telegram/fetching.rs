@@ -30,7 +30,7 @@ pub(super) fn file(call: &Call) -> Outcome {
     if id.is_empty() {
         return Err(Refused::bad("file_id not specified"));
     }
-    call.messengers.change(|store| {
+    call.messengers.quietly(|store| {
         let invalid = || Refused::bad("invalid file_id");
         let bot = store.telegram.bot(&call.token).ok_or_else(invalid)?;
         let (kind, file, mark) = messages::parse_file_id(bot.id, id).ok_or_else(invalid)?;

@@ -134,7 +134,7 @@ impl Telegram {
 
     fn turn(&self, turn: impl FnOnce(&mut Knobs)) {
         self.messengers
-            .change(|store| turn(&mut store.telegram.knobs));
+            .quietly(|store| turn(&mut store.telegram.knobs));
     }
 
     /// The next sending call is told to wait so many seconds. Several calls queue up.

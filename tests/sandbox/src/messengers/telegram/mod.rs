@@ -118,7 +118,7 @@ async fn call(
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
-    let ordered = messengers.change(|store| store.telegram.knobs.ordered_for(&method));
+    let ordered = messengers.quietly(|store| store.telegram.knobs.ordered_for(&method));
     let (outcome, lost) = match ordered {
         (Some(refused), _) => (Err(refused), false),
         (None, lost) => {
@@ -147,7 +147,7 @@ async fn call(
         method,
         status,
     };
-    messengers.change(|store| store.telegram.requests.push(made));
+    messengers.quietly(|store| store.telegram.requests.push(made));
     messengers.post_all();
     match outcome {
         _ if lost => HttpResponse::BadGateway().finish(),

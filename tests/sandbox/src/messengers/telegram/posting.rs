@@ -84,7 +84,7 @@ async fn post(messengers: &Messengers, token: &str, next: Next) -> Duration {
         status,
     };
     let now_ms = messengers.now_ms();
-    messengers.change(|store| {
+    messengers.quietly(|store| {
         store.telegram.posted.push(posted);
         let bot = store.telegram.bot_mut(token);
         bot.map_or(Duration::ZERO, |bot| {

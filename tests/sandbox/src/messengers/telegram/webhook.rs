@@ -37,7 +37,7 @@ pub(super) async fn get_updates(call: &Call) -> Outcome {
 
 fn begin_poll(call: &Call, offset: i64) -> Result<u64, Refused> {
     let allowed = allowed_updates(call);
-    call.messengers.change(|store| {
+    call.messengers.quietly(|store| {
         let Some(bot) = store.telegram.bot_mut(&call.token) else {
             return Err(Refused::new(401, "Unauthorized"));
         };
@@ -122,7 +122,7 @@ pub(super) fn set(call: &Call) -> Outcome {
     let plain_http = call.messengers.read().telegram.knobs.plain_http;
     check_address(address, plain_http)?;
     let allowed = allowed_updates(call);
-    call.messengers.change(|store| {
+    call.messengers.quietly(|store| {
         let Some(bot) = store.telegram.bot_mut(&call.token) else {
             return;
         };
@@ -159,7 +159,7 @@ fn check_address(address: &str, plain_http: bool) -> Result<(), Refused> {
 
 /// `deleteWebhook`
 pub(super) fn delete(call: &Call) -> Outcome {
-    call.messengers.change(|store| {
+    call.messengers.quietly(|store| {
         if let Some(bot) = store.telegram.bot_mut(&call.token) {
             bot.webhook = None;
             if call.params.flag("drop_pending_updates") {

@@ -201,10 +201,8 @@ async fn to_one_who_blocked_everything_stays_sent() {
         200
     );
     assert_eq!(api.sends("grWhatsApp", ivan, body).await.0, 200);
-    until("the other one has it", || {
-        (account.statuses()[1].status == Status::Delivered).then_some(())
-    })
-    .await;
+    let second = account.statuses()[1].id.clone();
+    account.reaches(&second, Status::Delivered).await;
     assert_eq!(account.statuses()[0].status, Status::Sent);
 }
 
