@@ -8,7 +8,10 @@ use std::{
 
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 
-use crate::{World, api, messengers, pages, portal::Portal};
+use crate::{
+    World, api, messengers, oauth, pages,
+    portal::{Portal, rest},
+};
 
 /// Largest body that any route takes: a 50 MB file and its multipart frame.
 const BODY_LIMIT: usize = 56 * 1024 * 1024;
@@ -34,6 +37,7 @@ pub(crate) fn serve_cloud(
         App::new()
             .app_data(data.clone())
             .app_data(web::PayloadConfig::new(BODY_LIMIT))
+            .configure(oauth::configure)
             .configure(messengers::configure_cloud)
             .configure(pages::configure_cloud)
     })
@@ -61,6 +65,7 @@ pub(crate) fn serve_portal(
             .app_data(data.clone())
             .app_data(portal.clone())
             .app_data(web::PayloadConfig::new(BODY_LIMIT))
+            .configure(rest::configure)
             .configure(api::configure)
             .configure(messengers::configure_phone)
             .configure(pages::configure_portal)

@@ -11,6 +11,7 @@ pub mod contract;
 mod cloud;
 pub mod form;
 pub mod messengers;
+pub mod oauth;
 pub mod pages;
 pub mod portal;
 
@@ -23,7 +24,12 @@ use actix_web::dev::ServerHandle;
 use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
 
-use crate::{clock::Clock, messengers::Messengers, portal::Portal};
+use crate::{
+    clock::Clock,
+    messengers::Messengers,
+    oauth::{AppCard, OAuth, RefreshCount},
+    portal::Portal,
+};
 
 /// How to start a sandbox.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +60,17 @@ pub struct World {
     pub runtime: tokio::runtime::Handle,
     /// Origin of the cloud listener, without a slash at the end.
     pub cloud_url: String,
+    pub oauth: OAuth,
     pub messengers: Messengers,
     pub portals: RwLock<Vec<Portal>>,
+}
+
+impl World {
+    /// The portal with the member id.
+    pub fn portal(&self, member_id: &str) -> Option<Portal> {
+        let portals = self.portals.read().unwrap_or_else(PoisonError::into_inner);
+        portals.iter().find(|portal| portal.member_id() == member_id).cloned()
+    }
 }
 
 /// The whole make-believe world. Clones share it; the servers stop when the last clone is dropped.
@@ -105,6 +120,7 @@ impl Sandbox {
             http: around.http.clone(),
             runtime: around.runtime.clone(),
             cloud_url: around.cloud_url.clone(),
+            oauth: OAuth::new(around.clock.clone()),
             messengers: Messengers::new(around),
             portals: RwLock::default(),
         });
@@ -123,12 +139,12 @@ impl Sandbox {
     }
 
     /// Adds a portal on the given port; 0 takes a free one.
-    pub async fn add_portal_on(&self, _title: &str, port: u16) -> io::Result<Portal> {
+    pub async fn add_portal_on(&self, title: &str, port: u16) -> io::Result<Portal> {
         let world = &self.running.world;
         let (listeners, port) = cloud::bind(port)?;
         let portal = Portal::new(
             Arc::clone(world),
-            random_hex(16),
+            title,
             format!("localhost:{port}"),
         );
         world
@@ -143,6 +159,25 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
             .push(server);
         Ok(portal)
+    }
+
+    /// The portal moves to another domain (here: another port); the old one answers 302.
+    pub async fn renames(&self, portal: &Portal) -> io::Result<()> {
+        let (listeners, port) = cloud::bind(0)?;
+        let server = cloud::serve_portal(portal, listeners)?;
+        self.running.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        portal.moves_to(format!("localhost:{port}"));
+        Ok(())
+    }
+
+    /// Makes an application known to the OAuth server and the Market.
+    pub fn publish(&self, card: AppCard) {
+        self.running.world.oauth.publish(card);
+    }
+
+    /// How often servers have refreshed tokens.
+    pub fn refreshes(&self) -> RefreshCount {
+        self.running.world.oauth.refreshes()
     }
 
     pub fn world(&self) -> &Arc<World> {
