@@ -6,7 +6,7 @@
 mod routes;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -84,7 +84,7 @@ pub struct OAuth {
 
 #[derive(Default)]
 struct State {
-    apps: HashMap<String, AppCard>,
+    apps: BTreeMap<String, AppCard>,
     access: HashMap<String, Grant>,
     refresh: HashMap<String, Grant>,
     codes: HashMap<String, Grant>,
@@ -116,6 +116,11 @@ impl OAuth {
 
     pub fn app(&self, client_id: &str) -> Option<AppCard> {
         self.state().apps.get(client_id).cloned()
+    }
+
+    /// Everything that is published.
+    pub fn apps(&self) -> Vec<AppCard> {
+        self.state().apps.values().cloned().collect()
     }
 
     pub fn refreshes(&self) -> RefreshCount {

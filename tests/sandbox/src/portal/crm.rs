@@ -181,6 +181,6 @@ pub(super) fn same_phone(one: &str, other: &str) -> bool {
 }
 
 /// An administrator, everyone (no list), or someone on the list.
-pub(super) fn may_see(state: &State, user: UserId, card: &Card) -> bool {
+pub(crate) fn may_see(state: &State, user: UserId, card: &Card) -> bool {
     state.is_admin(user) || card.visible_to.as_ref().is_none_or(|list| list.contains(&user))
 }

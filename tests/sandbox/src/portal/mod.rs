@@ -6,7 +6,7 @@
 
 mod apps;
 mod chats;
-mod crm;
+pub(crate) mod crm;
 mod events;
 mod expressions;
 mod files;
@@ -15,7 +15,7 @@ mod incoming;
 mod journal;
 mod lines;
 mod model;
-mod placements;
+pub(crate) mod placements;
 pub mod rest;
 mod robots;
 mod seed;
@@ -24,8 +24,10 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use apps::NotDone;
+pub use chats::Blocked;
 pub use events::PostedEvent;
-pub use frames::FrameForm;
+pub use frames::{Closed, FrameForm};
 pub use journal::{CallRecord, Fault, Overlap, Violation};
 pub use model::*;
 use ring::{digest, hmac};

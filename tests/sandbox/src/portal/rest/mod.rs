@@ -13,6 +13,7 @@ mod messageservice;
 pub(super) mod params;
 mod route;
 
+pub(crate) use files::bytes as file_answer;
 pub use route::configure;
 use serde_json::{Map, Value, json};
 
