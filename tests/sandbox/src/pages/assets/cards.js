@@ -142,11 +142,12 @@ function card(box, shell, type, id) {
       return;
     }
     const chats = state.chats.filter((chat) => belongs(chat, one));
-    const next = JSON.stringify([one, state.stages, chats]);
+    const contacts = (one.contacts || []).map((known) => state.cards.find((other) => other.type === "contact" && other.id === known)).filter(Boolean);
+    const next = JSON.stringify([one, state.stages, chats, contacts]);
     if (next !== shape) {
       shape = next;
       paintHead(state, one);
-      paintGeneral(one, chats);
+      paintGeneral(one, chats, contacts);
     }
     const list = placements(state);
     const nextTabs = JSON.stringify([list, active, state.app.installed]);
@@ -163,7 +164,7 @@ function card(box, shell, type, id) {
     );
   }
 
-  function paintGeneral(one, chats) {
+  function paintGeneral(one, chats, contacts) {
     const rows = [
       ["phones", one.phones],
       ["emails", one.emails],
@@ -175,7 +176,8 @@ function card(box, shell, type, id) {
         "section",
         { class: "panel" },
         rows.map(([key, values]) => h("div", { class: "fact" }, h("span", { class: "muted" }, t(key)), h("div", {}, values.map((value) => h("div", {}, value))))),
-        rows.length ? null : h("p", { class: "muted" }, t("noCards")),
+        contacts.length ? h("div", { class: "fact" }, h("span", { class: "muted" }, t(contacts.length > 1 ? "contacts" : "contact")), contacts.map(contactLine)) : null,
+        rows.length || contacts.length ? null : h("p", { class: "muted" }, t("noCards")),
         chats.length
           ? h("div", { class: "fact" }, h("span", { class: "muted" }, t("chatsOfCard")), h("div", {}, chats.map((chat) => h("div", {}, h("a", { href: `#/chats/${chat.id}`, testid: `card-chat-${chat.id}` }, chat.title)))))
           : null,
@@ -189,6 +191,10 @@ function card(box, shell, type, id) {
           : h("p", { class: "muted" }, t("noComments")),
       ),
     );
+  }
+
+  function contactLine(one) {
+    return h("div", {}, h("a", { href: `#/crm/contact/${one.id}` }, one.title), (one.phones || []).map((phone) => h("div", { class: "muted" }, phone)));
   }
 
   function paintTabs(list) {
@@ -234,10 +240,7 @@ function card(box, shell, type, id) {
 }
 
 function belongs(chat, one) {
-  const crmOf = chat.crm || chat.cards;
-  if (!crmOf) return false;
-  const list = Array.isArray(crmOf) ? crmOf : crmOf.type ? [crmOf] : Object.entries(crmOf).map(([type, id]) => ({ type: type.toLowerCase(), id }));
-  return list.some((card) => card && card.type === one.type && String(card.id) === String(one.id));
+  return (chat.cards || []).some((card) => card.type === one.type && card.id === one.id);
 }
 
 function stageBar(shell, stages, one) {

@@ -27,7 +27,7 @@ export function openFrame(box, shell, { placement, options = {}, kind = "placeme
         lang: shell.lang,
       });
     } catch (error) {
-      if (mine === turn) fill(box, note(shell.t("frameFailed"), error.message));
+      if (mine === turn) fill(box, note(shell.t("frameFailed"), refusal(shell, error)));
       return;
     }
     if (mine !== turn) return;
@@ -83,6 +83,11 @@ function resize(iframe, width, height) {
   if (/^\d+(px)?$/.test(String(width))) iframe.style.width = `${Number.parseInt(width, 10)}px`;
   else if (/^\d+%$/.test(String(width))) iframe.style.width = String(width);
   return { width: iframe.clientWidth, height: iframe.clientHeight };
+}
+
+function refusal(shell, error) {
+  const words = shell.t(`error_${error.message}`);
+  return words.startsWith("error_") ? error.message : words;
 }
 
 export function note(title, text, testid) {

@@ -11,6 +11,9 @@ let state = null;
 let live = null;
 let person = sessionStorage.getItem("phone-person") || "";
 let account = sessionStorage.getItem("phone-account") || "";
+/** Id of the group that is open in the account, or "" for the private chat. */
+let group = "";
+let edited = null;
 let parts = null;
 let files = [];
 let busy = false;
@@ -35,13 +38,24 @@ function seen(next) {
   paint();
 }
 
-function chatOf(accountId) {
-  return state.chats.find((chat) => String(chat.account) === accountId && String(chat.person) === person);
+function privateChat(accountId) {
+  return state.chats.find((chat) => String(chat.account) === accountId && chat.person !== null && String(chat.person) === person);
+}
+
+function groupsOf(accountId) {
+  return state.chats.filter((chat) => String(chat.account) === accountId && Array.isArray(chat.members) && chat.members.some((one) => String(one) === person));
+}
+
+function openChat() {
+  return groupsOf(account).find((chat) => String(chat.id) === group) || privateChat(account);
+}
+
+function unreadIn(chat) {
+  return chat ? chat.messages.filter((one) => one.side === "business" && one.status === "delivered" && !one.deleted).length : 0;
 }
 
 function unread(accountId) {
-  const chat = chatOf(accountId);
-  return chat ? chat.messages.filter((one) => one.side === "business" && one.status !== "viewed" && !one.deleted).length : 0;
+  return [privateChat(accountId), ...groupsOf(accountId)].reduce((sum, chat) => sum + unreadIn(chat), 0);
 }
 
 function build() {
@@ -58,6 +72,8 @@ function build() {
     who: h("select", { testid: "phone-person", "aria-label": t("iAm"), onchange: (event) => choosePerson(event.target.value) }),
     accounts: h("nav", { class: "accounts" }),
     head: h("div", { class: "talk-head" }),
+    groups: h("nav", { class: "accounts groups", hidden: true }),
+    editing: h("div", { class: "editing", hidden: true }, icon("edit", 15), h("span", {}, t("editing")), h("button", { class: "link", onclick: stopEditing }, t("cancel"))),
     list: h("div", { class: "talk", testid: "phone-messages" }),
     waiting: h("div", { class: "waiting-files" }),
     problem: h("p", { class: "problem", hidden: true, role: "status" }),
@@ -72,11 +88,13 @@ function build() {
     h("header", { class: "phone-top" }, h("label", {}, h("span", { class: "muted" }, t("iAm")), parts.who)),
     parts.accounts,
     parts.head,
+    parts.groups,
     parts.scroller,
     h(
       "footer",
       { class: "phone-composer" },
       parts.problem,
+      parts.editing,
       parts.waiting,
       h("div", { class: "composer-row" }, h("button", { class: "ghost", testid: "phone-attach", title: t("attach"), "aria-label": t("attach"), onclick: () => picker.click() }, icon("clip", 20)), area, picker, parts.send),
       h("small", { class: "attention" }, t("attention")),
@@ -86,14 +104,39 @@ function build() {
 
 function choosePerson(id) {
   person = id;
+  group = "";
+  stopEditing();
   sessionStorage.setItem("phone-person", id);
   paint();
 }
 
 function chooseAccount(id) {
   account = id;
+  group = "";
+  stopEditing();
   sessionStorage.setItem("phone-account", id);
   paint();
+}
+
+function chooseGroup(id) {
+  group = id;
+  stopEditing();
+  paint();
+}
+
+function stopEditing() {
+  if (edited !== null) parts.area.value = "";
+  edited = null;
+  parts.editing.hidden = true;
+  parts.fit();
+}
+
+function edit(message) {
+  edited = message.id;
+  parts.editing.hidden = false;
+  parts.area.value = message.text;
+  parts.fit();
+  parts.area.focus();
 }
 
 function addFiles(picker) {
@@ -145,13 +188,41 @@ function paint() {
     }),
   );
   const one = state.accounts.find((known) => String(known.id) === account);
-  fill(parts.head, one ? [avatar(one.title), h("div", {}, h("b", {}, one.title), h("small", { class: "muted" }, one.hint || one.messenger))] : h("p", { class: "muted" }, t("noAccounts")));
+  const chat = one && openChat();
+  paintHead(one, chat);
+  paintGroups();
   parts.send.disabled = busy || !one || !person;
-  paintTalk(one ? chatOf(account) : undefined);
+  paintTalk(chat);
+}
+
+function paintHead(one, chat) {
+  if (!one) {
+    fill(parts.head, h("p", { class: "muted" }, t("noAccounts")));
+    return;
+  }
+  const blocked = Boolean(chat && chat.blocked);
+  fill(
+    parts.head,
+    avatar(one.title),
+    h("div", { class: "talk-words" }, h("b", {}, one.title), h("small", { class: "muted" }, blocked ? t("blocked") : one.hint || one.messenger)),
+    chat && !group ? h("button", { class: "link small", testid: "phone-block", onclick: () => act("/~/phone/block", { account: one.id, person: idOf(state.people, person), blocked: !blocked }) }, t(blocked ? "unblock" : "block")) : null,
+  );
+}
+
+function paintGroups() {
+  const groups = groupsOf(account);
+  if (!groups.some((chat) => String(chat.id) === group)) group = "";
+  parts.groups.hidden = groups.length === 0;
+  const chip = (id, words, count) => h("button", { class: id === group ? "account on" : "account", testid: `phone-group-${id || "none"}`, "aria-pressed": String(id === group), onclick: () => chooseGroup(id) }, words, count ? h("b", { class: "badge" }, String(count)) : null);
+  fill(
+    parts.groups,
+    groups.length ? chip("", t("privateChat"), group ? unreadIn(privateChat(account)) : 0) : null,
+    groups.map((chat) => chip(String(chat.id), chat.title, String(chat.id) === group ? 0 : unreadIn(chat))),
+  );
 }
 
 function paintTalk(chat) {
-  const key = `${account}|${person}`;
+  const key = `${account}|${person}|${group}`;
   const changed = key !== shownChat;
   const near = changed || parts.scroller.scrollHeight - parts.scroller.scrollTop - parts.scroller.clientHeight < 80;
   if (changed) {
@@ -171,7 +242,7 @@ function paintTalk(chat) {
 /** Seen means on a screen: a phone that is folded away or in a hidden tab reads nothing. */
 function markRead(chat) {
   const id = String(chat.id);
-  if (document.hidden || innerWidth === 0 || reading.has(id) || unread(account) === 0) return;
+  if (document.hidden || innerWidth === 0 || reading.has(id) || unreadIn(chat) === 0) return;
   reading.add(id);
   post("/~/phone/read", { chat: chat.id }).then(
     () => setTimeout(() => reading.delete(id), 300),
@@ -194,16 +265,37 @@ function bubble(message) {
       ? h("em", { class: "muted" }, t("deleted"))
       : [
           (message.files || []).length ? h("div", { class: "files" }, message.files.map(fileTile)) : null,
+          message.author && !mine ? h("b", { class: "say-author" }, message.author) : null,
+          extra(message.extra),
           message.text ? h("div", { class: "say-text" }, message.html ? cleanHtml(message.html) : message.text) : null,
         ],
     h(
       "footer",
       {},
+      message.by_phone ? h("span", {}, t("fromPhone")) : null,
       message.edited && !message.deleted ? h("span", {}, t("edited")) : null,
       h("time", {}, clock(message.time)),
       TICKS[status] ? h("span", { class: `tick ${status}`, title: t(TICK_WORDS[status]), "aria-label": t(TICK_WORDS[status]) }, TICKS[status]) : null,
     ),
+    message.error ? h("p", { class: "problem" }, String(message.error)) : null,
+    mine && !message.deleted ? tools(message) : null,
   );
+}
+
+function tools(message) {
+  return h(
+    "span",
+    { class: "say-tools" },
+    message.text ? h("button", { class: "ghost", testid: "phone-edit", title: t("edit"), "aria-label": t("edit"), onclick: () => edit(message) }, icon("edit", 14)) : null,
+    h("button", { class: "ghost", testid: "phone-delete", title: t("remove"), "aria-label": t("remove"), onclick: () => act("/~/phone/delete", { message: message.id }) }, icon("bin", 14)),
+  );
+}
+
+function extra(given) {
+  if (!given) return null;
+  if (given.emoji) return h("div", { class: "sticker" }, given.emoji);
+  if (given.phone) return h("div", { class: "file" }, avatar(given.name, "small"), h("span", {}, given.name, h("br"), h("small", { class: "muted" }, given.phone)));
+  return h("div", { class: "file" }, `${t("location")}: ${given.latitude}, ${given.longitude}`);
 }
 
 const KEPT = { B: "strong", STRONG: "strong", I: "em", EM: "em", U: "u", INS: "u", S: "s", DEL: "s", STRIKE: "s", CODE: "code", PRE: "pre", BLOCKQUOTE: "blockquote", BR: "br", A: "a" };
@@ -224,23 +316,43 @@ function cleanHtml(html) {
   return [...inert.body.childNodes].map(copy);
 }
 
+function tell(error) {
+  parts.problem.textContent = `${t("failed")}: ${error.message}`;
+  parts.problem.hidden = false;
+}
+
+async function act(path, body) {
+  parts.problem.hidden = true;
+  try {
+    await post(path, body);
+  } catch (error) {
+    tell(error);
+  }
+  await live.now();
+}
+
+async function write(text) {
+  if (edited !== null) return post("/~/phone/edit", { message: edited, text });
+  const ids = [];
+  for (const file of files) ids.push(await upload(query("/~/phone/upload", { name: file.name, mime: file.type || "application/octet-stream" }), file));
+  return post("/~/phone/write", { account: idOf(state.accounts, account), person: idOf(state.people, person), chat: group || undefined, text, files: ids });
+}
+
 async function submit() {
   const text = parts.area.value.trim();
-  if (busy || !person || !account || (!text && !files.length)) return;
+  if (busy || !person || !account || (!text && (!files.length || edited !== null))) return;
   busy = true;
   parts.send.disabled = true;
   parts.problem.hidden = true;
   try {
-    const ids = [];
-    for (const file of files) ids.push(await upload(query("/~/phone/upload", { name: file.name, mime: file.type || "application/octet-stream" }), file));
-    await post("/~/phone/write", { account: idOf(state.accounts, account), person: idOf(state.people, person), text, files: ids });
+    await write(text);
     files = [];
     paintFiles();
+    stopEditing();
     parts.area.value = "";
     parts.fit();
   } catch (error) {
-    parts.problem.textContent = `${t("failed")}: ${error.message}`;
-    parts.problem.hidden = false;
+    tell(error);
   }
   busy = false;
   await live.now();

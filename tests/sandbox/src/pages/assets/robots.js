@@ -1,15 +1,20 @@
 // Automation: which robots of the app stand on which deal stage, their settings, and what their runs answered.
 import { h, fill, icon } from "./dom.js";
-import { post, query } from "./api.js";
+import { post, remove, query } from "./api.js";
 import { openFrame, note } from "./frame.js";
 import { openSlider } from "./slider.js";
 
-/** Fields that the portal's picker offers in a deal's robot: words of the picker, and what it inserts (Russian portal, others). */
+/** Fields that the portal's picker offers in a deal's robot: its words in Russian and English, the code that is saved. */
 const FIELDS = [
-  ["Контакт: Телефон (текст)", "Contact: Phone (text)", "{{Контакт: Телефон (текст)}}", "{=Document:CONTACT.PHONE_PRINTABLE}"],
-  ["Контакт: Имя", "Contact: First name", "{{Контакт: Имя}}", "{=Document:CONTACT.NAME}"],
-  ["Название", "Title", "{{Название}}", "{=Document:TITLE}"],
-  ["ID", "ID", "{{ID}}", "{=Document:ID}"],
+  ["Контакт: Телефон (текст)", "Contact: Phone (text)", "CONTACT.PHONE_PRINTABLE"],
+  ["Контакт: Имя", "Contact: First name", "CONTACT.NAME"],
+  ["Контакт: Фамилия", "Contact: Last name", "CONTACT.LAST_NAME"],
+  ["Контакт: E-mail (текст)", "Contact: E-mail (text)", "CONTACT.EMAIL_PRINTABLE"],
+  ["Контакт: Мессенджер (текст)", "Contact: Messenger (text)", "CONTACT.IM_PRINTABLE"],
+  ["Компания: Название", "Company: Name", "COMPANY.TITLE"],
+  ["Компания: Телефон (текст)", "Company: Phone (text)", "COMPANY.PHONE_PRINTABLE"],
+  ["Название", "Name", "TITLE"],
+  ["ID", "ID", "ID"],
 ];
 
 export function robots(box, shell) {
@@ -42,7 +47,13 @@ function stageColumn(shell, state, stage) {
     h("h3", {}, stage.name),
     here.map((one) => {
       const robot = state.robots.find((known) => known.code === one.code);
-      return h("article", { class: "card-tile", testid: `placed-${one.code}` }, h("b", {}, robot ? nameOf(robot, shell) : one.code), summary(one.properties));
+      return h(
+        "article",
+        { class: one.dead ? "card-tile dead" : "card-tile", testid: `placed-${one.code}` },
+        h("b", {}, robot ? nameOf(robot, shell) : one.code),
+        one.dead ? h("span", { class: "state error" }, t("robotGone")) : summary(one.properties),
+        h("button", { class: "ghost next-stage", testid: `robot-remove-${one.id}`, title: t("remove"), "aria-label": t("remove"), onclick: () => shell.attempt(() => remove(query(`/~/robots/placed/${one.id}`, { user: shell.user }))) }, icon("bin", 14)),
+      );
     }),
     here.length ? null : h("p", { class: "muted" }, t("noPlaced")),
     state.robots.length ? h("button", { class: "small", testid: `robot-add-${stage.id}`, onclick: () => choose(shell, stage) }, icon("plus", 14), t("addRobot")) : null,
@@ -73,17 +84,23 @@ function runs(shell, state) {
     h(
       "table",
       { testid: "runs" },
-      h("thead", {}, h("tr", {}, [t("robot"), t("state"), t("answer")].map((word) => h("th", {}, word)))),
+      h("thead", {}, h("tr", {}, [t("robot"), t("cardColumn"), t("state"), t("answer")].map((word) => h("th", {}, word)))),
       h(
         "tbody",
         {},
-        [...state.workflows].reverse().map((run) => {
+        state.workflows.map((run) => {
           const robot = state.robots.find((one) => one.code === run.code);
-          return h("tr", { testid: `run-${run.code}`, "data-state": run.state }, h("td", {}, robot ? nameOf(robot, shell) : run.code), h("td", {}, stateWord(t, run.state)), h("td", {}, answerOf(run)));
+          return h("tr", { testid: `run-${run.code}`, "data-state": run.state }, h("td", {}, robot ? nameOf(robot, shell) : run.code), h("td", {}, cardLink(shell, run.card)), h("td", {}, stateWord(t, run.state)), h("td", {}, answerOf(run)));
         }),
       ),
     ),
   );
+}
+
+function cardLink(shell, card) {
+  if (!card) return null;
+  const found = shell.state.cards.find((one) => one.type === card.type && one.id === card.id);
+  return h("a", { href: `#/crm/${card.type}/${card.id}` }, found ? found.title : `${shell.t(card.type)} ${card.id}`);
 }
 
 function stateWord(t, state) {
@@ -136,7 +153,7 @@ function settings(shell, stage, robot) {
     const standard = read(descriptor, "default");
     values[code] = standard === undefined || standard === null ? "" : standard;
   }
-  const usesFrame = truthy(robot.use_placement);
+  const usesFrame = Boolean(robot.has_page);
   const holder = h("div", { class: "frame-box" });
   if (usesFrame) form.append(holder);
   else for (const [code, descriptor] of Object.entries(robot.properties || {})) form.append(field(shell, code, descriptor, values));
@@ -170,7 +187,7 @@ function settingsFrame(shell, robot, values, holder) {
       properties: robot.properties,
       current_values: values,
       document_type: ["crm", "CCrmDocumentDeal", "DEAL"],
-      document_fields: Object.fromEntries(FIELDS.map(([ru, en, , code]) => [code.slice(11, -1), { Name: shell.lang === "ru" ? ru : en, Type: "string" }])),
+      document_fields: Object.fromEntries(FIELDS.map(([ru, en, code]) => [code, { Name: shell.lang === "ru" ? ru : en, Type: "string" }])),
       template: { parameters: [], variables: [], constants: [] },
     },
     hooks: {
@@ -215,9 +232,13 @@ function pairs(options) {
   return Object.entries(options || {}).map(([value, text]) => [value, localized(text, "en")]);
 }
 
+function fieldOption(words) {
+  return h("option", { value: `{{${words}}}` }, words);
+}
+
 function fieldPicker(shell, control, testid) {
   const { t, lang } = shell;
-  const select = h("select", { class: "picker", "aria-label": t("field"), testid: `${testid}-field`, onchange: () => insert() }, h("option", { value: "" }, `… ${t("field")}`), FIELDS.map(([ru, en, ruCode, code]) => h("option", { value: lang === "ru" ? ruCode : code }, lang === "ru" ? ru : en)));
+  const select = h("select", { class: "picker", "aria-label": t("field"), testid: `${testid}-field`, onchange: () => insert() }, h("option", { value: "" }, `… ${t("field")}`), FIELDS.map((words) => fieldOption(words[lang === "ru" ? 0 : 1])));
   function insert() {
     if (!select.value) return;
     control.setRangeText(select.value, control.selectionStart, control.selectionEnd, "end");

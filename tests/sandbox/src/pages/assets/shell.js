@@ -34,7 +34,7 @@ const VIEWS = [
   { key: "crm", text: "crm", icon: "crm", make: crm },
   { key: "robots", text: "robots", icon: "robots", make: robots },
   { key: "app", text: "app", icon: "app", make: appPage },
-  { key: "notices", text: "notices", icon: "bell", make: notices, badge: (state) => Math.max(0, state.notifications.length - seenNotices()) },
+  { key: "notices", text: "notices", icon: "bell", make: notices, badge: (state) => Math.max(0, notificationsOf(state).length - seenNotices()) },
   { key: "phone", text: "phone", icon: "phone", make: phonePage, narrowOnly: true },
 ];
 
@@ -42,6 +42,10 @@ let parts = null;
 let current = null;
 let live = null;
 let builtFor = null;
+
+function notificationsOf(state) {
+  return state.notifications.filter((one) => one.user === undefined || one.user === state.me.id);
+}
 
 function seenNotices() {
   return Number(sessionStorage.getItem("notices")) || 0;
@@ -69,6 +73,11 @@ function tolerant(state) {
 function seen(raw) {
   const state = tolerant(raw);
   const who = String(state.me.id);
+  if (shell.user && !state.users.some((one) => String(one.id) === who)) {
+    // Remembered from another run of the sandbox, or dismissed.
+    switchUser(undefined);
+    return;
+  }
   const turned = builtFor !== who || shell.lang !== state.portal.lang;
   shell.state = state;
   shell.user = who;
@@ -113,7 +122,7 @@ function build() {
     h(
       "header",
       { class: "topbar" },
-      h("a", { class: "brand", href: "#/contact-center" }, icon("hub", 22), h("span", {}, h("b", {}, t("portalName")), h("small", {}, state.portal.domain))),
+      h("a", { class: "brand", href: "#/contact-center" }, icon("hub", 22), h("span", {}, h("b", {}, state.portal.title || t("portalName")), h("small", {}, state.portal.domain))),
       h("span", { class: "make-believe" }, t("makeBelieve")),
       h("div", { class: "tools" }, language, h("label", { class: "who" }, avatar(state.me.name, "small"), user), toggle),
     ),
@@ -122,7 +131,7 @@ function build() {
     parts.side,
     parts.offline,
   );
-  document.title = t("portalName");
+  document.title = state.portal.title || t("portalName");
   paint();
   placePhone();
 }
@@ -284,13 +293,14 @@ function openChat(dialog) {
 
 function notices(box, self) {
   function update(state) {
-    sessionStorage.setItem("notices", String(state.notifications.length));
+    const mine = notificationsOf(state);
+    sessionStorage.setItem("notices", String(mine.length));
     paint();
     fill(
       box,
       h("h1", {}, self.t("notices")),
-      state.notifications.length
-        ? [...state.notifications].reverse().map((one) => h("article", { class: "panel notice", testid: "notice" }, h("div", {}, bbcode(one.text)), h("time", {}, dayAndClock(one.time))))
+      mine.length
+        ? mine.map((one) => h("article", { class: "panel notice", testid: "notice" }, h("div", {}, bbcode(one.text)), h("time", {}, dayAndClock(one.time))))
         : note(self.t("noNotices"), ""),
     );
   }
@@ -311,7 +321,8 @@ async function attempt(act) {
     await live.now();
     return result ?? true;
   } catch (error) {
-    toast(`${shell.t("failed")}: ${error.message}`, true);
+    const words = shell.t(`error_${error.message}`);
+    toast(words.startsWith("error_") ? `${shell.t("failed")}: ${error.message}` : words, true);
     return undefined;
   }
 }

@@ -125,6 +125,16 @@ const ROWS = {
   stateFailed: ["Ошибка", "Failed"],
   // notices
   noNotices: ["Сообщений портала нет", "No portal messages"],
+  robotGone: ["Недоступен", "Unavailable"],
+  cardColumn: ["Карточка", "Card"],
+  // refusals, by the API's word
+  error_not_admin: ["Это может только администратор портала", "Only an administrator of the portal may do that"],
+  error_connector_not_active: ["Открытая линия не подключена к мессенджеру: писать нельзя", "The Open Channel is not connected to the messenger: writing is not possible"],
+  error_not_yours: ["Это сообщение другого сотрудника", "This is somebody else's message"],
+  error_no_connector: ["Такого мессенджера больше нет", "This messenger is gone"],
+  error_no_robot: ["Такого робота больше нет", "This robot is gone"],
+  error_no_app: ["На портале нет такого приложения", "The portal has no such application"],
+  error_nothing_to_open: ["Приложение здесь ничего не показывает", "The application shows nothing here"],
   // phone
   iAm: ["Телефон:", "Phone of:"],
   noPeople: ["В телефоне пока никого нет", "There is nobody in this phone yet"],
@@ -135,6 +145,12 @@ const ROWS = {
   statusDelivered: ["доставлено", "delivered"],
   statusViewed: ["прочитано", "read"],
   statusFailed: ["не доставлено", "not delivered"],
+  privateChat: ["Личный чат", "Private chat"],
+  block: ["Заблокировать", "Block"],
+  unblock: ["Разблокировать", "Unblock"],
+  blocked: ["Заблокировано: компания не может писать", "Blocked: the company cannot write"],
+  fromPhone: ["с телефона компании", "from the company's phone"],
+  location: ["Место на карте", "Location"],
   attention: ["Ненастоящий телефон: ничего не уходит в интернет", "A make-believe phone: nothing leaves this computer"],
 };
 
