@@ -27,13 +27,11 @@ export async function get(path) {
   return read(await fetch(path, { headers: { Accept: "application/json" } }));
 }
 
-async function send(method, path, body) {
-  return read(await fetch(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body || {}) }));
+export async function post(path, body) {
+  return read(
+    await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body || {}) }),
+  );
 }
-
-export const post = (path, body) => send("POST", path, body);
-export const put = (path, body) => send("PUT", path, body);
-export const remove = (path) => send("DELETE", path);
 
 export async function upload(path, file) {
   const answer = await read(

@@ -240,7 +240,7 @@ function card(box, shell, type, id) {
 }
 
 function belongs(chat, one) {
-  return (chat.cards || []).some((card) => card.type === one.type && card.id === one.id);
+  return (chat.crm || []).some((card) => card.type === one.type && card.id === one.id);
 }
 
 function stageBar(shell, stages, one) {

@@ -1,6 +1,6 @@
 // Open-channel chats as an operator sees them.
 import { h, fill, icon, avatar, clock, fileTile, autogrow, reconcile, bytes } from "./dom.js";
-import { get, post, put, remove, upload, query } from "./api.js";
+import { get, post, upload, query } from "./api.js";
 import { bbcode, bbPlain, wrapSelection } from "./bbcode.js";
 import { note } from "./frame.js";
 
@@ -99,7 +99,7 @@ function conversation(pane, shell, id) {
       h(
         "div",
         { class: "chat-head-actions" },
-        (chat.cards || []).map((card) => h("a", { class: "button small", testid: "chat-card", href: `#/crm/${card.type}/${card.id}`, title: cardTitle(shell.state, card) }, t(card.type))),
+        (chat.crm || []).map((card) => h("a", { class: "button small", testid: "chat-card", href: `#/crm/${card.type}/${card.id}`, title: card.title || "" }, t(card.type))),
         h("button", { class: "small", testid: "chat-finish", onclick: () => shell.attempt(() => post(query(`/~/chats/${id}/finish`, { user: shell.user }), {})) }, t("finish")),
       ),
     );
@@ -128,23 +128,18 @@ function conversation(pane, shell, id) {
   };
 }
 
-function cardTitle(state, card) {
-  const found = state.cards.find((one) => one.type === card.type && one.id === card.id);
-  return found ? found.title : "";
-}
-
 function bubble(shell, message, chatId, composer) {
   const { t } = shell;
   const author = message.author || {};
   const kind = author.kind || "system";
   const mine = kind === "operator" && String(author.id) === shell.user;
-  const address = query(`/~/chats/${chatId}/messages/${message.id}`, { user: shell.user });
+  const address = query(`/~/chats/${chatId}/messages/${message.id}/delete`, { user: shell.user });
   const tools = mine && !message.deleted
     ? h(
         "span",
         { class: "bubble-tools" },
         h("button", { class: "ghost", title: t("edit"), "aria-label": t("edit"), testid: "message-edit", onclick: () => composer.edit(message) }, icon("edit", 15)),
-        h("button", { class: "ghost", title: t("remove"), "aria-label": t("remove"), testid: "message-delete", onclick: () => shell.attempt(() => remove(address)) }, icon("bin", 15)),
+        h("button", { class: "ghost", title: t("remove"), "aria-label": t("remove"), testid: "message-delete", onclick: () => shell.attempt(() => post(address, {})) }, icon("bin", 15)),
       )
     : null;
   const delivered = !message.sending && kind === "operator" && (message.connector_mid || []).length > 0;
@@ -217,7 +212,7 @@ function makeComposer(shell, id, reload) {
   }
 
   async function write(text) {
-    if (edited !== null) return put(query(`/~/chats/${id}/messages/${edited}`, { user: shell.user }), { text });
+    if (edited !== null) return post(query(`/~/chats/${id}/messages/${edited}/edit`, { user: shell.user }), { text });
     const ids = [];
     for (const file of files) ids.push(await upload(query("/~/upload", { name: file.name, type: file.type || "application/octet-stream" }), file));
     return post(query(`/~/chats/${id}/messages`, { user: shell.user }), { text, files: ids });

@@ -71,6 +71,11 @@ export function moment(value) {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
+/** By `time`, the latest before the others; equal times keep the later place first. */
+export function newestFirst(list) {
+  return [...list].reverse().sort((one, other) => Number(other.time || 0) - Number(one.time || 0));
+}
+
 export function clock(value) {
   const date = moment(value);
   return date ? date.toLocaleTimeString(document.documentElement.lang || "en", { hour: "2-digit", minute: "2-digit" }) : "";
@@ -107,7 +112,8 @@ export function avatar(name, size) {
   const text = String(name || "?").trim() || "?";
   let sum = 0;
   for (const char of text) sum = (sum + char.codePointAt(0)) % 997;
-  const letters = text.split(/\s+/).slice(0, 2).map((word) => [...word][0] || "").join("").toUpperCase();
+  const words = text.match(/[\p{L}\p{N}]+/gu) || [text];
+  const letters = words.slice(0, 2).map((word) => [...word][0]).join("").toUpperCase();
   return h("span", { class: size ? `avatar ${size}` : "avatar", style: { background: HUES[sum % HUES.length] }, "aria-hidden": "true" }, letters);
 }
 

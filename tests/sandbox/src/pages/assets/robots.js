@@ -1,6 +1,6 @@
 // Automation: which robots of the app stand on which deal stage, their settings, and what their runs answered.
-import { h, fill, icon } from "./dom.js";
-import { post, remove, query } from "./api.js";
+import { h, fill, icon, newestFirst } from "./dom.js";
+import { post, query } from "./api.js";
 import { openFrame, note } from "./frame.js";
 import { openSlider } from "./slider.js";
 
@@ -52,7 +52,7 @@ function stageColumn(shell, state, stage) {
         { class: one.dead ? "card-tile dead" : "card-tile", testid: `placed-${one.code}` },
         h("b", {}, robot ? nameOf(robot, shell) : one.code),
         one.dead ? h("span", { class: "state error" }, t("robotGone")) : summary(one.properties),
-        h("button", { class: "ghost next-stage", testid: `robot-remove-${one.id}`, title: t("remove"), "aria-label": t("remove"), onclick: () => shell.attempt(() => remove(query(`/~/robots/placed/${one.id}`, { user: shell.user }))) }, icon("bin", 14)),
+        h("button", { class: "ghost next-stage", testid: `robot-remove-${one.id}`, title: t("remove"), "aria-label": t("remove"), onclick: () => shell.attempt(() => post(query(`/~/robots/placed/${one.id}/remove`, { user: shell.user }), {})) }, icon("bin", 14)),
       );
     }),
     here.length ? null : h("p", { class: "muted" }, t("noPlaced")),
@@ -88,7 +88,7 @@ function runs(shell, state) {
       h(
         "tbody",
         {},
-        state.workflows.map((run) => {
+        newestFirst(state.workflows).map((run) => {
           const robot = state.robots.find((one) => one.code === run.code);
           return h("tr", { testid: `run-${run.code}`, "data-state": run.state }, h("td", {}, robot ? nameOf(robot, shell) : run.code), h("td", {}, cardLink(shell, run.card)), h("td", {}, stateWord(t, run.state)), h("td", {}, answerOf(run)));
         }),
@@ -153,7 +153,7 @@ function settings(shell, stage, robot) {
     const standard = read(descriptor, "default");
     values[code] = standard === undefined || standard === null ? "" : standard;
   }
-  const usesFrame = Boolean(robot.has_page);
+  const usesFrame = Boolean(robot.use_placement);
   const holder = h("div", { class: "frame-box" });
   if (usesFrame) form.append(holder);
   else for (const [code, descriptor] of Object.entries(robot.properties || {})) form.append(field(shell, code, descriptor, values));

@@ -1,5 +1,5 @@
 // The portal's shell: top bar, menu, the view that the address names, the phone beside it.
-import { h, fill, icon, avatar, dayAndClock } from "./dom.js";
+import { h, fill, icon, avatar, dayAndClock, newestFirst } from "./dom.js";
 import { post, poll, query } from "./api.js";
 import { bbcode } from "./bbcode.js";
 import { texts } from "./texts.js";
@@ -44,7 +44,7 @@ let live = null;
 let builtFor = null;
 
 function notificationsOf(state) {
-  return state.notifications.filter((one) => one.user === undefined || one.user === state.me.id);
+  return newestFirst(state.notifications.filter((one) => one.user === undefined || one.user === state.me.id));
 }
 
 function seenNotices() {
