@@ -284,11 +284,13 @@ function openApplication(params, reply) {
   });
 }
 
-/** `chat15`, `imol|15`, `15`: a chat of an open line. */
+/** `chat15` is a chat; `imol|15` names a session of an open line, or a chat. */
 function openChat(dialog) {
-  const id = /(\d+)$/.exec(dialog);
+  const number = /(\d+)$/.exec(dialog)?.[1];
+  const bySession = dialog.startsWith("imol|") && shell.state.chats.find((chat) => String(chat.session?.id) === number);
+  const id = bySession ? bySession.id : number;
   closeAllSliders();
-  location.hash = id ? `#/chats/${id[1]}` : "#/chats";
+  location.hash = id ? `#/chats/${id}` : "#/chats";
 }
 
 function notices(box, self) {
