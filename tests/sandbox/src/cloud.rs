@@ -66,8 +66,9 @@ pub(crate) fn serve_portal(
             .app_data(portal.clone())
             .app_data(web::PayloadConfig::new(BODY_LIMIT))
             .configure(rest::configure)
-            .configure(api::configure)
+            // Before the scope `/~`, which answers 404 for everything else below it.
             .configure(messengers::configure_phone)
+            .configure(api::configure)
             .configure(pages::configure_portal)
     })
     .workers(2)
