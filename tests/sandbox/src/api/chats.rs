@@ -27,10 +27,16 @@ fn blocked(reason: Blocked) -> HttpResponse {
 
 /// The conversation; opening it marks it as read by the operator.
 pub(super) async fn chat(id: web::Path<ChatId>, portal: web::Data<Portal>) -> HttpResponse {
-    let Some(chat) = portal.chat(*id) else { return blocked(Blocked::NoChat) };
+    let Some(chat) = portal.chat(*id) else {
+        return blocked(Blocked::NoChat);
+    };
     portal.reads_chat(*id);
     let answer = portal.read(|state| {
-        let messages: Vec<Value> = chat.messages.iter().map(|message| view::message_view(state, message)).collect();
+        let messages: Vec<Value> = chat
+            .messages
+            .iter()
+            .map(|message| view::message_view(state, message))
+            .collect();
         json!({"chat": view::chat_view(state, &chat), "messages": messages})
     });
     done(answer)
@@ -44,7 +50,10 @@ pub(super) async fn write(
 ) -> HttpResponse {
     let body = object(&body);
     let files: Vec<Upload> = portal.change(|state| {
-        texts(&body, "files").iter().filter_map(|upload| state.uploads.remove(upload)).collect()
+        texts(&body, "files")
+            .iter()
+            .filter_map(|upload| state.uploads.remove(upload))
+            .collect()
     });
     match portal.user_writes(me.id(&portal), *id, text(&body, "text"), &files) {
         Ok(id) => done(json!({"id": id})),
@@ -77,7 +86,11 @@ pub(super) async fn delete(
     }
 }
 
-pub(super) async fn finish(id: web::Path<ChatId>, me: web::Query<Me>, portal: web::Data<Portal>) -> HttpResponse {
+pub(super) async fn finish(
+    id: web::Path<ChatId>,
+    me: web::Query<Me>,
+    portal: web::Data<Portal>,
+) -> HttpResponse {
     portal.finishes_chat(me.id(&portal), *id);
     done(json!({"result": true}))
 }
@@ -90,11 +103,19 @@ pub(super) struct Named {
 }
 
 /// Keeps a file for a message that is being written; the body is the file.
-pub(super) async fn upload(named: web::Query<Named>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
+pub(super) async fn upload(
+    named: web::Query<Named>,
+    body: web::Bytes,
+    portal: web::Data<Portal>,
+) -> HttpResponse {
     let id = random_hex(12);
     let upload = Upload {
         name: named.name.clone().unwrap_or_else(|| "file".to_owned()),
-        mime: named.mime.clone().filter(|mime| !mime.is_empty()).unwrap_or_else(|| "application/octet-stream".to_owned()),
+        mime: named
+            .mime
+            .clone()
+            .filter(|mime| !mime.is_empty())
+            .unwrap_or_else(|| "application/octet-stream".to_owned()),
         bytes: body,
     };
     portal.change(|state| state.uploads.insert(id.clone(), upload));
@@ -106,7 +127,9 @@ pub(super) async fn file(id: web::Path<i64>, portal: web::Data<Portal>) -> HttpR
         Some(file) => {
             let mut answer = rest::file_answer(file);
             let policy = header::HeaderValue::from_static("sandbox");
-            answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            answer
+                .headers_mut()
+                .insert(header::CONTENT_SECURITY_POLICY, policy);
             answer
         }
         None => refused(StatusCode::NOT_FOUND, "no_file"),

@@ -30,7 +30,9 @@ pub(super) async fn state(query: web::Query<Query>, portal: web::Data<Portal>) -
         && portal.revision() == since
     {
         let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_S));
-        let newer = portal.waits_until(wait, |portal| (portal.revision() != since).then_some(())).await;
+        let newer = portal
+            .waits_until(wait, |portal| (portal.revision() != since).then_some(()))
+            .await;
         if newer.is_none() {
             return HttpResponse::NoContent().finish();
         }
@@ -54,9 +56,13 @@ pub(super) async fn state(query: web::Query<Query>, portal: web::Data<Portal>) -
 }
 
 fn whole(state: &State, me: UserId) -> Value {
-    let employees = state.users.values().filter(|user| user.external.is_none() && user.active);
-    let users: Vec<Value> =
-        employees.map(|user| json!({"id": user.id, "name": user.full_name(), "admin": user.admin})).collect();
+    let employees = state
+        .users
+        .values()
+        .filter(|user| user.external.is_none() && user.active);
+    let users: Vec<Value> = employees
+        .map(|user| json!({"id": user.id, "name": user.full_name(), "admin": user.admin}))
+        .collect();
     let connectors: Vec<Value> = state
         .connectors
         .values()
@@ -81,7 +87,7 @@ fn whole(state: &State, me: UserId) -> Value {
         "workflows": workflows(state),
         "chats": state.chats.values().map(|chat| chat_view(state, chat)).collect::<Vec<_>>(),
         "senders": state.senders.iter().map(|it| json!({"code": it.code, "name": localized(state, &it.name)})).collect::<Vec<_>>(),
-        "notifications": state.notifications.iter().rev().map(|it| json!({"user": it.user, "text": it.text, "time": it.at_ms})).collect::<Vec<_>>(),
+        "notifications": state.notifications.iter().map(|it| json!({"user": it.user, "text": it.text, "time": it.at_ms})).collect::<Vec<_>>(),
     })
 }
 
@@ -106,9 +112,18 @@ fn line_view(state: &State, line: &Line) -> Value {
 
 /// A text that an application gave: a string, or a map from language to text.
 fn localized(state: &State, text: &Value) -> String {
-    let Value::Object(map) = text else { return text.as_str().unwrap_or("").to_owned() };
-    let of = |lang: &str| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(lang)).and_then(|(_, text)| text.as_str());
-    of(&state.lang).or_else(|| of("en")).unwrap_or("").to_owned()
+    let Value::Object(map) = text else {
+        return text.as_str().unwrap_or("").to_owned();
+    };
+    let of = |lang: &str| {
+        map.iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(lang))
+            .and_then(|(_, text)| text.as_str())
+    };
+    of(&state.lang)
+        .or_else(|| of("en"))
+        .unwrap_or("")
+        .to_owned()
 }
 
 fn robot_view(state: &State, robot: &Robot) -> Value {
@@ -118,7 +133,9 @@ fn robot_view(state: &State, robot: &Robot) -> Value {
         .map(|(code, descriptor)| {
             let of = |key: &str| {
                 let map = descriptor.as_object()?;
-                map.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+                map.iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
+                    .map(|(_, value)| value)
             };
             let flag = |key: &str| of(key).and_then(Value::as_str) == Some("Y");
             let view = json!({
@@ -139,7 +156,7 @@ fn robot_view(state: &State, robot: &Robot) -> Value {
         "description": localized(state, &robot.description),
         "properties": properties,
         "use_subscription": robot.use_subscription,
-        "has_page": robot.placement_handler.is_some(),
+        "use_placement": robot.placement_handler.is_some(),
     })
 }
 
@@ -163,7 +180,9 @@ fn card_view(card: &Card) -> Value {
 fn placed(state: &State) -> Vec<Value> {
     let view = |it: &crate::portal::Placed| {
         // The application or its robot is gone: the step stays, dead.
-        let dead = !state.robots.contains_key(&(it.client_id.clone(), it.code.clone()));
+        let dead = !state
+            .robots
+            .contains_key(&(it.client_id.clone(), it.code.clone()));
         json!({"id": it.id, "stage": it.stage, "code": it.code, "properties": it.properties, "dead": dead})
     };
     state.placed.iter().map(view).collect()
@@ -181,7 +200,7 @@ fn workflows(state: &State) -> Vec<Value> {
             "time": it.started_ms,
         })
     };
-    state.steps.iter().rev().map(view).collect()
+    state.steps.iter().map(view).collect()
 }
 
 /// A chat without its messages.
@@ -197,7 +216,7 @@ pub(super) fn chat_view(state: &State, chat: &Chat) -> Value {
         "read_by_client": chat.read_by_client,
         "operator": chat.operator.map(|user| json!({"id": user, "name": state.user_name(user)})),
         "session": {"id": chat.session.id, "closed": chat.session.closed_ms.is_some(), "waits_for_vote": chat.session.waits_for_vote},
-        "cards": chat.cards.iter().map(|at| json!({"type": at.kind, "id": at.id})).collect::<Vec<_>>(),
+        "crm": chat.cards.iter().map(|at| json!({"type": at.kind, "id": at.id, "title": state.cards.get(at).map(|card| &card.title)})).collect::<Vec<_>>(),
         "last": last.map(|message| json!({"text": message.text, "time": message.at_ms})),
     })
 }

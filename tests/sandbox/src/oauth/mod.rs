@@ -102,7 +102,10 @@ pub(crate) enum Refusal {
 
 impl OAuth {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, state: Mutex::default() }
+        Self {
+            clock,
+            state: Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -148,9 +151,13 @@ impl OAuth {
         };
         let mut state = self.state();
         state.access.insert(tokens.access.clone(), grant.clone());
-        state
-            .refresh
-            .insert(tokens.refresh.clone(), Grant { expires_ms: now + REFRESH_LIFE_MS, ..grant });
+        state.refresh.insert(
+            tokens.refresh.clone(),
+            Grant {
+                expires_ms: now + REFRESH_LIFE_MS,
+                ..grant
+            },
+        );
         tokens
     }
 
@@ -170,7 +177,9 @@ impl OAuth {
 
     /// Ends all refresh tokens of a user, as when an employee is dismissed.
     pub(crate) fn revoke_user(&self, member_id: &str, user: u32) {
-        self.state().refresh.retain(|_, grant| grant.member_id != member_id || grant.user != user);
+        self.state()
+            .refresh
+            .retain(|_, grant| grant.member_id != member_id || grant.user != user);
     }
 
     /// A code for the authorisation flow.
@@ -202,7 +211,11 @@ impl OAuth {
             .refresh
             .get(token)
             .is_some_and(|grant| grant.client_id == client_id && grant.expires_ms > now);
-        let spent = if own { state.refresh.remove(token) } else { None };
+        let spent = if own {
+            state.refresh.remove(token)
+        } else {
+            None
+        };
         if spent.is_none() {
             state.count.stale += 1;
         }

@@ -1,10 +1,7 @@
 //! Chats of open lines: sessions, messages, and what operators do.
 
-use serde_json::{Map, Value, json};
-
 use super::{
     Author, Chat, ChatId, Counter, File, Message, MessageId, Portal, Session, State, Upload, UserId,
-    events::Event, files::for_people,
 };
 
 /// Why an operator's act is refused by the portal's own page.
@@ -32,7 +29,13 @@ pub(super) struct Draft {
 
 impl Draft {
     pub fn new(author: Author, text: &str) -> Self {
-        Self { author, text: text.to_owned(), files: Vec::new(), connector_mid: Vec::new(), forward: false }
+        Self {
+            author,
+            text: text.to_owned(),
+            files: Vec::new(),
+            connector_mid: Vec::new(),
+            forward: false,
+        }
     }
 }
 
@@ -49,18 +52,22 @@ impl Portal {
     /// The chat with the external id, as a connector names it.
     pub fn chat_of(&self, connector: &str, external_id: &str) -> Option<Chat> {
         self.read(|state| {
-            let is_it = |chat: &&Chat| chat.connector == connector && chat.external_id == external_id;
+            let is_it =
+                |chat: &&Chat| chat.connector == connector && chat.external_id == external_id;
             state.chats.values().find(is_it).cloned()
         })
     }
 
     pub fn messages(&self, chat: ChatId) -> Vec<Message> {
-        self.chat(chat).map(|chat| chat.messages).unwrap_or_default()
+        self.chat(chat)
+            .map(|chat| chat.messages)
+            .unwrap_or_default()
     }
 
     /// The employee writes into a chat. Panics when the portal's page would not let him.
     pub fn operator_writes(&self, chat: ChatId, text: &str, files: &[Upload]) -> MessageId {
-        self.user_writes(self.employee(), chat, text, files).expect("the portal lets the operator write")
+        self.user_writes(self.employee(), chat, text, files)
+            .expect("the portal lets the operator write")
     }
 
     /// Any employee writes into a chat.
@@ -82,7 +89,11 @@ impl Portal {
             if row.session.closed_ms.is_some() {
                 self.open_session(state, chat);
             }
-            let draft = Draft { files: files.to_vec(), forward: true, ..Draft::new(Author::Operator(user), text) };
+            let draft = Draft {
+                files: files.to_vec(),
+                forward: true,
+                ..Draft::new(Author::Operator(user), text)
+            };
             let id = self.add_message(state, chat, draft);
             if let Some(row) = state.chats.get_mut(&chat) {
                 row.operator.get_or_insert(user);
@@ -93,7 +104,12 @@ impl Portal {
     }
 
     /// The author changes his message. The connector hears it only if it has told the message's external id and takes edits.
-    pub fn operator_edits(&self, chat: ChatId, message: MessageId, text: &str) -> Result<(), Blocked> {
+    pub fn operator_edits(
+        &self,
+        chat: ChatId,
+        message: MessageId,
+        text: &str,
+    ) -> Result<(), Blocked> {
         self.user_edits(self.employee(), chat, message, text)
     }
 
@@ -119,7 +135,12 @@ impl Portal {
         self.user_deletes(self.employee(), chat, message)
     }
 
-    pub fn user_deletes(&self, user: UserId, chat: ChatId, message: MessageId) -> Result<(), Blocked> {
+    pub fn user_deletes(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        message: MessageId,
+    ) -> Result<(), Blocked> {
         self.change(|state| {
             let found = own_message(state, user, chat, message)?;
             found.deleted = true;
@@ -133,7 +154,9 @@ impl Portal {
     pub fn finishes_chat(&self, user: UserId, chat: ChatId) {
         let now = self.now_ms();
         self.change(|state| {
-            let Some(row) = state.chats.get_mut(&chat) else { return };
+            let Some(row) = state.chats.get_mut(&chat) else {
+                return;
+            };
             if row.session.closed_ms.is_some() {
                 return;
             }
@@ -141,7 +164,9 @@ impl Portal {
             let line = state.lines.get(&row.line);
             if line.is_some_and(|line| line.is_on("VOTE_MESSAGE")) {
                 row.session.waits_for_vote = true;
-                let text = line.map(|line| line.setting("VOTE_MESSAGE_2_TEXT").to_owned()).unwrap_or_default();
+                let text = line
+                    .map(|line| line.setting("VOTE_MESSAGE_2_TEXT").to_owned())
+                    .unwrap_or_default();
                 self.says_automatically(state, chat, &text);
             }
             self.tells_session(state, chat, "ONIMCONNECTORDIALOGFINISH", Some(user));
@@ -169,21 +194,43 @@ impl Portal {
             .get(&chat)
             .and_then(|chat| state.connectors.get(&chat.connector))
             .is_some_and(|connector| connector.need_system);
-        self.add_message(state, chat, Draft { forward: wanted, ..Draft::new(Author::System, text) });
+        self.add_message(
+            state,
+            chat,
+            Draft {
+                forward: wanted,
+                ..Draft::new(Author::System, text)
+            },
+        );
     }
 
     /// Starts the next session of a chat, with a welcome if the line has one.
     pub(super) fn open_session(&self, state: &mut State, chat: ChatId) {
         let id = state.next(Counter::Session);
-        let Some(row) = state.chats.get_mut(&chat) else { return };
-        let parent_id = if row.session.id == 0 { 0 } else { row.session.id };
-        row.session = Session { id, parent_id, closed_ms: None, waits_for_vote: false, vote: None };
+        let Some(row) = state.chats.get_mut(&chat) else {
+            return;
+        };
+        let parent_id = if row.session.id == 0 {
+            0
+        } else {
+            row.session.id
+        };
+        row.session = Session {
+            id,
+            parent_id,
+            closed_ms: None,
+            waits_for_vote: false,
+            vote: None,
+        };
         row.operator = None;
         let line = state.lines.get(&row.line);
         let greets = line.is_some_and(|line| {
-            line.is_on("WELCOME_MESSAGE") && (parent_id == 0 || line.is_on("SEND_WELCOME_EACH_SESSION"))
+            line.is_on("WELCOME_MESSAGE")
+                && (parent_id == 0 || line.is_on("SEND_WELCOME_EACH_SESSION"))
         });
-        let text = line.map(|line| line.setting("WELCOME_MESSAGE_TEXT").to_owned()).unwrap_or_default();
+        let text = line
+            .map(|line| line.setting("WELCOME_MESSAGE_TEXT").to_owned())
+            .unwrap_or_default();
         self.tells_session(state, chat, "ONIMCONNECTORDIALOGSTART", None);
         if greets {
             self.says_automatically(state, chat, &text);
@@ -193,7 +240,11 @@ impl Portal {
     /// Adds a message to a chat and tells who must know.
     pub(super) fn add_message(&self, state: &mut State, chat: ChatId, draft: Draft) -> MessageId {
         let id = state.next(Counter::Message);
-        let files: Vec<File> = draft.files.into_iter().map(|upload| Self::keep(state, upload)).collect();
+        let files: Vec<File> = draft
+            .files
+            .into_iter()
+            .map(|upload| Self::keep(state, upload))
+            .collect();
         let message = Message {
             id,
             author: draft.author,
@@ -205,7 +256,9 @@ impl Portal {
             deleted: false,
             connector_mid: draft.connector_mid,
         };
-        let Some(row) = state.chats.get_mut(&chat) else { return id };
+        let Some(row) = state.chats.get_mut(&chat) else {
+            return id;
+        };
         if matches!(message.author, Author::Client(_)) {
             row.unread += 1;
         } else {
@@ -219,144 +272,13 @@ impl Portal {
         self.tells_line_message(state, &row, &message);
         id
     }
-
-    /// `ONIMCONNECTORMESSAGEADD`, to the connector's owner.
-    fn tells_add(&self, state: &mut State, chat: &Chat, message: &Message) {
-        let mut body = Map::new();
-        body.insert("user_id".to_owned(), json!(message.author.id()));
-        if !message.text.is_empty() {
-            body.insert("text".to_owned(), json!(signed_text(state, chat, message.author, &message.text, " [br]")));
-        }
-        let files: Vec<Value> = message.files.iter().map(|file| self.event_file(state, file)).collect();
-        body.insert("files".to_owned(), json!(files));
-        let item = json!({
-            "im": {"chat_id": chat.id, "message_id": message.id},
-            "message": body,
-            "chat": {"id": chat.external_id},
-        });
-        self.tells_connector(state, chat, "ONIMCONNECTORMESSAGEADD", vec![item], message.author);
-    }
-
-    fn event_file(&self, state: &mut State, file: &File) -> Value {
-        let token = self.link(state, file.id);
-        json!({
-            "name": file.name,
-            "type": file.kind,
-            "mime": file.mime,
-            "size": file.size,
-            "sizef": for_people(file.size),
-            // A public short link: it gives a page, not the file.
-            "link": format!("http://{}/~f/{token}", state.domain),
-            "downloadLink": format!("/rest/download.json?token={token}"),
-        })
-    }
-
-    /// `ONIMCONNECTORMESSAGEUPDATE` (text) or `...DELETE` (none).
-    fn tells_change(
-        &self,
-        state: &mut State,
-        (chat, message): (ChatId, MessageId),
-        mids: Vec<String>,
-        text: Option<&str>,
-    ) {
-        let Some(row) = state.chats.get(&chat).cloned() else { return };
-        let Some(connector) = state.connectors.get(&row.connector) else { return };
-        let taken = if text.is_some() { connector.edit_internal } else { connector.del_internal };
-        let author = row.messages.iter().find(|it| it.id == message).map_or(Author::System, |it| it.author);
-        if mids.is_empty() || !taken {
-            return;
-        }
-        let im = json!({"chat_id": chat, "message_id": message});
-        let ext = json!({"id": row.external_id});
-        match text {
-            Some(text) => {
-                let text = signed_text(state, &row, author, text, "[br] ");
-                let body = json!({"user_id": author.id(), "id": mids, "text": text});
-                let item = json!({"im": im, "message": body, "chat": ext});
-                self.tells_connector(state, &row, "ONIMCONNECTORMESSAGEUPDATE", vec![item], author);
-            }
-            None => {
-                let item = |mid: &String| json!({"im": im, "message": {"user_id": author.id(), "id": mid}, "chat": ext});
-                let items = mids.iter().map(item).collect();
-                self.tells_connector(state, &row, "ONIMCONNECTORMESSAGEDELETE", items, author);
-            }
-        }
-    }
-
-    fn tells_connector(&self, state: &State, chat: &Chat, name: &str, items: Vec<Value>, author: Author) {
-        let Some(connector) = state.connectors.get(&chat.connector) else { return };
-        let data = json!({"CONNECTOR": chat.connector, "LINE": chat.line, "MESSAGES": items});
-        let event = Event { name, data, actor: actor(author), only: Some(&connector.client_id) };
-        self.emit(state, &event);
-    }
-
-    /// `OnOpenLineMessageAdd`, for both directions.
-    fn tells_line_message(&self, state: &State, chat: &Chat, message: &Message) {
-        let Some(connector) = state.connectors.get(&chat.connector) else { return };
-        let files: Vec<Value> =
-            message.files.iter().map(|file| json!({"id": file.id, "name": file.name, "size": file.size})).collect();
-        let data = json!({"DATA": [{
-            "connector": connector_block(chat),
-            "chat": {"id": chat.id},
-            "message": {
-                "id": message.id,
-                "date": crate::clock::iso(message.at_ms),
-                "text": message.text,
-                "files": files,
-                "attach": "",
-                "system": if message.author == Author::System { "Y" } else { "N" },
-                "user_id": message.author.id(),
-            },
-            "ref": [],
-            "extra": {"EXTRA_URL": ""},
-        }]});
-        let event = Event {
-            name: "ONOPENLINEMESSAGEADD",
-            data,
-            actor: actor(message.author),
-            only: Some(&connector.client_id),
-        };
-        self.emit(state, &event);
-    }
-
-    fn tells_session(&self, state: &State, chat: ChatId, name: &str, actor: Option<UserId>) {
-        let Some(chat) = state.chats.get(&chat) else { return };
-        let Some(connector) = state.connectors.get(&chat.connector) else { return };
-        let minutes = state.lines.get(&chat.line).map(|line| line.setting("FULL_CLOSE_TIME").to_owned());
-        let data = json!({"CONNECTOR": chat.connector, "LINE": chat.line, "DATA": [{
-            "connector": connector_block(chat),
-            "session": {
-                "id": chat.session.id,
-                "closed": if chat.session.closed_ms.is_some() { "Y" } else { "N" },
-                "parent_id": chat.session.parent_id,
-                "close_term": minutes.unwrap_or_default(),
-            },
-            "chat": {"id": chat.external_id},
-            "user": {"id": chat.client},
-        }]});
-        self.emit(state, &Event { name, data, actor, only: Some(&connector.client_id) });
-    }
-}
-
-fn connector_block(chat: &Chat) -> Value {
-    json!({
-        "connector_id": chat.connector,
-        "line_id": chat.line,
-        "chat_id": chat.external_id,
-        "user_id": chat.client,
-    })
-}
-
-/// Only employees have tokens.
-fn actor(author: Author) -> Option<UserId> {
-    match author {
-        Author::Operator(user) => Some(user),
-        Author::Client(_) | Author::System => None,
-    }
 }
 
 fn connector_works(state: &State, chat: &Chat) -> bool {
-    let on = state.lines.get(&chat.line).is_some_and(|line| line.is_on("ACTIVE"));
+    let on = state
+        .lines
+        .get(&chat.line)
+        .is_some_and(|line| line.is_on("ACTIVE"));
     let status = state.statuses.get(&(chat.connector.clone(), chat.line));
     on && status.is_some_and(super::Status::works)
 }
@@ -368,19 +290,14 @@ fn own_message(
     message: MessageId,
 ) -> Result<&mut Message, Blocked> {
     let row = state.chats.get_mut(&chat).ok_or(Blocked::NoChat)?;
-    let found = row.messages.iter_mut().find(|it| it.id == message && !it.deleted).ok_or(Blocked::NoMessage)?;
-    if found.author == Author::Operator(user) { Ok(found) } else { Err(Blocked::Foreign) }
-}
-
-/// The operator's name in front of his text, if connector and line want it. The space before or behind the line break
-/// differs between new and changed messages.
-fn signed_text(state: &State, chat: &Chat, author: Author, text: &str, separator: &str) -> String {
-    let wanted = state.connectors.get(&chat.connector).is_some_and(|connector| connector.need_signature)
-        && state.lines.get(&chat.line).is_some_and(|line| line.setting("OPERATOR_DATA") != "hide");
-    match author {
-        Author::Operator(user) if wanted => {
-            format!("[b]{}:[/b]{separator}{text}", state.user_name(user))
-        }
-        _ => text.to_owned(),
+    let found = row
+        .messages
+        .iter_mut()
+        .find(|it| it.id == message && !it.deleted)
+        .ok_or(Blocked::NoMessage)?;
+    if found.author == Author::Operator(user) {
+        Ok(found)
+    } else {
+        Err(Blocked::Foreign)
     }
 }

@@ -5,9 +5,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Author, Chat, ChatId, Connector, Counter, LineId, Message, Portal, Session, State, Upload, User,
+    Author, Chat, ChatId, Connector, Counter, LineId, Message, Portal, Session, State, Upload,
     UserId,
     chats::Draft,
+    clients::{client, known_client},
     journal::Overlap,
     rest::{RestError, params::Params},
 };
@@ -32,7 +33,11 @@ impl Item {
     fn new(raw: &Value) -> Option<Self> {
         let lowered = lower_keys(raw);
         let block = |name: &str| lowered.get(name).and_then(Value::as_object).cloned();
-        Some(Self { user: block("user")?, message: block("message")?, chat: block("chat")? })
+        Some(Self {
+            user: block("user")?,
+            message: block("message")?,
+            chat: block("chat")?,
+        })
     }
 
     fn external_user(&self) -> String {
@@ -44,7 +49,11 @@ impl Item {
     }
 
     fn text(&self) -> String {
-        Params(&self.message).text("text").chars().take(TEXT_CHARS).collect()
+        Params(&self.message)
+            .text("text")
+            .chars()
+            .take(TEXT_CHARS)
+            .collect()
     }
 
     fn answer(&self) -> Map<String, Value> {
@@ -57,7 +66,11 @@ impl Item {
         if let Some(flag) = self.message.get("disable_crm") {
             extra.insert("disable_tracker".to_owned(), flag.clone());
         }
-        let extra = if extra.is_empty() { json!([]) } else { Value::Object(extra) };
+        let extra = if extra.is_empty() {
+            json!([])
+        } else {
+            Value::Object(extra)
+        };
         let answer = json!({
             "message": {"id": message.text("id"), "date": {}, "text": message.text("text"), "files": []},
             "chat": {"id": chat.text("id"), "name": chat.text("name"), "description": chat.text("description")},
@@ -85,7 +98,10 @@ impl Item {
 
 fn lower_keys(value: &Value) -> Value {
     match value {
-        Value::Object(map) => map.iter().map(|(key, inner)| (key.to_lowercase(), lower_keys(inner))).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, inner)| (key.to_lowercase(), lower_keys(inner)))
+            .collect(),
         Value::Array(items) => items.iter().map(lower_keys).collect(),
         other => other.clone(),
     }
@@ -93,20 +109,41 @@ fn lower_keys(value: &Value) -> Value {
 
 impl Portal {
     /// The checks that precede every message call.
-    pub(super) fn provider(&self, client_id: &str, params: Params<'_>) -> Result<Provider, RestError> {
+    pub(super) fn provider(
+        &self,
+        client_id: &str,
+        params: Params<'_>,
+    ) -> Result<Provider, RestError> {
         let connector = params.text("CONNECTOR").to_lowercase();
         let line = params.int("LINE").unwrap_or(0);
         self.read(|state| {
-            let own = state.connectors.get(&connector).is_some_and(|it| it.client_id == client_id);
+            let own = state
+                .connectors
+                .get(&connector)
+                .is_some_and(|it| it.client_id == client_id);
             if !own {
-                return Err(RestError::new(400, "IMCONNECTOR_NO_CORRECT_PROVIDER", "Could not find a suitable provider for the connector"));
+                return Err(RestError::new(
+                    400,
+                    "IMCONNECTOR_NO_CORRECT_PROVIDER",
+                    "Could not find a suitable provider for the connector",
+                ));
             }
-            let active = state.lines.get(&line).is_some_and(|line| line.is_on("ACTIVE"))
-                && state.statuses.get(&(connector.clone(), line)).is_some_and(|status| status.active);
+            let active = state
+                .lines
+                .get(&line)
+                .is_some_and(|line| line.is_on("ACTIVE"))
+                && state
+                    .statuses
+                    .get(&(connector.clone(), line))
+                    .is_some_and(|status| status.active);
             if active {
                 Ok(())
             } else {
-                Err(RestError::new(400, "NOT_ACTIVE_LINE", "Line with this ID is inactive or does not exist"))
+                Err(RestError::new(
+                    400,
+                    "NOT_ACTIVE_LINE",
+                    "Line with this ID is inactive or does not exist",
+                ))
             }
         })?;
         Ok(Provider { connector, line })
@@ -131,7 +168,10 @@ impl Portal {
             let count = journal.under_way.entry(key.clone()).or_default();
             *count += 1;
             if *count > 1 {
-                journal.overlaps.push(Overlap { connector: key.0.clone(), chat: key.1.clone() });
+                journal.overlaps.push(Overlap {
+                    connector: key.0.clone(),
+                    chat: key.1.clone(),
+                });
             }
         });
     }
@@ -154,7 +194,10 @@ impl Portal {
         let mut files = Vec::new();
         for file in given.iter().filter_map(Value::as_object) {
             let file = Params(file);
-            files.extend(self.fetch(&file.text("url"), Some(&file.text("name"))).await);
+            files.extend(
+                self.fetch(&file.text("url"), Some(&file.text("name")))
+                    .await,
+            );
         }
         if text.is_empty() && files.is_empty() {
             return item.failure(INCOMPLETE);
@@ -162,15 +205,22 @@ impl Portal {
         self.change(|state| self.accept(state, provider, item, (text, files)))
     }
 
-    fn accept(&self, state: &mut State, provider: &Provider, item: &Item, content: (String, Vec<Upload>)) -> Value {
+    fn accept(
+        &self,
+        state: &mut State,
+        provider: &Provider,
+        item: &Item,
+        content: (String, Vec<Upload>),
+    ) -> Value {
         let Some(connector) = state.connectors.get(&provider.connector).cloned() else {
             return item.failure("IMCONNECTOR_NO_CORRECT_PROVIDER");
         };
         let user = client(state, &connector.id, &item.user);
-        let chat = self.chat_for(state, provider, &connector, item, user);
+        let chat = self.chat_for(state, provider, item, user);
         let mut answer = item.success(user);
         let (text, files) = content;
-        let voted = item.message.get("user_id").is_none_or(Value::is_null) && self.votes(state, chat, &text);
+        let voted = item.message.get("user_id").is_none_or(Value::is_null)
+            && self.votes(state, chat, &text);
         if !voted {
             let author = match Params(&item.message).int("user_id") {
                 None => Author::Client(user),
@@ -199,11 +249,25 @@ impl Portal {
             Some("0") => false,
             _ => return false,
         };
-        let Some(row) = state.chats.get_mut(&chat).filter(|row| row.session.waits_for_vote) else { return false };
+        let Some(row) = state
+            .chats
+            .get_mut(&chat)
+            .filter(|row| row.session.waits_for_vote)
+        else {
+            return false;
+        };
         row.session.waits_for_vote = false;
         row.session.vote = Some(good);
-        let key = if good { "VOTE_MESSAGE_2_LIKE" } else { "VOTE_MESSAGE_2_DISLIKE" };
-        let reply = state.lines.get(&row.line).map(|line| line.setting(key).to_owned()).unwrap_or_default();
+        let key = if good {
+            "VOTE_MESSAGE_2_LIKE"
+        } else {
+            "VOTE_MESSAGE_2_DISLIKE"
+        };
+        let reply = state
+            .lines
+            .get(&row.line)
+            .map(|line| line.setting(key).to_owned())
+            .unwrap_or_default();
         self.says_automatically(state, chat, &reply);
         true
     }
@@ -213,19 +277,36 @@ impl Portal {
         &self,
         state: &mut State,
         provider: &Provider,
-        connector: &Connector,
         item: &Item,
         user: UserId,
     ) -> ChatId {
-        let part = if connector.chat_group { 0 } else { user };
+        let group = state
+            .connectors
+            .get(&provider.connector)
+            .is_some_and(|it| it.chat_group);
+        let part = if group { 0 } else { user };
         let found = find_chat(state, provider, &item.external_chat(), part);
         let now = self.now_ms();
         let Some(id) = found else {
             let id = state.next(Counter::Chat);
-            let line = state.lines.get(&provider.line).map(|line| line.name.clone()).unwrap_or_default();
+            let line = state
+                .lines
+                .get(&provider.line)
+                .map(|line| line.name.clone())
+                .unwrap_or_default();
             let named = Params(&item.chat).text("name");
-            let title = if connector.chat_group && !named.is_empty() { named } else { state.user_name(user) };
-            let session = Session { id: 0, parent_id: 0, closed_ms: None, waits_for_vote: false, vote: None };
+            let title = if group && !named.is_empty() {
+                named
+            } else {
+                state.user_name(user)
+            };
+            let session = Session {
+                id: 0,
+                parent_id: 0,
+                closed_ms: None,
+                waits_for_vote: false,
+                vote: None,
+            };
             state.chats.insert(
                 id,
                 Chat {
@@ -250,8 +331,14 @@ impl Portal {
         let closed = state.chats.get(&id).and_then(|chat| chat.session.closed_ms);
         if let Some(closed) = closed {
             // A text that answers the vote does not begin a new talk.
-            let waits = state.chats.get(&id).is_some_and(|chat| chat.session.waits_for_vote);
-            let minutes = state.lines.get(&provider.line).and_then(|line| line.setting("FULL_CLOSE_TIME").parse().ok());
+            let waits = state
+                .chats
+                .get(&id)
+                .is_some_and(|chat| chat.session.waits_for_vote);
+            let minutes = state
+                .lines
+                .get(&provider.line)
+                .and_then(|line| line.setting("FULL_CLOSE_TIME").parse().ok());
             let window_ms: i64 = minutes.unwrap_or(0_i64) * 60_000;
             if now - closed >= window_ms {
                 self.begin(state, id);
@@ -299,7 +386,10 @@ impl Portal {
                     let chat = find_chat(state, provider, &item.external_chat(), part)?;
                     let mid = Params(&item.message).text("id");
                     let row = state.chats.get_mut(&chat)?;
-                    let message = row.messages.iter_mut().find(|it| it.connector_mid.contains(&mid))?;
+                    let message = row
+                        .messages
+                        .iter_mut()
+                        .find(|it| it.connector_mid.contains(&mid))?;
                     act(&connector, message, &item);
                     Some(Value::Object(item.success(user)))
                 })
@@ -315,12 +405,31 @@ impl Portal {
         self.change(|state| {
             for raw in messages {
                 let lowered = lower_keys(raw);
-                let im = lowered.get("im").and_then(Value::as_object).cloned().unwrap_or_default();
-                let message = lowered.get("message").and_then(Value::as_object).cloned().unwrap_or_default();
-                let Some(chat) = state.chats.get_mut(&Params(&im).int("chat_id").unwrap_or(0)) else { continue };
+                let im = lowered
+                    .get("im")
+                    .and_then(Value::as_object)
+                    .cloned()
+                    .unwrap_or_default();
+                let message = lowered
+                    .get("message")
+                    .and_then(Value::as_object)
+                    .cloned()
+                    .unwrap_or_default();
+                let Some(chat) = state
+                    .chats
+                    .get_mut(&Params(&im).int("chat_id").unwrap_or(0))
+                else {
+                    continue;
+                };
                 chat.read_by_client = true;
                 let id = Params(&im).int("message_id").unwrap_or(0);
-                let Some(row) = chat.messages.iter_mut().find(|row| row.id == id && row.sending) else { continue };
+                let Some(row) = chat
+                    .messages
+                    .iter_mut()
+                    .find(|row| row.id == id && row.sending)
+                else {
+                    continue;
+                };
                 row.sending = false;
                 let ids = Params(&message).texts("id");
                 if !ids.is_empty() {
@@ -333,14 +442,20 @@ impl Portal {
     /// `imconnector.chat.name.set`: gives whether there is such a chat.
     pub(super) fn name_chat(&self, provider: &Provider, params: Params<'_>) -> bool {
         self.change(|state| {
-            let group = state.connectors.get(&provider.connector).is_some_and(|connector| connector.chat_group);
+            let group = state
+                .connectors
+                .get(&provider.connector)
+                .is_some_and(|connector| connector.chat_group);
             let part = if group {
                 Some(0)
             } else {
                 known_client(state, &provider.connector, &params.text("USER_ID"))
             };
-            let chat = part.and_then(|part| find_chat(state, provider, &params.text("CHAT_ID"), part));
-            let Some(chat) = chat.and_then(|chat| state.chats.get_mut(&chat)) else { return false };
+            let chat =
+                part.and_then(|part| find_chat(state, provider, &params.text("CHAT_ID"), part));
+            let Some(chat) = chat.and_then(|chat| state.chats.get_mut(&chat)) else {
+                return false;
+            };
             chat.title = params.text("NAME");
             true
         })
@@ -355,66 +470,4 @@ fn find_chat(state: &State, provider: &Provider, external: &str, client: UserId)
             && chat.client == client
     };
     state.chats.values().find(is_it).map(|chat| chat.id)
-}
-
-fn known_client(state: &State, connector: &str, external: &str) -> Option<UserId> {
-    let is_it = |user: &&User| {
-        user.external.as_ref().is_some_and(|(of, id)| of == connector && id == external)
-    };
-    state.users.values().find(is_it).map(|user| user.id)
-}
-
-/// The portal's user behind an external one, made or brought up to date. One external id is one user per connector,
-/// on whatever line.
-fn client(state: &mut State, connector: &str, given: &Map<String, Value>) -> UserId {
-    let given = Params(given);
-    let external = given.text("id");
-    let id = known_client(state, connector, &external)
-        .unwrap_or_else(|| state.next_id(Counter::Client));
-    let guest = state.text("Гость", "Guest");
-    let (name, last_name) = split_name(given, &guest);
-    let user = state.users.entry(id).or_insert_with(|| User {
-        id,
-        name: String::new(),
-        last_name: String::new(),
-        admin: false,
-        active: true,
-        phone: String::new(),
-        email: String::new(),
-        external: Some((connector.to_owned(), external)),
-    });
-    user.name = name;
-    user.last_name = last_name;
-    let phone = given.text("phone");
-    if given.text("skip_phone_validate") == "Y" || is_phone(&phone) {
-        user.phone = phone;
-    }
-    let email = given.text("email");
-    if !email.is_empty() {
-        user.email = email;
-    }
-    id
-}
-
-/// A name of exactly two words is split when no last name is given; without any name the client is a guest.
-fn split_name(given: Params<'_>, guest: &str) -> (String, String) {
-    let (name, last_name, title) = (given.text("name"), given.text("last_name"), given.text("title"));
-    if last_name.is_empty() {
-        let words: Vec<&str> = name.split_whitespace().collect();
-        if let [first, second] = words[..] {
-            return (first.to_owned(), second.to_owned());
-        }
-    }
-    match (name.is_empty() && last_name.is_empty(), title.is_empty()) {
-        (false, _) => (name, last_name),
-        (true, false) => (title, last_name),
-        (true, true) => (guest.to_owned(), last_name),
-    }
-}
-
-/// The validator takes E.164 with its plus; what it refuses is dropped, and with it the link to the CRM.
-fn is_phone(phone: &str) -> bool {
-    phone.strip_prefix('+').is_some_and(|digits| {
-        (8..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }

@@ -6,6 +6,7 @@
 
 mod apps;
 mod chats;
+mod clients;
 pub(crate) mod crm;
 mod events;
 mod expressions;
@@ -21,13 +22,14 @@ mod robots;
 mod seed;
 mod sms;
 mod state;
+mod telling;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use apps::NotDone;
 pub use chats::Blocked;
 pub use events::PostedEvent;
-pub use frames::{Closed, FrameForm};
+pub use frames::{Closed, FrameForm, Screen};
 pub use journal::{CallRecord, Fault, Overlap, Violation};
 pub use model::*;
 use ring::{digest, hmac};
@@ -78,7 +80,10 @@ impl Portal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the state.
@@ -226,7 +231,10 @@ impl Portal {
 
 /// The same for an application in a portal at every installation.
 fn application_token(member_id: &str, client_id: &str, secret: &str) -> String {
-    let whole = digest::digest(&digest::SHA256, format!("{member_id}|{client_id}|{secret}").as_bytes());
+    let whole = digest::digest(
+        &digest::SHA256,
+        format!("{member_id}|{client_id}|{secret}").as_bytes(),
+    );
     hex(whole.as_ref()).chars().take(32).collect()
 }
 

@@ -39,7 +39,9 @@ pub struct User {
 
 impl User {
     pub fn full_name(&self) -> String {
-        format!("{} {}", self.name, self.last_name).trim().to_owned()
+        format!("{} {}", self.name, self.last_name)
+            .trim()
+            .to_owned()
     }
 }
 
@@ -179,7 +181,11 @@ pub struct Upload {
 
 impl Upload {
     pub fn new(name: &str, mime: &str, bytes: impl Into<Bytes>) -> Self {
-        Self { name: name.to_owned(), mime: mime.to_owned(), bytes: bytes.into() }
+        Self {
+            name: name.to_owned(),
+            mime: mime.to_owned(),
+            bytes: bytes.into(),
+        }
     }
 }
 
@@ -234,7 +240,10 @@ pub struct Chat {
 impl Chat {
     /// `connector|line|chat|user`.
     pub fn user_code(&self) -> String {
-        format!("{}|{}|{}|{}", self.connector, self.line, self.external_id, self.client)
+        format!(
+            "{}|{}|{}|{}",
+            self.connector, self.line, self.external_id, self.client
+        )
     }
 }
 
@@ -253,7 +262,9 @@ impl CardKind {
 
     /// `lead`, `deal`, `contact`, `company`, in any case.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name))
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
 
     pub fn from_type_id(id: i64) -> Option<Self> {

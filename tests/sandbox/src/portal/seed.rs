@@ -3,6 +3,7 @@
 use serde_json::{Map, json};
 
 use super::{CardKind, CardRef, NewCard, Portal, State, User, UserId, lines};
+use crate::messengers::demo::PEOPLE;
 
 pub(super) const ADMIN: UserId = 1;
 pub(super) const EMPLOYEE: UserId = 27;
@@ -19,8 +20,12 @@ pub(super) fn found(state: &mut State) {
         email: String::new(),
         external: None,
     };
-    state.users.insert(ADMIN, person(ADMIN, "Анна", "Соколова", true));
-    state.users.insert(EMPLOYEE, person(EMPLOYEE, "Светлана", "Иванова", false));
+    state
+        .users
+        .insert(ADMIN, person(ADMIN, "Анна", "Соколова", true));
+    state
+        .users
+        .insert(EMPLOYEE, person(EMPLOYEE, "Светлана", "Иванова", false));
     let config = Map::from_iter([
         ("LINE_NAME".to_owned(), json!("Открытая линия")),
         ("WELCOME_MESSAGE".to_owned(), json!("N")),
@@ -31,34 +36,37 @@ pub(super) fn found(state: &mut State) {
 }
 
 impl Portal {
-    /// Deals and contacts for the demo, in the portal's language. The phones are of ranges that are kept free, and the
-    /// same as those of the make-believe people.
+    /// Deals and contacts for the demo, in the portal's language. Their people are those of the
+    /// make-believe phone.
     pub fn seed_demo(&self) -> Vec<CardRef> {
         let russian = self.lang() == "ru";
         self.change(|state| {
             if !russian {
                 rename(state);
             }
-            let people: [(&str, &str, &str, &str, &str, &str); 3] = if russian {
-                [
-                    ("Мария", "Петрова", "+79000000001", "maria@example.com", "Доставка кофе в офис", "NEW"),
-                    ("Иван", "Орлов", "+79000000002", "ivan@example.com", "Ремонт кофемашины", "PREPARATION"),
-                    ("Олег", "Смирнов", "+79000000003", "oleg@example.com", "Аренда кулера", "EXECUTING"),
-                ]
-            } else {
-                [
-                    ("Mary", "Peters", "+79000000001", "mary@example.com", "Office coffee delivery", "NEW"),
-                    ("John", "Eagle", "+79000000002", "john@example.com", "Coffee machine repair", "PREPARATION"),
-                    ("Oliver", "Smith", "+79000000003", "oliver@example.com", "Water cooler rental", "EXECUTING"),
-                ]
-            };
+            let deals_of = [
+                ("Доставка кофе в офис", "Office coffee delivery", "NEW"),
+                ("Ремонт кофемашины", "Coffee machine repair", "PREPARATION"),
+                ("Аренда кулера", "Water cooler rental", "EXECUTING"),
+                ("Чай для переговорной", "Tea for the meeting room", "NEW"),
+            ];
             let mut deals = Vec::new();
-            for (name, last_name, phone, email, deal, stage) in people {
+            for (person, (deal_ru, deal_en, stage)) in PEOPLE.iter().zip(deals_of) {
+                let (whole, deal) = if russian {
+                    (person.name_ru, deal_ru)
+                } else {
+                    (person.name_en, deal_en)
+                };
+                let (name, last_name) = whole.split_once(' ').unwrap_or((whole, ""));
                 let contact = NewCard {
                     name: name.to_owned(),
                     last_name: last_name.to_owned(),
-                    phones: vec![phone.to_owned()],
-                    emails: vec![email.to_owned()],
+                    phones: person.phone.map(str::to_owned).into_iter().collect(),
+                    ims: person
+                        .username
+                        .map(|username| format!("@{username}"))
+                        .into_iter()
+                        .collect(),
                     ..NewCard::default()
                 };
                 let contact = self.add_card(state, CardKind::Contact, contact);

@@ -34,7 +34,12 @@ pub(crate) struct RestError {
 
 impl RestError {
     pub fn new(status: u16, code: &str, text: &str) -> Self {
-        Self { status, code: json!(code), text: text.to_owned(), extra: Map::new() }
+        Self {
+            status,
+            code: json!(code),
+            text: text.to_owned(),
+            extra: Map::new(),
+        }
     }
 
     pub fn argument(name: &str, text: &str) -> Self {
@@ -57,7 +62,11 @@ pub(super) struct Reply {
 
 impl From<Value> for Reply {
     fn from(result: Value) -> Self {
-        Self { result, total: None, next: None }
+        Self {
+            result,
+            total: None,
+            next: None,
+        }
     }
 }
 
@@ -76,7 +85,11 @@ impl Caller {
     }
 
     pub fn must_be_admin(&self) -> Result<(), RestError> {
-        if self.admin { Ok(()) } else { Err(RestError::denied()) }
+        if self.admin {
+            Ok(())
+        } else {
+            Err(RestError::denied())
+        }
     }
 }
 
@@ -87,8 +100,14 @@ impl Portal {
         if access.is_empty() {
             return refuse("NO_AUTH_FOUND", "Wrong authorization data");
         }
-        let grant = self.world().oauth.grant(access).filter(|grant| grant.member_id == self.member_id());
-        let Some(grant) = grant else { return refuse("invalid_token", "Unable to get application by token") };
+        let grant = self
+            .world()
+            .oauth
+            .grant(access)
+            .filter(|grant| grant.member_id == self.member_id());
+        let Some(grant) = grant else {
+            return refuse("invalid_token", "Unable to get application by token");
+        };
         if !self.has_app(&grant.client_id) {
             return refuse("APPLICATION_NOT_FOUND", "Application not found");
         }
@@ -96,7 +115,10 @@ impl Portal {
             return refuse("expired_token", "The access token provided has expired.");
         }
         if self.read(|state| state.plan == Plan::WithoutRest) {
-            return refuse("ACCESS_DENIED", "REST is available only on commercial plans.");
+            return refuse(
+                "ACCESS_DENIED",
+                "REST is available only on commercial plans.",
+            );
         }
         if !self.user_is_active(grant.user) {
             return refuse("authorization_error", "Unable to authorize user");
@@ -104,7 +126,11 @@ impl Portal {
         match self.world().oauth.app(&grant.client_id) {
             Some(card) => {
                 let admin = self.read(|state| state.is_admin(grant.user));
-                Ok(Caller { card, user: grant.user, admin })
+                Ok(Caller {
+                    card,
+                    user: grant.user,
+                    admin,
+                })
             }
             None => refuse("APPLICATION_NOT_FOUND", "Application not found"),
         }
@@ -114,7 +140,11 @@ impl Portal {
     async fn perform(&self, caller: &Caller, method: &str, given: &Map<String, Value>) -> Answer {
         let row = contract().method(method).filter(|_| self.offers(method));
         let Some(row) = row else {
-            return Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!"));
+            return Err(RestError::new(
+                404,
+                "ERROR_METHOD_NOT_FOUND",
+                "Method not found!",
+            ));
         };
         let scope = row.scope.as_str();
         if !scope.is_empty() && !has_scope(&caller.card.scope, scope) {
@@ -128,7 +158,10 @@ impl Portal {
         let params = Params(given);
         if matches!(method, "imconnector.send.messages") {
             let provider = self.provider(caller.client_id(), params)?;
-            return Ok(self.send_messages(&provider, &params.list("MESSAGES")).await.into());
+            return Ok(self
+                .send_messages(&provider, &params.list("MESSAGES"))
+                .await
+                .into());
         }
         let (family, _) = method.split_once('.').unwrap_or((method, ""));
         match family {
@@ -150,18 +183,26 @@ impl Portal {
     }
 
     fn notes_violation(&self, method: &str, what: &str) {
-        let violation = super::Violation { method: method.to_owned(), what: what.to_owned() };
+        let violation = super::Violation {
+            method: method.to_owned(),
+            what: what.to_owned(),
+        };
         self.journal(|journal| journal.violations.push(violation));
     }
 }
 
 /// The narrower scopes of users open the same methods.
 fn has_scope(own: &[String], needed: &str) -> bool {
-    own.iter().any(|scope| scope == needed || (needed == "user" && matches!(scope.as_str(), "user_brief" | "user_basic")))
+    own.iter().any(|scope| {
+        scope == needed
+            || (needed == "user" && matches!(scope.as_str(), "user_brief" | "user_basic"))
+    })
 }
 
 /// The method by its name in any case.
 fn canonical(name: &str) -> String {
-    let known = contract().names().find(|known| known.eq_ignore_ascii_case(name));
+    let known = contract()
+        .names()
+        .find(|known| known.eq_ignore_ascii_case(name));
     known.map_or_else(|| name.to_lowercase(), str::to_owned)
 }

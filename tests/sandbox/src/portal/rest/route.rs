@@ -11,7 +11,11 @@ use actix_web::{
 use serde_json::{Map, Value, json};
 
 use super::{Answer, RestError, canonical, files};
-use crate::{clock::iso, oauth::parameters, portal::{CallRecord, Fault, Portal, UserId}};
+use crate::{
+    clock::iso,
+    oauth::parameters,
+    portal::{CallRecord, Fault, Portal, UserId},
+};
 
 /// Routes of a portal listener.
 pub fn configure(cfg: &mut web::ServiceConfig) {
@@ -20,9 +24,16 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .route("/rest/{method}", web::to(rest));
 }
 
-async fn rest(request: HttpRequest, body: web::Bytes, method: web::Path<String>, portal: web::Data<Portal>) -> HttpResponse {
+async fn rest(
+    request: HttpRequest,
+    body: web::Bytes,
+    method: web::Path<String>,
+    portal: web::Data<Portal>,
+) -> HttpResponse {
     if let Some(elsewhere) = portal.redirect(&request) {
-        return HttpResponse::Found().insert_header((header::LOCATION, elsewhere)).finish();
+        return HttpResponse::Found()
+            .insert_header((header::LOCATION, elsewhere))
+            .finish();
     }
     let method = canonical(method.trim_end_matches(".json").trim_end_matches(".xml"));
     let mut given = parameters(&request, &body);
@@ -30,7 +41,9 @@ async fn rest(request: HttpRequest, body: web::Bytes, method: web::Path<String>,
     let started = Instant::now();
     let fault = portal.takes_fault(&method);
     let instead = match &fault {
-        Some(Fault::Refuses { status, code, text }) => Some(Err(RestError::new(*status, code, text))),
+        Some(Fault::Refuses { status, code, text }) => {
+            Some(Err(RestError::new(*status, code, text)))
+        }
         Some(Fault::Html { status }) => {
             portal.notes_call(&method, given, None, (*status, Some("(page)".to_owned())));
             return page(*status);
@@ -45,12 +58,18 @@ async fn rest(request: HttpRequest, body: web::Bytes, method: web::Path<String>,
     let (user, answer) = match instead {
         Some(refused) => (None, refused),
         None => match portal.authorise(&access) {
-            Ok(caller) => (Some(caller.user), portal.perform(&caller, &method, &given).await),
+            Ok(caller) => (
+                Some(caller.user),
+                portal.perform(&caller, &method, &given).await,
+            ),
             Err(error) => (None, Err(error)),
         },
     };
     let (status, envelope) = envelope(&portal, answer, started);
-    let error = envelope.get("error").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
+    let error = envelope.get("error").map(|code| {
+        code.as_str()
+            .map_or_else(|| code.to_string(), str::to_owned)
+    });
     portal.notes_call(&method, given, user, (status, error));
     match fault {
         Some(Fault::DoesAndHangs(time)) => {
@@ -58,14 +77,19 @@ async fn rest(request: HttpRequest, body: web::Bytes, method: web::Path<String>,
             page(504)
         }
         Some(Fault::DoesAndCuts) => cut(),
-        _ => HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)).json(envelope),
+        _ => HttpResponse::build(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        )
+        .json(envelope),
     }
 }
 
 fn page(status: u16) -> HttpResponse {
     HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
         .content_type("text/html")
-        .body(format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"))
+        .body(format!(
+            "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
+        ))
 }
 
 /// A body that breaks off at its first byte.
@@ -73,7 +97,9 @@ fn cut() -> HttpResponse {
     let broken = futures_util::stream::once(async {
         Err::<web::Bytes, std::io::Error>(std::io::Error::other("the connection was cut"))
     });
-    HttpResponse::Ok().content_type("application/json").streaming(broken)
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .streaming(broken)
 }
 
 /// The token of the header, else of the parameters, which lose it.
@@ -87,7 +113,10 @@ fn token(request: &HttpRequest, given: &mut Map<String, Value>) -> String {
     let auth = given.remove("auth");
     let access = given.remove("access_token");
     let of = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
-    bearer.or_else(|| of(auth)).or_else(|| of(access)).unwrap_or_default()
+    bearer
+        .or_else(|| of(auth))
+        .or_else(|| of(access))
+        .unwrap_or_default()
 }
 
 fn envelope(portal: &Portal, answer: Answer, started: Instant) -> (u16, Value) {
@@ -129,7 +158,10 @@ impl Portal {
     fn redirect(&self, request: &HttpRequest) -> Option<String> {
         let host = request.headers().get(header::HOST)?.to_str().ok()?;
         self.read(|state| {
-            state.former.contains(host).then(|| format!("http://{}{}", state.domain, request.uri()))
+            state
+                .former
+                .contains(host)
+                .then(|| format!("http://{}{}", state.domain, request.uri()))
         })
     }
 
