@@ -170,6 +170,14 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Fills a portal and the phone for the demo: the same people on both sides, accounts to connect, deals to work on.
+    /// Gives the accounts' handles. `lang` is `ru` or `en`.
+    pub fn seed_demo(&self, portal: &Portal, lang: &str) -> messengers::demo::Demo {
+        portal.sets_lang(lang);
+        portal.seed_demo();
+        messengers::demo::seed(self.messengers(), lang)
+    }
+
     /// Makes an application known to the OAuth server and the Market.
     pub fn publish(&self, card: AppCard) {
         self.running.world.oauth.publish(card);

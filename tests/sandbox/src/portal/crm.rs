@@ -110,7 +110,8 @@ impl Portal {
             return;
         }
         let mut found = find_client(state, &row);
-        if found.is_empty() {
+        let known = !found.is_empty();
+        if !known {
             found = self.make_cards(state, &row, line.setting("CRM_CREATE"));
         }
         let im = format!("imol|{}", row.user_code());
@@ -130,7 +131,7 @@ impl Portal {
             .map(|card| card.assigned);
         if let Some(row) = state.chats.get_mut(&chat) {
             row.cards = found;
-            if line.is_on("CRM_FORWARD") && row.operator.is_none() {
+            if known && line.is_on("CRM_FORWARD") && row.operator.is_none() {
                 row.operator = responsible;
             }
         }

@@ -87,6 +87,9 @@ impl Portal {
             if !install.installed && !state.is_admin(user) {
                 return Err(Closed::NotInstalled);
             }
+            if state.closed_to.contains(&user) && !state.is_admin(user) {
+                return Err(Closed::Missing);
+            }
             let handler = wizard
                 .clone()
                 .or(own)

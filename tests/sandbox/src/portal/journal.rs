@@ -73,8 +73,16 @@ impl Fault {
     }
 }
 
+/// The portal's leaky bucket: this many calls fit in, and two a second drain away.
+const BUCKET_CALLS: i64 = 50;
+const DRAIN_MS_PER_CALL: i64 = 500;
+
 #[derive(Default)]
 pub(super) struct Journal {
+    /// The rate limit is on.
+    limited: bool,
+    /// When the bucket will be empty, if no more calls come.
+    empty_at_ms: i64,
     pub calls: Vec<CallRecord>,
     pub violations: Vec<Violation>,
     pub posted: Vec<PostedEvent>,
@@ -135,6 +143,24 @@ impl Portal {
     /// The next call of the method meets the fault. Several are met one after another.
     pub fn fails_next(&self, method: &str, fault: Fault) {
         self.journal(|journal| journal.faults.push((method.to_owned(), fault)));
+    }
+
+    /// Switches the cloud's rate limit on: a burst of 50 calls, then two a second. A new portal is without it, as a box is.
+    pub fn limits_rate(&self, on: bool) {
+        self.journal(|journal| journal.limited = on);
+    }
+
+    /// Counts a call; true: it does not fit into the bucket.
+    pub(super) fn is_over_limit(&self) -> bool {
+        let now = self.now_ms();
+        self.journal(|journal| {
+            let full = (journal.empty_at_ms - now).max(0);
+            if journal.limited && full + DRAIN_MS_PER_CALL > BUCKET_CALLS * DRAIN_MS_PER_CALL {
+                return true;
+            }
+            journal.empty_at_ms = now + full + DRAIN_MS_PER_CALL;
+            false
+        })
     }
 
     pub(super) fn takes_fault(&self, method: &str) -> Option<Fault> {

@@ -196,6 +196,17 @@ impl Portal {
         });
     }
 
+    /// The administrator closes the application to an employee, or opens it. Administrators always have access.
+    pub fn closes_app_to(&self, user: UserId, closed: bool) {
+        self.change(|state| {
+            if closed {
+                state.closed_to.insert(user)
+            } else {
+                state.closed_to.remove(&user)
+            }
+        });
+    }
+
     /// Dismisses an employee: his tokens stop working.
     pub fn dismisses(&self, user: UserId) {
         self.change(|state| {

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub lang: String,
     pub plan: Plan,
     pub users: BTreeMap<UserId, User>,
+    /// Employees to whom the administrator has not opened the application.
+    pub closed_to: HashSet<UserId>,
     pub installs: BTreeMap<String, Install>,
     pub frames: HashMap<String, Opened>,
     pub bindings: Vec<Binding>,
@@ -103,6 +105,7 @@ impl State {
             lang: "ru".to_owned(),
             plan: Plan::Commercial,
             users: BTreeMap::new(),
+            closed_to: HashSet::new(),
             installs: BTreeMap::new(),
             frames: HashMap::new(),
             bindings: Vec::new(),

@@ -211,3 +211,22 @@ async fn ordered_faults_are_met_once_and_an_unknown_outcome_has_happened() {
         (401, json!("ACCESS_DENIED"))
     );
 }
+
+#[tokio::test]
+async fn a_limited_portal_takes_fifty_calls_and_then_two_a_second() {
+    let world = World::installed(&[]).await;
+    let (portal, employee) = (&world.portal, world.token(world.portal.employee()));
+    world.sandbox.clock().advance(Duration::from_secs(60));
+    portal.limits_rate(true);
+    let mut refused = 0;
+    for _ in 0..60 {
+        refused += u32::from(world.call(&employee, "user.admin", json!({})).await.0 == 503);
+    }
+    assert!((5..=10).contains(&refused), "{refused} of 60");
+    world.sandbox.clock().advance(Duration::from_secs(1));
+    world.ok(&employee, "user.admin", json!({})).await;
+    portal.limits_rate(false);
+    portal.closes_app_to(portal.employee(), true);
+    let closed = world.refused(&employee, "user.admin", json!({})).await;
+    assert_eq!(closed, (401, json!("user_access_error")));
+}

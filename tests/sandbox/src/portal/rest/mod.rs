@@ -123,6 +123,12 @@ impl Portal {
         if !self.user_is_active(grant.user) {
             return refuse("authorization_error", "Unable to authorize user");
         }
+        if self.read(|state| !state.is_admin(grant.user) && state.closed_to.contains(&grant.user)) {
+            return refuse(
+                "user_access_error",
+                "The user does not have access to the application.",
+            );
+        }
         match self.world().oauth.app(&grant.client_id) {
             Some(card) => {
                 let admin = self.read(|state| state.is_admin(grant.user));

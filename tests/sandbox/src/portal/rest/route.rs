@@ -39,7 +39,10 @@ async fn rest(
     let mut given = parameters(&request, &body);
     let access = token(&request, &mut given);
     let started = Instant::now();
-    let fault = portal.takes_fault(&method);
+    let fault = match portal.is_over_limit() {
+        true => Some(Fault::query_limit()),
+        false => portal.takes_fault(&method),
+    };
     let instead = match &fault {
         Some(Fault::Refuses { status, code, text }) => {
             Some(Err(RestError::new(*status, code, text)))
