@@ -224,7 +224,7 @@ function card(box, shell, type, id) {
     if (!opened.has(tab.key)) {
       const pane = h("div", { class: "frame-box" });
       panes.append(pane);
-      const frame = openFrame(pane, shell, { placement: tab.placement, height: 560, options: { ID: id }, hooks: { installed: shell.installed } });
+      const frame = openFrame(pane, shell, { placement: tab.placement, binding: tab.binding, height: 560, options: { ID: id }, hooks: { installed: shell.installed } });
       opened.set(tab.key, { pane, frame });
     }
     for (const [key, entry] of opened) entry.pane.hidden = key !== active;

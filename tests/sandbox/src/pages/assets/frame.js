@@ -10,7 +10,7 @@ const ALLOW = "geolocation *; microphone *; camera *; autoplay *";
  * Shows `placement` with `options` inside `box`. `shell` offers user, t, and what the bridge's commands need.
  * `kind` is the bridge's kind; `hooks` adds to or replaces the shell's reactions. Returns {destroy, reload}.
  */
-export function openFrame(box, shell, { placement, options = {}, kind = "placement", height = 0, hooks = {} }) {
+export function openFrame(box, shell, { placement, binding, options = {}, kind = "placement", height = 0, hooks = {} }) {
   let detach = () => {};
   let turn = 0;
 
@@ -23,6 +23,7 @@ export function openFrame(box, shell, { placement, options = {}, kind = "placeme
     try {
       frame = await post(query("/~/frame", { user: shell.user }), {
         placement,
+        binding,
         options: { ...options, ...extra },
         lang: shell.lang,
       });
