@@ -137,3 +137,33 @@ async fn a_conversation_goes_over_the_pages() {
         "the administrator does not edit the manager's message"
     );
 }
+
+#[tokio::test]
+async fn of_two_handlers_at_one_place_the_page_opens_the_one_it_means() {
+    let world = World::installed(&[]).await;
+    for (path, title) in [("chat", "ChatApp"), ("dialog", "ChatApp Dialog")] {
+        let handler = format!("{}/{path}?own=1", world.base);
+        let titles = json!({"en": {"TITLE": title}});
+        let bind =
+            json!({"PLACEMENT": "CRM_DEAL_DETAIL_TAB", "HANDLER": handler, "LANG_ALL": titles});
+        world.ok(&world.admin(), "placement.bind", bind).await;
+    }
+    let (_, state) = get(&world, "/~/state").await;
+    let second = &state["placements"][1];
+    assert_eq!(second["title"], json!("ChatApp Dialog"));
+    let open = json!({"placement": "CRM_DEAL_DETAIL_TAB", "binding": second["id"], "options": {"ID": "7"}});
+    let (_, frame) = post(&world, "/~/frame", open).await;
+    let url = frame["url"].as_str().unwrap();
+    assert!(
+        url.starts_with(&format!("{}/dialog?own=1&DOMAIN=", world.base)),
+        "{url}"
+    );
+    let options = frame["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|field| field[0] == "PLACEMENT_OPTIONS")
+        .unwrap();
+    let options: Value = serde_json::from_str(options[1].as_str().unwrap()).unwrap();
+    assert_eq!(options["ID"], json!("7"));
+}
