@@ -7,8 +7,8 @@
 
 pub mod api;
 pub mod clock;
-pub mod contract;
 mod cloud;
+pub mod contract;
 pub mod form;
 pub mod messengers;
 pub mod oauth;
@@ -69,7 +69,10 @@ impl World {
     /// The portal with the member id.
     pub fn portal(&self, member_id: &str) -> Option<Portal> {
         let portals = self.portals.read().unwrap_or_else(PoisonError::into_inner);
-        portals.iter().find(|portal| portal.member_id() == member_id).cloned()
+        portals
+            .iter()
+            .find(|portal| portal.member_id() == member_id)
+            .cloned()
     }
 }
 
@@ -142,11 +145,7 @@ impl Sandbox {
     pub async fn add_portal_on(&self, title: &str, port: u16) -> io::Result<Portal> {
         let world = &self.running.world;
         let (listeners, port) = cloud::bind(port)?;
-        let portal = Portal::new(
-            Arc::clone(world),
-            title,
-            format!("localhost:{port}"),
-        );
+        let portal = Portal::new(Arc::clone(world), title, format!("localhost:{port}"));
         world
             .portals
             .write()
@@ -165,7 +164,11 @@ impl Sandbox {
     pub async fn renames(&self, portal: &Portal) -> io::Result<()> {
         let (listeners, port) = cloud::bind(0)?;
         let server = cloud::serve_portal(portal, listeners)?;
-        self.running.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        self.running
+            .servers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(server);
         portal.moves_to(format!("localhost:{port}"));
         Ok(())
     }
