@@ -1,4 +1,4 @@
--- The tenant schema (DESIGN.md 2). Twin of the other database's file: only the type of generated ids differs.
+-- The tenant schema. Twin of the other database's file: only the type of generated ids differs.
 -- Times are milliseconds since 1970 UTC. Columns named *_sealed hold what secret::Keys::seal made.
 
 CREATE TABLE portal (
