@@ -13,3 +13,4 @@ pub mod queue;
 pub mod relay;
 pub mod secret;
 pub mod telemetry;
+pub mod web;

@@ -64,10 +64,7 @@ struct Body<'a, M> {
 
 impl Client {
     pub fn new(outgoing: Outgoing) -> Self {
-        Self {
-            outgoing,
-            timeout: CALL_TIMEOUT,
-        }
+        Self { outgoing, timeout: CALL_TIMEOUT }
     }
 
     /// For calls that somebody waits for in a browser.
@@ -78,22 +75,10 @@ impl Client {
     }
 
     /// Makes one call. Nothing is retried here and no token is refreshed; the one redirect of a moved portal is followed.
-    pub async fn call<M: Method>(
-        &self,
-        access: &Access,
-        method: &M,
-    ) -> Result<Answer<M::Output>, CallError> {
-        let body = serde_json::to_vec(&Body {
-            auth: access.token.expose(),
-            method,
-        })
-        .map_err(|_unserialisable| CallError::local(Code::Unsendable, M::NAME))?;
-        let post = transport::Post {
-            outgoing: &self.outgoing,
-            name: M::NAME,
-            body: &body,
-            timeout: self.timeout,
-        };
+    pub async fn call<M: Method>(&self, access: &Access, method: &M) -> Result<Answer<M::Output>, CallError> {
+        let body = serde_json::to_vec(&Body { auth: access.token.expose(), method })
+            .map_err(|_unserialisable| CallError::local(Code::Unsendable, M::NAME))?;
+        let post = transport::Post { outgoing: &self.outgoing, name: M::NAME, body: &body, timeout: self.timeout };
         let answer = post.to(&access.endpoint).await.and_then(understand);
         answer.map_err(|error| error.of_method(M::NAME, M::REPEATABLE))
     }
@@ -103,9 +88,7 @@ impl Client {
 fn understand<T: serde::de::DeserializeOwned>(raw: RawAnswer) -> Result<Answer<T>, CallError> {
     let failed = |error: CallError| CallError {
         http: raw.http,
-        retry_after: raw
-            .retry_after_s
-            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER)),
+        retry_after: raw.retry_after_s.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER)),
         ..error
     };
     let Ok(Value::Object(mut answer)) = serde_json::from_slice::<Value>(&raw.body) else {
@@ -120,11 +103,7 @@ fn understand<T: serde::de::DeserializeOwned>(raw: RawAnswer) -> Result<Answer<T
         return Err(failed(CallError::unreadable(raw.http)));
     };
     match serde_json::from_value(result) {
-        Ok(result) => Ok(Answer {
-            result,
-            time,
-            moved_to: raw.moved_to,
-        }),
+        Ok(result) => Ok(Answer { result, time, moved_to: raw.moved_to }),
         Err(_other_shape) => Err(failed(CallError {
             certain: false,
             time,
@@ -138,9 +117,6 @@ fn time_of(time: &Value) -> Option<Time> {
     let operating = time.get("operating")?.as_f64()?;
     Some(Time {
         operating: Duration::try_from_secs_f64(operating).ok()?,
-        operating_reset_at: time
-            .get("operating_reset_at")
-            .and_then(values::int_of)
-            .map(Millis::from_seconds),
+        operating_reset_at: time.get("operating_reset_at").and_then(values::int_of).map(Millis::from_seconds),
     })
 }

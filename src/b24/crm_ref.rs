@@ -36,26 +36,19 @@ const KINDS: [(&str, i64, CrmKind); 7] = [
 
 impl CrmKind {
     fn from_name(name: &str) -> Option<Self> {
-        if let Some((_, _, kind)) = KINDS
-            .iter()
-            .find(|(known, _, _)| known.eq_ignore_ascii_case(name))
-        {
+        if let Some((_, _, kind)) = KINDS.iter().find(|(known, _, _)| known.eq_ignore_ascii_case(name)) {
             return Some(*kind);
         }
         let (word, number) = name.split_once('_')?;
         let number = positive(number)?;
-        word.eq_ignore_ascii_case("DYNAMIC")
-            .then_some(Self::Dynamic(number))
+        word.eq_ignore_ascii_case("DYNAMIC").then_some(Self::Dynamic(number))
     }
 
     /// The type id of the universal CRM methods.
     pub fn entity_type_id(self) -> i64 {
         match self {
             Self::Dynamic(id) => id,
-            known => KINDS
-                .iter()
-                .find(|(_, _, kind)| *kind == known)
-                .map_or(0, |(_, id, _)| *id),
+            known => KINDS.iter().find(|(_, _, kind)| *kind == known).map_or(0, |(_, id, _)| *id),
         }
     }
 }
@@ -65,20 +58,14 @@ impl CrmRef {
     /// no card (lists, tasks, files of the disk).
     pub fn from_document_id(text: &str) -> Option<Self> {
         let (name, id) = text.trim().rsplit_once('_')?;
-        Some(Self {
-            kind: CrmKind::from_name(name)?,
-            id: positive(id)?,
-        })
+        Some(Self { kind: CrmKind::from_name(name)?, id: positive(id)? })
     }
 
     /// The card of a tab, from the placement's code (`CRM_DEAL_DETAIL_TAB`) and the `ID` of its options.
     pub fn from_detail_tab(placement: &str, id: &str) -> Option<Self> {
         let upper = placement.trim().to_ascii_uppercase();
         let name = upper.strip_prefix("CRM_")?.strip_suffix("_DETAIL_TAB")?;
-        Some(Self {
-            kind: CrmKind::from_name(name)?,
-            id: positive(id)?,
-        })
+        Some(Self { kind: CrmKind::from_name(name)?, id: positive(id)? })
     }
 
     pub fn entity_type_id(self) -> i64 {
@@ -111,12 +98,7 @@ impl CrmRef {
 /// As in a document id.
 impl fmt::Display for CrmRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}_{}",
-            self.timeline_type().to_ascii_uppercase(),
-            self.id
-        )
+        write!(f, "{}_{}", self.timeline_type().to_ascii_uppercase(), self.id)
     }
 }
 
@@ -145,26 +127,12 @@ mod tests {
             assert_eq!(card.entity_type_id(), type_id);
             assert_eq!(card.timeline_type(), timeline);
         }
-        assert_eq!(
-            CrmRef::from_document_id("Deal_9").map(|card| card.kind),
-            Some(CrmKind::Deal)
-        );
+        assert_eq!(CrmRef::from_document_id("Deal_9").map(|card| card.kind), Some(CrmKind::Deal));
     }
 
     #[test]
     fn other_documents_are_no_cards() {
-        for text in [
-            "",
-            "17",
-            "DEAL_",
-            "DEAL_x",
-            "DEAL_0",
-            "DEAL_-3",
-            "TASK_5",
-            "DYNAMIC_5",
-            "DYNAMIC_x_5",
-            "_5",
-        ] {
+        for text in ["", "17", "DEAL_", "DEAL_x", "DEAL_0", "DEAL_-3", "TASK_5", "DYNAMIC_5", "DYNAMIC_x_5", "_5"] {
             assert_eq!(CrmRef::from_document_id(text), None, "{text}");
         }
     }
@@ -173,11 +141,7 @@ mod tests {
     fn tabs_name_their_card() {
         let card = CrmRef::from_detail_tab("CRM_DYNAMIC_130_DETAIL_TAB", "7").unwrap();
         assert_eq!((card.entity_type_id(), card.id), (130, 7));
-        assert_eq!(
-            CrmRef::from_detail_tab("crm_smart_invoice_detail_tab", "3")
-                .map(CrmRef::entity_type_id),
-            Some(31)
-        );
+        assert_eq!(CrmRef::from_detail_tab("crm_smart_invoice_detail_tab", "3").map(CrmRef::entity_type_id), Some(31));
         assert_eq!(CrmRef::from_detail_tab("CRM_DEAL_LIST_MENU", "7"), None);
         assert_eq!(CrmRef::from_detail_tab("CRM_DEAL_DETAIL_TAB", "x"), None);
     }

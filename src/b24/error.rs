@@ -165,11 +165,7 @@ impl CallError {
 
     /// Finds the error of an answer, at its top or inside its result (`imconnector.register` and callbacks of placements
     /// answer 200 and put it there).
-    pub(super) fn found_in(
-        http: u16,
-        answer: &Map<String, Value>,
-        result: Option<&Value>,
-    ) -> Option<Self> {
+    pub(super) fn found_in(http: u16, answer: &Map<String, Value>, result: Option<&Value>) -> Option<Self> {
         if let Some(error) = answer.get("error") {
             let text = code_text(error);
             let says_nothing = text.is_empty() || text == "0";
@@ -200,11 +196,7 @@ impl CallError {
 
     /// Adds whose failure it is.
     pub(super) fn of_method(self, method: &'static str, repeatable: bool) -> Self {
-        Self {
-            certain: self.certain || repeatable,
-            method,
-            ..self
-        }
+        Self { certain: self.certain || repeatable, method, ..self }
     }
 
     /// The token is too old or unknown: refresh it once and repeat once.
@@ -223,13 +215,7 @@ impl CallError {
 
     /// The portal's plan or version does not have this: to be tried again when the plan changes, not before.
     pub fn is_feature_missing(&self) -> bool {
-        matches!(
-            self.code,
-            Code::MethodNotFound
-                | Code::WrongLicense
-                | Code::EventNotFound
-                | Code::PlacementNotFound
-        )
+        matches!(self.code, Code::MethodNotFound | Code::WrongLicense | Code::EventNotFound | Code::PlacementNotFound)
     }
 
     /// The portal's plan allows no REST at all. The words are English in every portal.
@@ -300,13 +286,9 @@ impl CallError {
             return Told::PortalUnauthorised;
         }
         match &self.code {
-            Code::AccessDenied | Code::InvalidCredentials | Code::MethodConfirmDenied => {
-                Told::PortalUnauthorised
-            }
+            Code::AccessDenied | Code::InvalidCredentials | Code::MethodConfirmDenied => Told::PortalUnauthorised,
             Code::NotActiveLine | Code::NoCorrectProvider => Told::LineInactive,
-            Code::Core | Code::NotFound | Code::Other(_) if self.retry() == Retry::Never => {
-                Told::Rejected
-            }
+            Code::Core | Code::NotFound | Code::Other(_) if self.retry() == Retry::Never => Told::Rejected,
             _ if self.is_feature_missing() => Told::Unsupported,
             _ if self.retry() == Retry::Never => Told::Internal,
             _ => Told::Unavailable,
@@ -324,10 +306,7 @@ impl From<OutgoingError> for CallError {
             OutgoingError::NoAnswer => Code::NoAnswer,
             OutgoingError::Setup(_) => Code::Unsendable,
         };
-        Self {
-            certain: error.is_certain(),
-            ..Self::local(code, &error.to_string())
-        }
+        Self { certain: error.is_certain(), ..Self::local(code, &error.to_string()) }
     }
 }
 
@@ -390,16 +369,10 @@ fn is_numeric(word: &str) -> bool {
 }
 
 fn is_private(word: &str) -> bool {
-    let longest_run = word
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .map(str::len)
-        .max();
+    let longest_run = word.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max();
     longest_run >= Some(32) || word.contains('@') || word.contains("://")
 }
 
 fn cut(text: &str, limit: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(limit)
-        .collect()
+    text.chars().filter(|c| !c.is_control()).take(limit).collect()
 }

@@ -38,12 +38,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            body_bytes: 8 * 1024 * 1024,
-            pairs: 20_000,
-            depth: 16,
-            key_bytes: 1024,
-        }
+        Self { body_bytes: 8 * 1024 * 1024, pairs: 20_000, depth: 16, key_bytes: 1024 }
     }
 }
 
@@ -82,10 +77,7 @@ impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "<{} bytes>", text.len()),
-            Self::Map(entries) => f
-                .debug_map()
-                .entries(entries.iter().map(|(key, value)| (key, value)))
-                .finish(),
+            Self::Map(entries) => f.debug_map().entries(entries.iter().map(|(key, value)| (key, value))).finish(),
         }
     }
 }

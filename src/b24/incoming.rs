@@ -16,10 +16,7 @@ use url::Url;
 use super::{form::Value, values};
 use crate::{clock::Millis, domain::ids::PortalId, secret::Secret};
 
-pub use event::{
-    DialogRef, EventPost, LineItem, LineItems, OperatorFile, OperatorMessage, PortalEvent,
-    SessionEvent,
-};
+pub use event::{DialogRef, EventPost, LineItem, LineItems, OperatorFile, OperatorMessage, PortalEvent, SessionEvent};
 pub use frame::FramePost;
 pub use robot::RobotCall;
 
@@ -74,14 +71,8 @@ impl Auth {
 /// A posted form as it may be kept: without the tokens, which are nobody's business once the sender is verified. A robot's
 /// event token stays, because the answer needs it.
 pub fn without_tokens(form: &Value) -> Value {
-    const TOKENS: [&str; 6] = [
-        "access_token",
-        "refresh_token",
-        "application_token",
-        "AUTH_ID",
-        "REFRESH_ID",
-        "APPLICATION_TOKEN",
-    ];
+    const TOKENS: [&str; 6] =
+        ["access_token", "refresh_token", "application_token", "AUTH_ID", "REFRESH_ID", "APPLICATION_TOKEN"];
     match form {
         Value::Text(text) => Value::Text(text.clone()),
         Value::Map(entries) => Value::Map(
@@ -89,11 +80,7 @@ pub fn without_tokens(form: &Value) -> Value {
                 .iter()
                 .filter(|(key, _)| !TOKENS.contains(&key.as_str()))
                 .map(|(key, value)| {
-                    let kept = if key == "auth" {
-                        without_tokens(value)
-                    } else {
-                        value.clone()
-                    };
+                    let kept = if key == "auth" { without_tokens(value) } else { value.clone() };
                     (key.clone(), kept)
                 })
                 .collect(),
@@ -102,15 +89,11 @@ pub fn without_tokens(form: &Value) -> Value {
 }
 
 fn member_id(form: &Value) -> Result<PortalId, Malformed> {
-    form.text(&["member_id"])
-        .and_then(|text| PortalId::parse(text.trim()))
-        .ok_or(Malformed("member_id"))
+    form.text(&["member_id"]).and_then(|text| PortalId::parse(text.trim())).ok_or(Malformed("member_id"))
 }
 
 fn http_url(text: &str) -> Option<Url> {
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 /// A text that is not empty: `null` arrives as an empty one.

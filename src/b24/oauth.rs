@@ -107,9 +107,7 @@ impl OAuth {
     /// The allowed server that a `server_endpoint` of outside data names (`https://oauth.bitrix.info/rest/`).
     pub fn server_for(&self, server_endpoint: &str) -> Option<&Url> {
         let origin = Url::parse(server_endpoint.trim()).ok()?.origin();
-        self.servers
-            .iter()
-            .find(|server| origin.is_tuple() && server.origin() == origin)
+        self.servers.iter().find(|server| origin.is_tuple() && server.origin() == origin)
     }
 
     /// The allowed servers, the default one first.
@@ -129,38 +127,20 @@ impl OAuth {
     }
 
     /// Trades a code of the authorisation page for tokens. A code lives 30 seconds.
-    pub async fn exchange_code(
-        &self,
-        server: &Url,
-        client: &ClientKey,
-        code: &Secret,
-    ) -> Result<TokenSet, OAuthError> {
+    pub async fn exchange_code(&self, server: &Url, client: &ClientKey, code: &Secret) -> Result<TokenSet, OAuthError> {
         self.exchange(server, client, Exchange::Code(code)).await
     }
 
-    async fn exchange(
-        &self,
-        server: &Url,
-        client: &ClientKey,
-        exchange: Exchange<'_>,
-    ) -> Result<TokenSet, OAuthError> {
-        let server = self
-            .server_for(server.as_str())
-            .ok_or(OAuthError::UnknownServer)?;
-        let token_url = server
-            .join("/oauth/token/")
-            .map_err(|_no_base| OAuthError::UnknownServer)?;
+    async fn exchange(&self, server: &Url, client: &ClientKey, exchange: Exchange<'_>) -> Result<TokenSet, OAuthError> {
+        let server = self.server_for(server.as_str()).ok_or(OAuthError::UnknownServer)?;
+        let token_url = server.join("/oauth/token/").map_err(|_no_base| OAuthError::UnknownServer)?;
         exchange.run(&self.outgoing, token_url, client).await
     }
 }
 
 /// What an answer of the server means; `body` is its JSON, if it is any.
 fn refusal(status: StatusCode, body: Option<&Value>) -> OAuthError {
-    let field = |key: &str| {
-        body.and_then(|body| body.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let field = |key: &str| body.and_then(|body| body.get(key)).and_then(Value::as_str).unwrap_or_default();
     let error = field("error");
     match error.to_ascii_lowercase().as_str() {
         "invalid_grant" | "bad_verification_code" => return OAuthError::InvalidGrant,
@@ -174,9 +154,7 @@ fn refusal(status: StatusCode, body: Option<&Value>) -> OAuthError {
         return OAuthError::Transient { certain: false };
     }
     let description = field("error_description").to_ascii_lowercase();
-    let of_portal = ["portal", "domain", "not found"]
-        .iter()
-        .any(|word| description.contains(word));
+    let of_portal = ["portal", "domain", "not found"].iter().any(|word| description.contains(word));
     if status == StatusCode::NOT_FOUND || (status == StatusCode::BAD_REQUEST && of_portal) {
         return OAuthError::PortalGone;
     }
@@ -189,8 +167,6 @@ fn refusal(status: StatusCode, body: Option<&Value>) -> OAuthError {
 
 impl From<OutgoingError> for OAuthError {
     fn from(error: OutgoingError) -> Self {
-        Self::Transient {
-            certain: error.is_certain(),
-        }
+        Self::Transient { certain: error.is_certain() }
     }
 }

@@ -73,10 +73,7 @@ impl Loopback {
                 }
             }
         });
-        Self {
-            url: Url::parse(&url).unwrap(),
-            asked,
-        }
+        Self { url: Url::parse(&url).unwrap(), asked }
     }
 
     pub(super) fn endpoint(&self) -> Url {
@@ -123,10 +120,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<Asked> {
 }
 
 async fn write_reply(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
-    let reply = format!(
-        "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    let reply =
+        format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     // a client that has heard enough may hang up first
     let _ = stream.write_all(reply.as_bytes()).await;
     let _ = stream.shutdown().await;

@@ -24,13 +24,11 @@ use crate::{
     secret::Secret,
 };
 
-const OK: &str = r#"{"result": {"CODE": "app", "INSTALLED": true}, "time": {"operating": 1.5, "operating_reset_at": 1773266593}}"#;
+const OK: &str =
+    r#"{"result": {"CODE": "app", "INSTALLED": true}, "time": {"operating": 1.5, "operating_reset_at": 1773266593}}"#;
 
 fn access(portal: &Loopback) -> Access {
-    Access {
-        endpoint: portal.endpoint(),
-        token: Secret::new("the-token"),
-    }
+    Access { endpoint: portal.endpoint(), token: Secret::new("the-token") }
 }
 
 async fn call<M: Method>(portal: &Loopback, method: &M) -> Result<Answer<M::Output>, CallError> {
@@ -40,11 +38,7 @@ async fn call<M: Method>(portal: &Loopback, method: &M) -> Result<Answer<M::Outp
 /// Sends a message, which must not be repeated, to a portal with this answer.
 async fn send_to(reply: Reply) -> CallError {
     let portal = Loopback::start(vec![reply]).await;
-    let send = SendMessages {
-        connector: "chatapp_vk",
-        line: 1,
-        messages: &[],
-    };
+    let send = SendMessages { connector: "chatapp_vk", line: 1, messages: &[] };
     let answer: Result<Answer<SendReport>, CallError> = call(&portal, &send).await;
     answer.unwrap_err()
 }
@@ -83,15 +77,9 @@ async fn parameters_keep_their_order_beside_the_token() {
         const SCOPE: Scope = Scope::Base;
     }
     let portal = Loopback::start(vec![testing::json(200, r#"{"result": true}"#)]).await;
-    let method = Strange {
-        zebra: 1,
-        ant: super::values::Ordered(vec![("y", 1), ("x", 2)]),
-    };
+    let method = Strange { zebra: 1, ant: super::values::Ordered(vec![("y", 1), ("x", 2)]) };
     assert!(call(&portal, &method).await.unwrap().result);
-    assert_eq!(
-        portal.asked()[0].body,
-        r#"{"auth":"the-token","zebra":1,"ant":{"y":1,"x":2}}"#
-    );
+    assert_eq!(portal.asked()[0].body, r#"{"auth":"the-token","zebra":1,"ant":{"y":1,"x":2}}"#);
 }
 
 #[tokio::test]
@@ -99,19 +87,14 @@ async fn methods_of_one_key_go_beside_the_token_too() {
     let portal = Loopback::start(vec![testing::json(200, r#"{"result": false}"#)]).await;
     let answer = call(&portal, &DialogGet::UserCode("chatapp_vk|8|a:1|599")).await;
     assert_eq!(answer.unwrap().result.0, None);
-    assert_eq!(
-        portal.asked()[0].body,
-        r#"{"auth":"the-token","USER_CODE":"chatapp_vk|8|a:1|599"}"#
-    );
+    assert_eq!(portal.asked()[0].body, r#"{"auth":"the-token","USER_CODE":"chatapp_vk|8|a:1|599"}"#);
 }
 
 #[tokio::test]
 async fn an_expired_token_is_told_apart() {
-    let error = error_of(
-        401,
-        r#"{"error": "expired_token", "error_description": "The access token provided has expired."}"#,
-    )
-    .await;
+    let error =
+        error_of(401, r#"{"error": "expired_token", "error_description": "The access token provided has expired."}"#)
+            .await;
     assert!(error.is_expired_token());
     assert_eq!((error.http, error.method), (401, "app.info"));
 }
@@ -131,11 +114,8 @@ async fn an_error_under_200_is_an_error() {
 
 #[tokio::test]
 async fn an_empty_error_beside_a_result_is_none() {
-    let portal = Loopback::start(vec![testing::json(
-        200,
-        r#"{"result": {"ID": "7", "ADMIN": "Y"}, "error": ""}"#,
-    )])
-    .await;
+    let portal =
+        Loopback::start(vec![testing::json(200, r#"{"result": {"ID": "7", "ADMIN": "Y"}, "error": ""}"#)]).await;
     let answer = call(&portal, &Profile {}).await.unwrap();
     assert_eq!(answer.result.0.unwrap().id, Some(7));
     let error = error_of(400, r#"{"error": "", "error_description": "something"}"#).await;
@@ -145,14 +125,8 @@ async fn an_empty_error_beside_a_result_is_none() {
 #[tokio::test]
 async fn numbers_are_codes_too() {
     for (body, code) in [
-        (
-            r#"{"error": 404, "error_description": "нет"}"#,
-            Code::ProcessNotFound,
-        ),
-        (
-            r#"{"error": "423", "error_description": "занят"}"#,
-            Code::ProcessLocked,
-        ),
+        (r#"{"error": 404, "error_description": "нет"}"#, Code::ProcessNotFound),
+        (r#"{"error": "423", "error_description": "занят"}"#, Code::ProcessLocked),
     ] {
         let error = error_of(400, body).await;
         assert_eq!(error.code, code);
@@ -170,27 +144,16 @@ async fn a_binding_that_is_there_already_is_known_by_its_words() {
         r#"{"error": "ERROR_CORE", "error_description": "Unable to set event handler: Handler already binded"}"#,
     )])
     .await;
-    let bind = EventBind {
-        event: "ONAPPTEST",
-        handler: "https://app.example/b24/events",
-        auth_type: None,
-    };
+    let bind = EventBind { event: "ONAPPTEST", handler: "https://app.example/b24/events", auth_type: None };
     assert!(call(&portal, &bind).await.unwrap_err().is_already_bound());
 }
 
 #[tokio::test]
 async fn a_missing_feature_is_neither_a_fault_nor_repeated() {
-    let error = error_of(
-        404,
-        r#"{"error": "ERROR_METHOD_NOT_FOUND", "error_description": "x"}"#,
-    )
-    .await;
+    let error = error_of(404, r#"{"error": "ERROR_METHOD_NOT_FOUND", "error_description": "x"}"#).await;
     assert!(error.is_feature_missing());
     let failure = error.to_failure();
-    assert_eq!(
-        (failure.retry, failure.told),
-        (Retry::Never, Told::Unsupported)
-    );
+    assert_eq!((failure.retry, failure.told), (Retry::Never, Told::Unsupported));
 }
 
 #[tokio::test]
@@ -220,24 +183,14 @@ async fn an_answer_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn a_crash_may_come_after_the_deed_a_refusal_not() {
-    let crash = send_to(testing::json(
-        500,
-        r#"{"error": "INTERNAL_SERVER_ERROR", "error_description": ""}"#,
-    ))
-    .await;
+    let crash = send_to(testing::json(500, r#"{"error": "INTERNAL_SERVER_ERROR", "error_description": ""}"#)).await;
     assert!(!crash.certain);
-    let limit = send_to(testing::json(
-        503,
-        r#"{"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many"}"#,
-    ))
-    .await;
+    let limit =
+        send_to(testing::json(503, r#"{"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many"}"#)).await;
     assert!(limit.certain);
     assert_eq!(limit.to_failure().retry, Retry::Backoff);
     let operating = send_to(testing::json(429, r#"{"error": "OPERATION_TIME_LIMIT"}"#)).await;
-    assert_eq!(
-        operating.to_failure().retry,
-        Retry::After(Duration::from_secs(60))
-    );
+    assert_eq!(operating.to_failure().retry, Retry::After(Duration::from_secs(60)));
     let line = send_to(testing::json(400, r#"{"error": "NOT_ACTIVE_LINE"}"#)).await;
     assert_eq!(line.to_failure().told, Told::LineInactive);
 }
@@ -245,15 +198,9 @@ async fn a_crash_may_come_after_the_deed_a_refusal_not() {
 #[tokio::test]
 async fn a_proxy_that_says_when_is_believed_within_reason() {
     let reply = Reply::Answer(503, "Retry-After: 7\r\n".into(), "busy".into());
-    assert_eq!(
-        send_to(reply).await.to_failure().retry,
-        Retry::After(Duration::from_secs(7))
-    );
+    assert_eq!(send_to(reply).await.to_failure().retry, Retry::After(Duration::from_secs(7)));
     let reply = Reply::Answer(503, "Retry-After: 999999999\r\n".into(), "busy".into());
-    assert_eq!(
-        send_to(reply).await.to_failure().retry,
-        Retry::After(Duration::from_secs(3600))
-    );
+    assert_eq!(send_to(reply).await.to_failure().retry, Retry::After(Duration::from_secs(3600)));
 }
 
 #[tokio::test]
@@ -270,11 +217,7 @@ async fn silence_is_uncertain_unless_repeating_is_harmless() {
 async fn a_slow_portal_is_waited_for_no_longer_than_told() {
     let portal = Loopback::start(vec![Reply::Wait(Duration::from_secs(30))]).await;
     let client = Client::new(outgoing()).with_timeout(Duration::from_millis(100));
-    let send = SendMessages {
-        connector: "chatapp_vk",
-        line: 1,
-        messages: &[],
-    };
+    let send = SendMessages { connector: "chatapp_vk", line: 1, messages: &[] };
     let error = client.call(&access(&portal), &send).await.unwrap_err();
     assert_eq!((error.code, error.certain), (Code::NoAnswer, false));
 }
@@ -284,14 +227,8 @@ async fn nobody_there_is_certain() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let access = Access {
-        endpoint: format!("http://{address}/rest/").parse().unwrap(),
-        token: Secret::new("t"),
-    };
-    let error = Client::new(outgoing())
-        .call(&access, &AppInfo {})
-        .await
-        .unwrap_err();
+    let access = Access { endpoint: format!("http://{address}/rest/").parse().unwrap(), token: Secret::new("t") };
+    let error = Client::new(outgoing()).call(&access, &AppInfo {}).await.unwrap_err();
     assert_eq!((error.code, error.certain), (Code::NotConnected, true));
 }
 
@@ -318,10 +255,7 @@ async fn a_redirect_that_is_no_move_does_not_get_the_token() {
         (303, to("/rest/app.info")),
         (302, "/rest/app.info".to_owned()),
         (302, "ftp://127.0.0.1/rest/app.info".to_owned()),
-        (
-            302,
-            to("/rest/app.info").replace("//127", "//user:word@127"),
-        ),
+        (302, to("/rest/app.info").replace("//127", "//user:word@127")),
         (304, to("/rest/app.info")),
     ] {
         let portal = Loopback::start(vec![redirect(status, &location)]).await;
@@ -336,10 +270,7 @@ async fn a_redirect_that_is_no_move_does_not_get_the_token() {
 async fn a_redirect_into_our_own_network_is_refused_by_the_guard() {
     let guarded = Outgoing::new(Guard::new(&["127.0.0.1"])).unwrap();
     let portal = Loopback::start(vec![redirect(302, "http://127.0.0.2:1/rest/app.info")]).await;
-    let error = Client::new(guarded)
-        .call(&access(&portal), &AppInfo {})
-        .await
-        .unwrap_err();
+    let error = Client::new(guarded).call(&access(&portal), &AppInfo {}).await.unwrap_err();
     assert_eq!(error.code, Code::Forbidden);
     assert_eq!(error.to_failure().retry, Retry::Never);
 }
@@ -373,11 +304,7 @@ async fn lost_rights_park_the_portal() {
         assert_eq!(failure.retry, Retry::WhenPortalReturns, "{body}");
         assert_eq!(failure.told, Told::PortalUnauthorised);
     }
-    let denied = error_of(
-        403,
-        r#"{"error": "ACCESS_DENIED", "error_description": "Access denied!"}"#,
-    )
-    .await;
+    let denied = error_of(403, r#"{"error": "ACCESS_DENIED", "error_description": "Access denied!"}"#).await;
     assert_eq!(denied.to_failure().retry, Retry::Never);
 }
 
@@ -394,10 +321,7 @@ async fn a_description_repeats_no_secret_and_no_person() {
     for secret in ["900", "45", "ann", "p.example", "a1b2"] {
         assert!(!text.contains(secret), "{text}");
     }
-    assert!(
-        text.contains("Argument 'PHONE'") && text.contains("line 107"),
-        "{text}"
-    );
+    assert!(text.contains("Argument 'PHONE'") && text.contains("line 107"), "{text}");
     let long = json!({"error": "X", "error_description": "word ".repeat(1000)});
     assert!(error_of(400, &long.to_string()).await.to_string().len() < 400);
 }

@@ -71,8 +71,7 @@ fn method_url(endpoint: &Url, name: &str) -> Result<Url, CallError> {
     if !base.path().ends_with('/') {
         base.set_path(&format!("{}/", endpoint.path()));
     }
-    base.join(name)
-        .map_err(|_cannot_be_base| CallError::local(Code::Forbidden, "the endpoint is no base URL"))
+    base.join(name).map_err(|_cannot_be_base| CallError::local(Code::Forbidden, "the endpoint is no base URL"))
 }
 
 /// Where the call is repeated, and the endpoint that this means.
@@ -81,8 +80,7 @@ fn follow(asked: &Url, name: &str, response: &reqwest::Response) -> Result<(Url,
     if response.status() == StatusCode::SEE_OTHER {
         return Err(refused("a redirect to a page"));
     }
-    let target =
-        redirect_target(asked, response).ok_or_else(|| refused("a redirect to nowhere"))?;
+    let target = redirect_target(asked, response).ok_or_else(|| refused("a redirect to nowhere"))?;
     if !matches!(target.scheme(), "http" | "https") {
         return Err(refused("a redirect to another protocol"));
     }
@@ -112,16 +110,6 @@ async fn read(response: reqwest::Response, moved_to: Option<Url>) -> Result<RawA
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.trim().parse().ok());
-    let body = read_limited(response, ANSWER_LIMIT)
-        .await
-        .map_err(|error| CallError {
-            http,
-            ..error.into()
-        })?;
-    Ok(RawAnswer {
-        http,
-        body,
-        retry_after_s,
-        moved_to,
-    })
+    let body = read_limited(response, ANSWER_LIMIT).await.map_err(|error| CallError { http, ..error.into() })?;
+    Ok(RawAnswer { http, body, retry_after_s, moved_to })
 }

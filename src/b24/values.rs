@@ -55,10 +55,7 @@ pub fn list_of(value: Value) -> Vec<Value> {
 
 /// Scopes as they are written in a row: commas here, spaces there.
 pub fn scope_list(text: &str) -> Vec<String> {
-    text.split([',', ' '])
-        .filter(|scope| !scope.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -104,10 +101,7 @@ where
     T: serde::de::DeserializeOwned,
 {
     let value = Value::deserialize(deserializer)?;
-    Ok(list_of(value)
-        .into_iter()
-        .filter_map(|item| serde_json::from_value(item).ok())
-        .collect())
+    Ok(list_of(value).into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
 }
 
 /// A map; anything else (`[]` above all) is an empty one.
@@ -119,10 +113,7 @@ where
     let Value::Object(map) = Value::deserialize(deserializer)? else {
         return Ok(BTreeMap::new());
     };
-    Ok(map
-        .into_iter()
-        .filter_map(|(key, item)| Some((key, serde_json::from_value(item).ok()?)))
-        .collect())
+    Ok(map.into_iter().filter_map(|(key, item)| Some((key, serde_json::from_value(item).ok()?))).collect())
 }
 
 /// A thing, or None for `false`, `[]`, `null` and what cannot be understood.
@@ -132,10 +123,7 @@ where
     T: serde::de::DeserializeOwned,
 {
     let value = Value::deserialize(deserializer)?;
-    Ok(value
-        .is_object()
-        .then(|| serde_json::from_value(value).ok())
-        .flatten())
+    Ok(value.is_object().then(|| serde_json::from_value(value).ok()).flatten())
 }
 
 /// The answer of methods that only do something: `true`, or `{"result": true}` as `imconnector.register` writes it, or
@@ -146,10 +134,7 @@ pub struct Done(pub bool);
 impl<'de> Deserialize<'de> for Done {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let told = ["result", "SUCCESS"]
-            .iter()
-            .find_map(|key| value.get(key))
-            .unwrap_or(&value);
+        let told = ["result", "SUCCESS"].iter().find_map(|key| value.get(key)).unwrap_or(&value);
         Ok(Self(flag_of(told)))
     }
 }
@@ -240,25 +225,10 @@ mod tests {
 
     #[test]
     fn a_truth_has_many_spellings() {
-        for yes in [
-            json!(true),
-            json!("Y"),
-            json!("y"),
-            json!("1"),
-            json!(1),
-            json!("true"),
-        ] {
+        for yes in [json!(true), json!("Y"), json!("y"), json!("1"), json!(1), json!("true")] {
             assert!(flag_of(&yes), "{yes}");
         }
-        for no in [
-            json!(false),
-            json!("N"),
-            json!("0"),
-            json!(0),
-            json!(""),
-            json!(null),
-            json!([]),
-        ] {
+        for no in [json!(false), json!("N"), json!("0"), json!(0), json!(""), json!(null), json!([])] {
             assert!(!flag_of(&no), "{no}");
         }
     }
@@ -286,9 +256,6 @@ mod tests {
     #[test]
     fn an_ordered_map_keeps_its_order() {
         let map: Ordered<_, _> = [("zebra", 1), ("ant", 2)].into_iter().collect();
-        assert_eq!(
-            serde_json::to_string(&map).unwrap(),
-            r#"{"zebra":1,"ant":2}"#
-        );
+        assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"zebra":1,"ant":2}"#);
     }
 }

@@ -26,6 +26,8 @@ pub enum Source {
     Portal(InstallationId),
     /// A firing of a robot.
     Robot(InstallationId),
+    /// A text that somebody wants to be sent from a CRM card.
+    Card(InstallationId),
     /// A core's webhook or poll.
     Channel(ChannelId),
 }
@@ -35,6 +37,7 @@ impl Source {
         match self {
             Self::Portal(id) => format!("portal:{id}"),
             Self::Robot(id) => format!("robot:{id}"),
+            Self::Card(id) => format!("card:{id}"),
             Self::Channel(id) => format!("channel:{id}"),
         }
     }
@@ -46,6 +49,7 @@ impl Source {
         match kind {
             "portal" => row().map(Self::Portal),
             "robot" => row().map(Self::Robot),
+            "card" => row().map(Self::Card),
             "channel" => Ok(Self::Channel(ChannelId(id.to_owned()))),
             _ => Err(unknown()),
         }

@@ -1,7 +1,7 @@
 //! The one place where what people type becomes an [`Address`]: robots' fields, CRM values, links, the search of a Dialog.
 //!
 //! [`parse_many`] takes a whole field with any number of addresses. What it cannot use comes back as it was typed, so that the
-//! person can be told. Reading what [`Display`](fmt::Display) shows gives the same address again.
+//! person can be told. Reading what [`Display`](fmt::Display) shows, in a field of the same kind, gives the same address again.
 //!
 //! Rules for phones, in this order: `+` and `00` (from Russia and Kazakhstan also `810`) begin an international number; 11 digits
 //! with a leading 8 are Russian or Kazakh (so is `+8 9…`: no country has that code); 10 digits with a leading 9 are Russian
@@ -83,12 +83,15 @@ pub fn parse_many(text: &str) -> Addresses {
 pub fn parse_field(text: &str, field: Field) -> Addresses {
     let mut found = Addresses::default();
     let mut seen = HashSet::new();
+    let mut after_phone = false;
     for part in text.split([',', ';', '\n', '\r', '·']).flat_map(phone::split_joined) {
         let part = part.trim_matches(is_ignored);
-        if part.is_empty() || phone::is_extension(part) {
+        if part.is_empty() || (after_phone && phone::is_extension(part)) {
             continue;
         }
-        match parse_one(part, field) {
+        let parsed = parse_one(part, field);
+        after_phone = matches!(parsed, Some(Address::Phone(_)));
+        match parsed {
             Some(address) => {
                 if seen.insert(address.same()) {
                     found.usable.push(address);
@@ -102,7 +105,9 @@ pub fn parse_field(text: &str, field: Field) -> Addresses {
 
 /// Spaces, and the invisible marks that come along when a number is copied from a web page.
 fn is_ignored(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 fn parse_one(text: &str, field: Field) -> Option<Address> {
@@ -110,22 +115,30 @@ fn parse_one(text: &str, field: Field) -> Option<Address> {
         return Some(Address::ChatId(chat));
     }
     if let Some(linked) = link::target(text) {
-        return match linked? {
+        return match linked {
             link::Target::Phone(phone) => phone::parse(&phone).map(Address::Phone),
             link::Target::Username(name) => username(&name),
             link::Target::Email(email) => parse_email(&email),
+            link::Target::Nobody => None,
         };
     }
-    let bare_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    if !(bare_digits && field == Field::ChatIds)
-        && let Some(phone) = phone::parse(text)
-    {
+    let is_id = is_negative(text) || (field == Field::ChatIds && is_digits(text));
+    if !is_id && let Some(phone) = phone::parse(text) {
         return Some(Address::Phone(phone));
     }
     if let Some(name) = text.strip_prefix('@') {
         return username(name);
     }
     parse_email(text).or_else(|| chat_id(text, field))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Groups of Telegram have negative numbers.
+fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(is_digits)
 }
 
 /// `imol|connector|line|chat|user`, as open lines write it into a card; also without the `imol`, as events call it.
@@ -148,7 +161,9 @@ fn messenger_field(text: &str) -> Option<ChatId> {
 
 fn username(name: &str) -> Option<Address> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
-    let fine = (2..=64).contains(&name.len()) && name.bytes().all(allowed) && name.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    let fine = (2..=64).contains(&name.len())
+        && name.bytes().all(allowed)
+        && name.bytes().any(|byte| byte.is_ascii_alphanumeric());
     fine.then(|| Address::Username(name.to_owned()))
 }
 
@@ -177,18 +192,16 @@ fn is_messenger_domain(domain: &str) -> bool {
 /// A messenger's own id: `79001234567@c.us`, `-1001234567890`, `u2i-AbC~1`, our own `short:peer`. Words are none: there must be
 /// a digit and, unless the field is for ids, something that no phone has.
 fn chat_id(text: &str, field: Field) -> Option<Address> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:.~=@+/".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:.~=@".contains(&byte);
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-    let negative = text.strip_prefix('-').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let special = negative || text.bytes().any(|byte| byte.is_ascii_alphabetic() || b"_:~".contains(&byte));
+    let special = is_negative(text) || text.bytes().any(|byte| byte.is_ascii_alphabetic() || b"_:~".contains(&byte));
     let at_sign = match text.rsplit_once('@') {
         Some((local, domain)) => !local.is_empty() && is_messenger_domain(domain),
         None => true,
     };
-    let fine = text.len() <= MAX_ID && text.bytes().all(allowed) && has_digit && at_sign && !text.starts_with('+');
-    (fine && (special || field == Field::ChatIds)).then(|| {
-        Address::ChatId(ChatId { external_chat_id: text.to_owned(), origin: None })
-    })
+    let fine = text.len() <= MAX_ID && text.bytes().all(allowed) && has_digit && at_sign;
+    (fine && (special || field == Field::ChatIds))
+        .then(|| Address::ChatId(ChatId { external_chat_id: text.to_owned(), origin: None }))
 }
 
 impl Address {

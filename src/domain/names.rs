@@ -37,22 +37,27 @@ fn words(raw: &str) -> Vec<String> {
     // Nobody's name is longer; what is cut off below would be read in vain.
     for c in raw.chars().take(20 * MAX_NAME).chain([' ']) {
         match c {
-            '\u{0300}'..='\u{036F}' | '\u{200C}' | '\u{200D}' => accent(&mut word, c),
+            _ if is_sign(c) => accent(&mut word, c),
             '\'' | '\u{2019}' | '\u{02BC}' | '\u{2018}' | '`' => word.push('\''),
             '-' | '\u{2010}'..='\u{2015}' => word.push('-'),
-            _ => match letter(c) {
-                Some(letter) => word.push(letter),
-                None => {
-                    let whole = word.trim_matches(['-', '\'']);
-                    if !whole.is_empty() {
-                        words.push(whole.to_owned());
-                    }
-                    word.clear();
+            _ if let Some(letter) = letter(c) => word.push(letter),
+            _ => {
+                let whole = word.trim_matches(['-', '\'']);
+                if !whole.is_empty() {
+                    words.push(whole.to_owned());
                 }
-            },
+                word.clear();
+            }
         }
     }
     words
+}
+
+/// Signs above, below and between letters that are no letters themselves: accents, tone marks, joiners.
+fn is_sign(c: char) -> bool {
+    matches!(c,
+        '\u{0300}'..='\u{036F}' | '\u{093C}' | '\u{094D}' | '\u{09CD}' | '\u{0A4D}' | '\u{0ACD}' | '\u{0BCD}' | '\u{0C4D}' | '\u{0CCD}'
+        | '\u{0D4D}' | '\u{0DCA}' | '\u{0E47}'..='\u{0E4E}' | '\u{200B}'..='\u{200D}')
 }
 
 /// Letters written as a base and a sign above it, as Apple's devices send й and ё. Other signs are left out.

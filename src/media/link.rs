@@ -27,9 +27,11 @@ pub fn sign(keys: &Keys, portal: &PortalId, media: MediaId, until: Millis) -> Re
 pub fn verify(keys: &Keys, token: &str, now: Millis) -> Option<(PortalId, MediaId)> {
     let (claim, tag) = token.rsplit_once('.')?;
     let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-    let signed = keys.signing(Purpose::Media).ok()?.iter().any(|key| {
-        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), claim.as_bytes(), &tag).is_ok()
-    });
+    let signed = keys
+        .signing(Purpose::Media)
+        .ok()?
+        .iter()
+        .any(|key| hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), claim.as_bytes(), &tag).is_ok());
     let mut fields = claim.split('.');
     let portal = PortalId::parse(fields.next()?)?;
     let media = MediaId(fields.next()?.parse().ok()?);
@@ -55,7 +57,9 @@ mod tests {
     fn a_changed_link_opens_nothing() {
         let keys = Keys::new(&Secret::new("k"), None);
         let token = sign(&keys, &PortalId("abc".into()), MediaId(7), Millis(10_000)).unwrap();
-        for forged in [token.replace("abc", "abd"), token.replace(".7.", ".8."), token.replace(".10.", ".99."), String::new()] {
+        for forged in
+            [token.replace("abc", "abd"), token.replace(".7.", ".8."), token.replace(".10.", ".99."), String::new()]
+        {
             assert_eq!(verify(&keys, &forged, Millis(0)), None, "{forged}");
         }
         let stranger = Keys::new(&Secret::new("other"), None);

@@ -55,13 +55,7 @@ impl Reply {
     }
 
     pub(super) fn bytes(status: u16, mime: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            mime,
-            headers: Vec::new(),
-            body: body.into(),
-            after: Duration::ZERO,
-        }
+        Self { status, mime, headers: Vec::new(), body: body.into(), after: Duration::ZERO }
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -92,10 +86,7 @@ pub(super) struct Loopback {
 impl Loopback {
     pub(super) fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let desk = Desk {
-            answer: Arc::new(answer),
-            asked: Arc::clone(&asked),
-        };
+        let desk = Desk { answer: Arc::new(answer), asked: Arc::clone(&asked) };
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::new(desk.clone()))
@@ -108,20 +99,13 @@ impl Loopback {
         .unwrap();
         let port = server.addrs()[0].port();
         tokio::spawn(server.run());
-        Self {
-            url: Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap(),
-            asked,
-        }
+        Self { url: Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap(), asked }
     }
 
     /// What was asked at paths that end so, in order.
     pub(super) fn asked(&self, path: &str) -> Vec<Asked> {
         let asked = self.asked.lock().unwrap();
-        asked
-            .iter()
-            .filter(|asked| asked.ends(path))
-            .cloned()
-            .collect()
+        asked.iter().filter(|asked| asked.ends(path)).cloned().collect()
     }
 
     pub(super) fn count(&self, path: &str) -> usize {
@@ -129,11 +113,7 @@ impl Loopback {
     }
 }
 
-fn serve(
-    request: HttpRequest,
-    body: web::Bytes,
-    desk: web::Data<Desk>,
-) -> Pin<Box<dyn Future<Output = HttpResponse>>> {
+fn serve(request: HttpRequest, body: web::Bytes, desk: web::Data<Desk>) -> Pin<Box<dyn Future<Output = HttpResponse>>> {
     Box::pin(async move {
         let header = |name| {
             let value = request.headers().get(name)?.to_str().ok()?;

@@ -30,10 +30,9 @@ pub(super) fn lost(error: &OutgoingError) -> Failure {
     match error {
         OutgoingError::Connect => Failure::transient(error),
         OutgoingError::NoAnswer | OutgoingError::TooLarge(_) => Failure::unknown(error),
-        OutgoingError::Forbidden
-        | OutgoingError::NotHttp
-        | OutgoingError::Redirects
-        | OutgoingError::Setup(_) => Failure::permanent(Told::Internal, error),
+        OutgoingError::Forbidden | OutgoingError::NotHttp | OutgoingError::Redirects | OutgoingError::Setup(_) => {
+            Failure::permanent(Told::Internal, error)
+        }
     }
 }
 
@@ -60,19 +59,12 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// Fetches a file of at most `limit` bytes by its link. An HTML page is refused: that is what a dead link gives with 200.
 pub(super) async fn fetch(outgoing: &Outgoing, url: Url, limit: u64) -> Result<Fetched, Failure> {
-    let response = outgoing
-        .download(url)
-        .await
-        .map_err(|error| unfetched(&error))?;
+    let response = outgoing.download(url).await.map_err(|error| unfetched(&error))?;
     let status = response.status();
     if !status.is_success() {
         return Err(not_given(status, retry_after(response.headers())));
     }
-    let mime = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(essence);
+    let mime = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(essence);
     if mime.as_deref().is_some_and(is_page) {
         let cause = "a page came instead of the file";
         return Err(Failure::permanent(Told::FileUnavailable, cause));
@@ -81,9 +73,7 @@ pub(super) async fn fetch(outgoing: &Outgoing, url: Url, limit: u64) -> Result<F
         return Err(Failure::permanent(Told::FileTooLarge, "declared too large"));
     }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let bytes = read_limited(response, limit)
-        .await
-        .map_err(|error| unfetched(&error))?;
+    let bytes = read_limited(response, limit).await.map_err(|error| unfetched(&error))?;
     Ok(Fetched { bytes, mime })
 }
 
@@ -121,18 +111,12 @@ fn is_page(mime: &str) -> bool {
 pub(super) fn part(file: &OutgoingFile) -> Part {
     let name = file_name(&file.name, &file.mime, "file");
     let bare = || Part::bytes(file.bytes.clone()).file_name(name.clone());
-    bare()
-        .mime_str(&file.mime)
-        .unwrap_or_else(|_no_mime| bare())
+    bare().mime_str(&file.mime).unwrap_or_else(|_no_mime| bare())
 }
 
 /// A key for recognising repeats, of bounded length.
 pub(super) fn item_key(key: String) -> String {
-    if key.len() <= LONGEST_KEY {
-        key
-    } else {
-        format!("long/{}", fingerprint(&key))
-    }
+    if key.len() <= LONGEST_KEY { key } else { format!("long/{}", fingerprint(&key)) }
 }
 
 /// The key of an item that names no id: the same bytes are the same item.
@@ -164,8 +148,7 @@ fn is_extension(text: &str) -> bool {
 
 /// Control characters, and those that turn the direction of writing (`exe.gpj` must not look like a picture).
 fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn extension_of(mime: &str) -> &'static str {
@@ -197,21 +180,12 @@ mod tests {
 
     #[test]
     fn names_from_outside_become_safe_and_get_an_extension() {
-        assert_eq!(
-            file_name("../../etc/passwd", "text/plain", "file"),
-            "passwd.txt"
-        );
+        assert_eq!(file_name("../../etc/passwd", "text/plain", "file"), "passwd.txt");
         assert_eq!(file_name("C:\\a\\b.PDF", "", "file"), "b.PDF");
         assert_eq!(file_name("", "image/jpeg", "image"), "image.jpg");
-        assert_eq!(
-            file_name("..", "audio/ogg; codecs=opus", "voice"),
-            "voice.ogg"
-        );
+        assert_eq!(file_name("..", "audio/ogg; codecs=opus", "voice"), "voice.ogg");
         assert_eq!(file_name("a\u{202E}gpj.exe", "", "file"), "agpj.exe");
-        assert_eq!(
-            file_name("v1. final version", "application/pdf", "file"),
-            "v1. final version.pdf"
-        );
+        assert_eq!(file_name("v1. final version", "application/pdf", "file"), "v1. final version.pdf");
         let long = format!("{}.docx", "я".repeat(500));
         let short = file_name(&long, "", "file");
         assert_eq!(short.chars().count(), LONGEST_NAME + 5);

@@ -116,8 +116,7 @@ async fn carry_out(app: Arc<App>, delivery: Delivery) {
         Settled { error: Some("panic".into()), ..Settled::new(DeliveryState::Unknown, "panic") }
     });
     // A result that cannot be written now must be written later: forgetting it would do the work twice.
-    while let Err(error) =
-        app.db.delivery_settle(&delivery.portal, delivery.id, settled.clone(), app.clock.now()).await
+    while let Err(error) = app.db.delivery_settle(&delivery.portal, delivery.id, settled.clone(), app.clock.now()).await
     {
         tracing::error!(delivery = %delivery.id, %error, "the result of a delivery could not be written");
         tokio::time::sleep(POLL).await;

@@ -48,8 +48,13 @@ pub struct Job {
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Which recipient of its run.
-    Robot { index: usize },
-    Card { user: i64, name: String },
+    Robot {
+        index: usize,
+    },
+    Card {
+        user: i64,
+        name: String,
+    },
 }
 
 impl To {
@@ -83,7 +88,8 @@ pub fn lane(job: &Job) -> Lane {
 }
 
 fn job(delivery: &Delivery) -> Result<Job, Failure> {
-    serde_json::from_str(&delivery.payload).map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
+    serde_json::from_str(&delivery.payload)
+        .map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
@@ -91,7 +97,10 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let channel = channel_of(app, &delivery.portal, &job.channel).await?;
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     if !job.to.allowed(capabilities.write_first) {
-        return Err(Failure::permanent(Told::CannotWriteFirst, "the channel cannot write first to this kind of address"));
+        return Err(Failure::permanent(
+            Told::CannotWriteFirst,
+            "the channel cannot write first to this kind of address",
+        ));
     }
     let pieces = to_core::pieces(&job.text, capabilities);
     let [text] = pieces.as_slice() else {
@@ -125,7 +134,9 @@ async fn message(
         By::Card { name, .. } => notes::Note::ByCard { author: bbcode::from_plain(name), text: job.text.clone() },
     };
     let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.map_err(db_failure)?;
-    let who = known.is_none().then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
+    let who = known
+        .is_none()
+        .then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
     Ok(NewMessage {
         channel: channel.id.clone(),
         peer,

@@ -91,12 +91,17 @@ async fn fetch(app: &App, media: Media) -> Result<File, Failure> {
 }
 
 async fn from_portal(app: &App, link: &str, declared: &str) -> Result<(Vec<u8>, Option<String>), Failure> {
-    let url = Url::parse(link).map_err(|_not_a_url| Failure::permanent(Told::FileUnavailable, "the file has no address"))?;
+    let url =
+        Url::parse(link).map_err(|_not_a_url| Failure::permanent(Told::FileUnavailable, "the file has no address"))?;
     let response = app.outgoing.download(url).await.map_err(|error| download_failure(&error))?;
     let status = response.status();
     if !status.is_success() {
         let failure = Failure::transient(format!("the portal answered {status} for a file"));
-        return Err(if status.is_client_error() { Failure { told: Told::FileUnavailable, ..failure } } else { failure });
+        return Err(if status.is_client_error() {
+            Failure { told: Told::FileUnavailable, ..failure }
+        } else {
+            failure
+        });
     }
     let mime = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     // A short link of the portal may be a page around the file instead of the file.

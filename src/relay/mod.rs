@@ -30,17 +30,18 @@ use crate::{
     app::App,
     b24::{
         form,
-        incoming::{EventPost, PortalEvent, RobotCall},
+        incoming::{PortalEvent, RobotCall},
     },
     db::{
-        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, PortalState, Settled,
-        Source,
+        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, PortalState,
+        Settled, Source,
     },
     domain::failure::{Failure, Told},
     queue::retry::{Tried, Verdict, verdict},
 };
 
 pub use grant::Locks;
+pub use notes::reason_text as notes_text;
 pub use tokens::KeptTokens;
 
 /// Kinds whose repetition is the same as doing it once.
@@ -62,8 +63,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
     match &item.source {
         Source::Portal(installation) => {
             let form = form::parse_json(item.body.as_bytes(), &form::Limits::default()).map_err(|e| malformed(&e))?;
-            let post = EventPost::from_form(&form).map_err(|error| malformed(&error))?;
-            match post.event {
+            match PortalEvent::from_form(&form).map_err(|error| malformed(&error))? {
                 PortalEvent::MessageAdd(items) => to_core::expand(app, item, items).await,
                 PortalEvent::Install => Ok(provision::expand(*installation, app.clock.now())),
                 PortalEvent::Uninstall { clean } => Ok(uninstall::expand(*installation, clean, app.clock.now())),
@@ -79,6 +79,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
             let call = RobotCall::from_form(&form).map_err(|error| malformed(&error))?;
             robot::expand(app, item, *installation, &call).await
         }
+        Source::Card(_installation) => card::expand(app, item),
         Source::Channel(channel) => to_portal::expand(app, item, channel).await,
     }
 }
@@ -144,7 +145,11 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
 }
 
 /// The channel, or the failure that says that there is none any more.
-async fn channel_of(app: &App, portal: &crate::domain::ids::PortalId, id: &crate::domain::ids::ChannelId) -> Result<Channel, Failure> {
+async fn channel_of(
+    app: &App,
+    portal: &crate::domain::ids::PortalId,
+    id: &crate::domain::ids::ChannelId,
+) -> Result<Channel, Failure> {
     app.db
         .channel_get(portal, id)
         .await

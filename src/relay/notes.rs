@@ -66,7 +66,13 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let (message, _parts) =
         app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(malformed)?;
     let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
-    to_portal::write_note(app, &delivery.portal, message.chat, (format!("note-{}", delivery.id), note.text(&portal.lang))).await
+    to_portal::write_note(
+        app,
+        &delivery.portal,
+        message.chat,
+        (format!("note-{}", delivery.id), note.text(&portal.lang)),
+    )
+    .await
 }
 
 struct Texts {

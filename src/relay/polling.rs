@@ -3,11 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::watch,
-    task::JoinHandle,
-    time::sleep,
-};
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
 use super::note_channel;
 use crate::{

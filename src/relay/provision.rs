@@ -108,7 +108,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
             Ok(Went::Well(detail)) => note(app, &installation, part, StepState::Done, detail).await?,
             Ok(Went::Lacking(detail)) => note(app, &installation, part, StepState::Lacking, detail).await?,
             Err(refused) => {
-                let detail = refused.portal().map_or_else(|| refused.to_string(), |error| error.code.as_str().to_owned());
+                let detail =
+                    refused.portal().map_or_else(|| refused.to_string(), |error| error.code.as_str().to_owned());
                 note(app, &installation, part, StepState::Failed, detail).await?;
                 return Err(refused.into());
             }
@@ -117,7 +118,13 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     Ok(Settled::done())
 }
 
-async fn note(app: &App, installation: &Installation, part: Part, state: StepState, detail: String) -> Result<(), Failure> {
+async fn note(
+    app: &App,
+    installation: &Installation,
+    part: Part,
+    state: StepState,
+    detail: String,
+) -> Result<(), Failure> {
     let step = Step { name: part.name().into(), state, detail };
     app.db.step_set(&installation.portal, installation.id, step, app.clock.now()).await.map_err(db_failure)
 }
@@ -248,7 +255,10 @@ async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused>
 }
 
 /// What the robots' select fields offer in this portal.
-async fn robot_options(app: &App, installation: &Installation) -> Result<(robots::PortalOptions, String, u64), Refused> {
+async fn robot_options(
+    app: &App,
+    installation: &Installation,
+) -> Result<(robots::PortalOptions, String, u64), Refused> {
     let portal = &installation.portal;
     let lang = app.db.portal_get(portal).await?.map_or_else(|| "en".into(), |portal| portal.lang);
     let user = app.db.grant_get(portal, installation.id).await?.map_or(0, |grant| grant.user);

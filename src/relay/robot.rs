@@ -16,7 +16,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Delivery, DeliveryKind, Expansion, InboxItem, Lane, NewDelivery, NewRun, Outcomes, RecipientOutcome, Run, Settled,
+        Delivery, DeliveryKind, Expansion, InboxItem, Lane, NewDelivery, NewRun, Outcomes, RecipientOutcome, Run,
+        Settled,
     },
     domain::{
         address::{Address, Field, parse_field},
@@ -36,7 +37,8 @@ pub async fn expand(
     installation: InstallationId,
     call: &RobotCall,
 ) -> Result<Expansion, ExpandError> {
-    let robot = robots::find(&call.code).ok_or_else(|| ExpandError::Malformed("a robot that is none of ours".into()))?;
+    let robot =
+        robots::find(&call.code).ok_or_else(|| ExpandError::Malformed("a robot that is none of ours".into()))?;
     let lang = app.db.portal_get(&item.portal).await?.map_or_else(|| "en".into(), |portal| portal.lang);
     let plan = (robot.plan)(&robots::Call {
         properties: call.properties.clone(),
@@ -54,7 +56,10 @@ pub async fn expand(
             }
             robots::Step::Refuse(refusal) => outcomes.push((
                 refusal.label,
-                Some(RecipientOutcome::Refused { code: refusal.code.code().into(), text: refusal.code.text(&lang).into() }),
+                Some(RecipientOutcome::Refused {
+                    code: refusal.code.code().into(),
+                    text: refusal.code.text(&lang).into(),
+                }),
             )),
         }
     }
@@ -81,7 +86,9 @@ fn delivery(app: &App, recipient: robots::Recipient, text: &str, index: usize) -
         robots::Address::Username(name) => address::To::Username(name),
         robots::Address::Email(email) => address::To::Email(email),
         // The channel's own id may stand before the peer's, as portals store it.
-        robots::Address::ChatId(id) => address::To::Peer(ExternalChatId::parse(&id).map_or(id, |external| external.peer)),
+        robots::Address::ChatId(id) => {
+            address::To::Peer(ExternalChatId::parse(&id).map_or(id, |external| external.peer))
+        }
         robots::Address::Unusable(_) => return None,
     };
     let channel = ChannelId(recipient.channel);
@@ -201,7 +208,7 @@ pub async fn comment(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let (true, Some(card)) = (run.comment, CrmRef::from_document_id(&run.document)) else { return Ok(Settled::done()) };
     let robot = robots::find(&run.code).ok_or_else(|| Failure::permanent(Told::Internal, "an unknown robot"))?;
     let text = robots::comment(&robot.manifest.name, &told(&run), &lang_of(app, &delivery.portal).await?);
-    let fields = CommentFields { entity_id: card.id, entity_type: &card.kind.timeline_type(), comment: &text };
+    let fields = CommentFields { entity_id: card.id, entity_type: &card.timeline_type(), comment: &text };
     grant::call_portal(app, &delivery.portal, &TimelineCommentAdd { fields }).await?;
     Ok(Settled::done())
 }

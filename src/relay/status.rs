@@ -36,8 +36,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         chat: DeliveredChat { id: external.to_string() },
     };
     let messages = [delivered];
-    let method =
-        SendStatusDelivery { connector: binding.connector.id(), line: binding.line, messages: &messages };
+    let method = SendStatusDelivery { connector: binding.connector.id(), line: binding.line, messages: &messages };
     grant::call_portal(app, &delivery.portal, &method).await?;
     Ok(Settled::done())
 }

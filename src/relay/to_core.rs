@@ -29,7 +29,9 @@ pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessag
     for message in items.messages {
         match expand_one(app, item, &message).await? {
             Some(new) => expansion.messages.push(new),
-            None => tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat"),
+            None => {
+                tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat")
+            }
         }
     }
     expansion.relevant = !expansion.messages.is_empty();
@@ -102,16 +104,16 @@ pub fn pieces(text: &str, can: Capabilities) -> Vec<String> {
 fn render(nodes: &[Node], markup: Markup) -> String {
     let options = bbcode::Options::default();
     match markup {
-        Markup::Plain => bbcode::to_plain(nodes, &options),
-        Markup::Whatsapp => bbcode::to_whatsapp(nodes, &options),
-        Markup::TelegramHtml => bbcode::to_telegram_html(nodes, &options),
+        Markup::Plain => bbcode::to_plain(nodes, options),
+        Markup::Whatsapp => bbcode::to_whatsapp(nodes, options),
+        Markup::TelegramHtml => bbcode::to_telegram_html(nodes, options),
     }
 }
 
 /// Telegram counts what is left after its tags are understood; others count every character.
 fn measure(nodes: &[Node], markup: Markup) -> usize {
     match markup {
-        Markup::TelegramHtml => bbcode::telegram_len(nodes, &bbcode::Options::default()),
+        Markup::TelegramHtml => bbcode::telegram_len(nodes, bbcode::Options::default()),
         Markup::Plain | Markup::Whatsapp => bbcode::Unit::Utf16.count(&render(nodes, markup)),
     }
 }
@@ -229,7 +231,10 @@ mod tests {
 
     fn texts(message: &OperatorMessage, signature: bool) -> Vec<(String, bool)> {
         let portal = Url::parse("https://portal.example/rest/").unwrap();
-        parts(message, &binding(signature), CAN, Some(&portal)).into_iter().map(|p| (p.text, p.media.is_some())).collect()
+        parts(message, &binding(signature), CAN, Some(&portal))
+            .into_iter()
+            .map(|p| (p.text, p.media.is_some()))
+            .collect()
     }
 
     #[test]

@@ -123,7 +123,12 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
 }
 
 /// Writes a system text into a chat of a portal.
-pub async fn write_note(app: &App, portal: &PortalId, chat: ChatId, (id, text): (String, String)) -> Result<Settled, Failure> {
+pub async fn write_note(
+    app: &App,
+    portal: &PortalId,
+    chat: ChatId,
+    (id, text): (String, String),
+) -> Result<Settled, Failure> {
     let place = place(app, portal, chat).await?;
     let text = LineText { id, date: app.clock.now().seconds(), text, user_id: Some(0), ..LineText::default() };
     let outcome = send(app, &place, text).await?;
@@ -136,7 +141,13 @@ fn kept(chat: ChatId, outcome: &SendOutcome) -> Settled {
 }
 
 /// Text and files of a message. A file that cannot be had is named in the text: the client's words must arrive.
-async fn content(app: &App, portal: &PortalId, message: &Message, parts: &[Part], lang: &str) -> Result<LineText, Failure> {
+async fn content(
+    app: &App,
+    portal: &PortalId,
+    message: &Message,
+    parts: &[Part],
+    lang: &str,
+) -> Result<LineText, Failure> {
     let mut text: Vec<String> = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty()).collect();
     let mut lent = Vec::new();
     for id in parts.iter().filter_map(|part| part.media) {
@@ -184,8 +195,7 @@ async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, F
 
 async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOutcome, Failure> {
     let messages = std::slice::from_ref(message);
-    let method =
-        SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
+    let method = SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
     let report = grant::call_portal(app, &place.channel.portal, &method).await?;
     // One message was sent, so one outcome is ours; without it nobody knows.
     report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))

@@ -24,12 +24,9 @@ impl KeptTokens {
     }
 
     async fn login(&self, id: LoginId) -> Result<crate::db::Login, Failure> {
-        self.db
-            .login_any(id)
-            .await
-            .map_err(Failure::transient)?
-            .filter(|login| login.alive)
-            .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the login is dead").retry(Retry::WhenChannelReturns))
+        self.db.login_any(id).await.map_err(Failure::transient)?.filter(|login| login.alive).ok_or_else(|| {
+            Failure::permanent(Told::ChannelDisconnected, "the login is dead").retry(Retry::WhenChannelReturns)
+        })
     }
 }
 

@@ -68,7 +68,10 @@ fn gone(refused: &grant::Refused) -> Option<Gone> {
 async fn stop(app: &App, installation: &Installation, erase: bool) -> Result<Settled, Failure> {
     let portal = &installation.portal;
     let now = app.clock.now();
-    app.db.installation_set_state(portal, installation.id, InstallationState::Stopped, now).await.map_err(db_failure)?;
+    app.db
+        .installation_set_state(portal, installation.id, InstallationState::Stopped, now)
+        .await
+        .map_err(db_failure)?;
     if app.db.installation_working(portal).await.map_err(db_failure)?.is_some() {
         return Ok(Settled::done());
     }

@@ -20,22 +20,13 @@ pub fn parse(text: &str) -> Vec<Node> {
             continue;
         };
         let start = lines.start(line);
-        append(
-            &mut nodes,
-            inline(tokens.get(run_start..start).unwrap_or_default()),
-        );
+        append(&mut nodes, inline(tokens.get(run_start..start).unwrap_or_default()));
         nodes.push(node);
         // The line break after a block belongs to the run that follows.
-        run_start = lines
-            .ranges
-            .get(next_line - 1)
-            .map_or(tokens.len(), |range| range.end);
+        run_start = lines.ranges.get(next_line - 1).map_or(tokens.len(), |range| range.end);
         line = next_line;
     }
-    append(
-        &mut nodes,
-        inline(tokens.get(run_start..).unwrap_or_default()),
-    );
+    append(&mut nodes, inline(tokens.get(run_start..).unwrap_or_default()));
     nodes
 }
 
@@ -75,12 +66,7 @@ impl<'t, 'a> Lines<'t, 'a> {
         }
         ranges.push(start..tokens.len());
         level.push(open == 0);
-        let mut lines = Self {
-            tokens,
-            ranges,
-            level,
-            next_dashes: Vec::new(),
-        };
+        let mut lines = Self { tokens, ranges, level, next_dashes: Vec::new() };
         let (mut next, mut backwards) = (None, Vec::new());
         for line in (0..lines.ranges.len()).rev() {
             backwards.push(next);
@@ -94,16 +80,11 @@ impl<'t, 'a> Lines<'t, 'a> {
     }
 
     fn start(&self, line: usize) -> usize {
-        self.ranges
-            .get(line)
-            .map_or(self.tokens.len(), |range| range.start)
+        self.ranges.get(line).map_or(self.tokens.len(), |range| range.start)
     }
 
     fn line(&self, line: usize) -> &'t [Token<'a>] {
-        self.ranges
-            .get(line)
-            .and_then(|range| self.tokens.get(range.clone()))
-            .unwrap_or_default()
+        self.ranges.get(line).and_then(|range| self.tokens.get(range.clone())).unwrap_or_default()
     }
 
     fn is_level(&self, line: usize) -> bool {
@@ -122,9 +103,7 @@ impl<'t, 'a> Lines<'t, 'a> {
 
     fn quoted(&self, line: usize) -> Option<&'a str> {
         match self.line(line).first() {
-            Some(Token::Text(text)) => text
-                .strip_prefix(QUOTE_MARK)
-                .map(|text| text.strip_prefix(' ').unwrap_or(text)),
+            Some(Token::Text(text)) => text.strip_prefix(QUOTE_MARK).map(|text| text.strip_prefix(' ').unwrap_or(text)),
             _ => None,
         }
     }
@@ -166,25 +145,13 @@ impl<'t, 'a> Lines<'t, 'a> {
             [Token::Text(text)] => heading(text),
             _ => None,
         };
-        let body_line = if heading.is_some() {
-            line + 2
-        } else {
-            line + 1
-        };
+        let body_line = if heading.is_some() { line + 2 } else { line + 1 };
         let body = if body_line < end {
-            self.tokens
-                .get(self.start(body_line)..self.start(end) - 1)
-                .unwrap_or_default()
+            self.tokens.get(self.start(body_line)..self.start(end) - 1).unwrap_or_default()
         } else {
             &[]
         };
-        Some((
-            Node::Reply(Reply {
-                heading,
-                body: inline(body),
-            }),
-            end + 1,
-        ))
+        Some((Node::Reply(Reply { heading, body: inline(body) }), end + 1))
     }
 }
 
@@ -196,9 +163,5 @@ fn heading(text: &str) -> Option<ReplyHeading> {
     };
     let (author, date) = text.rsplit_once('[')?;
     let author = author.trim();
-    (!author.is_empty()).then(|| ReplyHeading {
-        author: author.to_owned(),
-        date: date.trim().to_owned(),
-        context,
-    })
+    (!author.is_empty()).then(|| ReplyHeading { author: author.to_owned(), date: date.trim().to_owned(), context })
 }

@@ -14,11 +14,7 @@ pub fn from_plain(text: &str) -> String {
 /// WhatsApp's marks: `*bold*`, `_italic_`, `~strike~`, `` `code` ``, three backticks around several lines, `> ` before quoted
 /// lines. What WhatsApp would show as typed stays as typed.
 pub fn from_whatsapp(text: &str) -> String {
-    let mut reader = Reader {
-        text,
-        neutral: Neutral::new(text),
-        out: String::with_capacity(text.len()),
-    };
+    let mut reader = Reader { text, neutral: Neutral::new(text), out: String::with_capacity(text.len()) };
     let mut from = 0;
     while let Some((block, content)) = fenced(text, from) {
         reader.lines(from..block.start);
@@ -41,10 +37,7 @@ fn fenced(text: &str, from: usize) -> Option<(Range<usize>, Range<usize>)> {
         if !content.trim().is_empty() {
             let lead = content.len() - content.trim_start_matches('\n').len();
             let kept = content.trim_matches('\n').len();
-            return Some((
-                start..inside + length + FENCE.len(),
-                inside + lead..inside + lead + kept,
-            ));
+            return Some((start..inside + length + FENCE.len(), inside + lead..inside + lead + kept));
         }
         start = inside + length;
     }
@@ -81,17 +74,9 @@ impl Reader<'_> {
 
     fn lines(&mut self, part: Range<usize>) {
         let mut at = part.start;
-        for line in self
-            .text
-            .get(part)
-            .unwrap_or_default()
-            .split_inclusive('\n')
-        {
+        for line in self.text.get(part).unwrap_or_default().split_inclusive('\n') {
             let end = at + line.trim_end_matches('\n').len();
-            let line_start = self
-                .text
-                .get(..at)
-                .is_none_or(|before| before.is_empty() || before.ends_with('\n'));
+            let line_start = self.text.get(..at).is_none_or(|before| before.is_empty() || before.ends_with('\n'));
             let quote = line.starts_with("> ") && line_start;
             if quote {
                 self.out.push_str(">>");
@@ -151,18 +136,10 @@ impl Reader<'_> {
 
     /// A sign opens at the beginning of a word: not after a letter, not before a space or itself.
     fn may_open(&self, at: usize, part: &Range<usize>) -> bool {
-        let before = self
-            .text
-            .get(part.start..at)
-            .and_then(|text| text.chars().next_back());
-        let after = self
-            .text
-            .get(at + 1..part.end)
-            .and_then(|text| text.chars().next());
+        let before = self.text.get(part.start..at).and_then(|text| text.chars().next_back());
+        let after = self.text.get(at + 1..part.end).and_then(|text| text.chars().next());
         let sign = self.text.get(at..).and_then(|text| text.chars().next());
-        !before.is_some_and(char::is_alphanumeric)
-            && after.is_some_and(|c| !c.is_whitespace())
-            && after != sign
+        !before.is_some_and(char::is_alphanumeric) && after.is_some_and(|c| !c.is_whitespace()) && after != sign
     }
 
     /// Where a sign closes: after something that is no space, not before a letter.
@@ -172,8 +149,7 @@ impl Reader<'_> {
             .filter(|(at, _)| *at > 0)
             .find(|(at, _)| {
                 let (before, after) = text.split_at(*at);
-                !before.ends_with(char::is_whitespace)
-                    && !after.chars().nth(1).is_some_and(char::is_alphanumeric)
+                !before.ends_with(char::is_whitespace) && !after.chars().nth(1).is_some_and(char::is_alphanumeric)
             })
             .map(|(at, _)| part.start + at)
     }

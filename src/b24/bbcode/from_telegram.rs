@@ -62,22 +62,13 @@ impl<'a> EntityKind<'a> {
 /// inside code; a link to anywhere but the web, mail, telephone or Telegram is only its text.
 pub fn from_telegram(text: &str, entities: &[Entity<'_>]) -> String {
     let spans = spans(text, entities);
-    let mut borders: Vec<usize> = spans
-        .iter()
-        .flat_map(|span| [span.part.start, span.part.end])
-        .collect();
+    let mut borders: Vec<usize> = spans.iter().flat_map(|span| [span.part.start, span.part.end]).collect();
     borders.extend([0, text.len()]);
     // A quote is marked line by line, and no tag reaches over the end of a quoted line.
     borders.extend(text.match_indices('\n').flat_map(|(at, _)| [at, at + 1]));
     borders.sort_unstable();
     borders.dedup();
-    let mut writer = Writer {
-        text,
-        neutral: Neutral::new(text),
-        out: String::new(),
-        open: Vec::new(),
-        quoting: false,
-    };
+    let mut writer = Writer { text, neutral: Neutral::new(text), out: String::new(), open: Vec::new(), quoting: false };
     for (from, to) in borders.iter().zip(borders.iter().skip(1)) {
         writer.stretch(*from..*to, &spans);
     }
@@ -94,20 +85,11 @@ struct Span<'a> {
 /// The usable entities by bytes, in the order in which they open.
 fn spans<'a>(text: &str, entities: &[Entity<'a>]) -> Vec<Span<'a>> {
     let usable = entities.iter().take(MAX_ENTITIES);
-    let mut units: Vec<usize> = usable
-        .clone()
-        .flat_map(|e| [e.offset, e.offset.saturating_add(e.length)])
-        .collect();
+    let mut units: Vec<usize> = usable.clone().flat_map(|e| [e.offset, e.offset.saturating_add(e.length)]).collect();
     units.sort_unstable();
     units.dedup();
     let bytes = byte_positions(text, &units);
-    let byte = |unit: usize| {
-        units
-            .binary_search(&unit)
-            .ok()
-            .and_then(|at| bytes.get(at))
-            .copied()
-    };
+    let byte = |unit: usize| units.binary_search(&unit).ok().and_then(|at| bytes.get(at)).copied();
     let mut spans: Vec<_> = usable
         .filter_map(|e| {
             let part = byte(e.offset)?..byte(e.offset.saturating_add(e.length))?;
@@ -147,11 +129,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Writes a stretch in which no entity begins or ends.
     fn stretch(&mut self, part: Range<usize>, spans: &[Span<'a>]) {
-        let over = || {
-            spans
-                .iter()
-                .filter(|span| span.part.start <= part.start && part.end <= span.part.end)
-        };
+        let over = || spans.iter().filter(|span| span.part.start <= part.start && part.end <= span.part.end);
         let quoted = over().any(|span| span.kind == EntityKind::Quote);
         let line_break = self.text.get(part.clone()) == Some("\n");
         if line_break && (quoted || self.quoting) {
@@ -172,11 +150,7 @@ impl<'a> Writer<'a> {
         }
         let mut wanted = wanted(over().map(|span| span.kind));
         // Nothing begins at white space: a link with nothing to see in it would show its address.
-        if self
-            .text
-            .get(part.clone())
-            .is_some_and(|text| text.trim().is_empty())
-        {
+        if self.text.get(part.clone()).is_some_and(|text| text.trim().is_empty()) {
             wanted.truncate(self.common(&wanted));
         }
         self.switch(wanted);
@@ -185,11 +159,7 @@ impl<'a> Writer<'a> {
 
     /// How many of the open tags go on.
     fn common(&self, wanted: &[EntityKind<'a>]) -> usize {
-        self.open
-            .iter()
-            .zip(wanted)
-            .take_while(|(open, want)| open == want)
-            .count()
+        self.open.iter().zip(wanted).take_while(|(open, want)| open == want).count()
     }
 
     fn at_line_start(&self) -> bool {

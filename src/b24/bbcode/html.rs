@@ -43,11 +43,7 @@ enum Dialect {
 }
 
 fn render(nodes: &[Node], options: Options, dialect: Dialect) -> String {
-    let mut writer = Writer {
-        out: String::new(),
-        options,
-        dialect,
-    };
+    let mut writer = Writer { out: String::new(), options, dialect };
     writer.nodes(nodes, Inside::default());
     writer.out
 }
@@ -104,13 +100,7 @@ impl Writer {
             content(self, inside);
         } else {
             self.wrap("blockquote", |writer| {
-                content(
-                    writer,
-                    Inside {
-                        quote: true,
-                        ..inside
-                    },
-                );
+                content(writer, Inside { quote: true, ..inside });
             });
         }
     }
@@ -137,13 +127,7 @@ impl Writer {
         self.out.push_str("<a href=\"");
         escape(&target, &mut self.out);
         self.out.push_str("\">");
-        self.nodes(
-            label,
-            Inside {
-                link: true,
-                ..inside
-            },
-        );
+        self.nodes(label, Inside { link: true, ..inside });
         if shows_nothing(label) {
             self.text(&target);
         }
@@ -208,15 +192,10 @@ pub(super) fn followable(url: &str) -> Option<Cow<'_, str>> {
     if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return None;
     }
-    if url
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("www."))
-    {
+    if url.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) {
         return Some(Cow::Owned(format!("http://{url}")));
     }
     let (scheme, rest) = url.split_once(':')?;
-    let allowed = SCHEMES
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(scheme));
+    let allowed = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
     (allowed && !rest.trim_matches('/').is_empty()).then_some(Cow::Borrowed(url))
 }

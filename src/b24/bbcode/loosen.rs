@@ -8,10 +8,7 @@ fn loosen(nodes: &[Node], room: usize, measure: &dyn Fn(&[Node]) -> usize, out: 
     for node in nodes {
         match node {
             Node::Link { url, label } => {
-                let shell = Node::Link {
-                    url: url.clone(),
-                    label: vec![Node::Text("x".to_owned())],
-                };
+                let shell = Node::Link { url: url.clone(), label: vec![Node::Text("x".to_owned())] };
                 if measure(&[shell]) <= room && !shows_nothing(label) {
                     out.push(with_children(node, loosened(label, room, measure)));
                 } else {
@@ -34,10 +31,7 @@ fn loosen(nodes: &[Node], room: usize, measure: &dyn Fn(&[Node]) -> usize, out: 
 }
 
 fn loosened_reply(reply: &Reply, room: usize, measure: &dyn Fn(&[Node]) -> usize) -> Node {
-    let shell = Node::Reply(Reply {
-        heading: reply.heading.clone(),
-        body: Vec::new(),
-    });
+    let shell = Node::Reply(Reply { heading: reply.heading.clone(), body: Vec::new() });
     // White space is lost at cuts: a heading must not hang on it.
     let mut body = loosened(&reply.body, room, measure);
     if is_blank(&body) {
@@ -57,11 +51,7 @@ fn loosened_reply(reply: &Reply, room: usize, measure: &dyn Fn(&[Node]) -> usize
 }
 
 /// The nodes without what could never fit: nodes whose fixed part takes more than `room`.
-pub(super) fn loosened(
-    nodes: &[Node],
-    room: usize,
-    measure: &dyn Fn(&[Node]) -> usize,
-) -> Vec<Node> {
+pub(super) fn loosened(nodes: &[Node], room: usize, measure: &dyn Fn(&[Node]) -> usize) -> Vec<Node> {
     let mut out = Vec::new();
     loosen(nodes, room, measure, &mut out);
     out
@@ -105,14 +95,8 @@ pub(super) fn with_children(shell: &Node, children: Vec<Node>) -> Node {
     match shell {
         Node::Styled(style, _) => Node::Styled(*style, children),
         Node::Portal(tag, _) => Node::Portal(*tag, children),
-        Node::Link { url, .. } => Node::Link {
-            url: url.clone(),
-            label: children,
-        },
-        Node::Reply(reply) => Node::Reply(Reply {
-            heading: reply.heading.clone(),
-            body: children,
-        }),
+        Node::Link { url, .. } => Node::Link { url: url.clone(), label: children },
+        Node::Reply(reply) => Node::Reply(Reply { heading: reply.heading.clone(), body: children }),
         Node::Code(_) => Node::Code(children.iter().map(literal).collect()),
         _ => Node::Quote(children),
     }

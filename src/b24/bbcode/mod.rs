@@ -144,12 +144,7 @@ impl Node {
             Node::Styled(_, inner) | Node::Portal(_, inner) | Node::Quote(inner) => inner,
             Node::Link { label, .. } => label,
             Node::Reply(reply) => &reply.body,
-            Node::Text(_)
-            | Node::Code(_)
-            | Node::Image(_)
-            | Node::Icon(_)
-            | Node::Timestamp(_)
-            | Node::Disk(_) => &[],
+            Node::Text(_) | Node::Code(_) | Node::Image(_) | Node::Icon(_) | Node::Timestamp(_) | Node::Disk(_) => &[],
         }
     }
 }

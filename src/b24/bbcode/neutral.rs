@@ -15,8 +15,8 @@ pub(super) const MIN_DASHES: usize = 50;
 const KEPT_DASHES: usize = 40;
 /// Names that are no tags for us and may be ones for some version of the portal.
 const STRANGE: &[&str] = &[
-    "attach", "rating", "audio", "video", "youtube", "p", "table", "tr", "td", "left", "right",
-    "center", "font", "user_id",
+    "attach", "rating", "audio", "video", "youtube", "p", "table", "tr", "td", "left", "right", "center", "font",
+    "user_id",
 ];
 
 /// Where a text needs zero-width spaces.
@@ -51,13 +51,7 @@ impl<'a> Neutral<'a> {
     pub(super) fn write(&self, out: &mut String, part: Range<usize>) {
         let first = self.inserts.partition_point(|insert| *insert < part.start);
         let mut from = part.start;
-        for insert in self
-            .inserts
-            .iter()
-            .skip(first)
-            .copied()
-            .take_while(|insert| *insert < part.end)
-        {
+        for insert in self.inserts.iter().skip(first).copied().take_while(|insert| *insert < part.end) {
             out.push_str(self.text.get(from..insert).unwrap_or_default());
             out.push(ZERO_WIDTH);
             from = insert;
@@ -70,14 +64,9 @@ impl<'a> Neutral<'a> {
 fn begins_tag(inside: &str) -> bool {
     let inside = inside.trim_start_matches(' ');
     let inside = inside.strip_prefix('/').unwrap_or(inside);
-    let end = inside
-        .find(|c: char| !(c.is_ascii_alphabetic() || c == '_'))
-        .unwrap_or(inside.len());
+    let end = inside.find(|c: char| !(c.is_ascii_alphabetic() || c == '_')).unwrap_or(inside.len());
     let (name, after) = inside.split_at(end);
-    let known = is_tag_name(name)
-        || STRANGE
-            .iter()
-            .any(|strange| strange.eq_ignore_ascii_case(name));
+    let known = is_tag_name(name) || STRANGE.iter().any(|strange| strange.eq_ignore_ascii_case(name));
     known && !after.starts_with(char::is_alphanumeric)
 }
 
@@ -87,10 +76,7 @@ pub(super) fn restore(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text
-        .strip_prefix(ZERO_WIDTH)
-        .filter(|after| after.starts_with(QUOTE_MARK))
-        .unwrap_or(text);
+    let mut rest = text.strip_prefix(ZERO_WIDTH).filter(|after| after.starts_with(QUOTE_MARK)).unwrap_or(text);
     while let Some((before, after)) = rest.split_once(ZERO_WIDTH) {
         out.push_str(before);
         let ours = before.ends_with('[') || (before.ends_with('-') && after.starts_with('-'));

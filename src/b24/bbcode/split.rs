@@ -41,36 +41,19 @@ pub fn split_text(text: &str, limit: usize, unit: Unit) -> Vec<String> {
     push_text(&mut nodes, text);
     let measure = |piece: &[Node]| piece.iter().map(|node| unit.count(literal(node))).sum();
     let pieces = split_nodes(&nodes, limit, &measure);
-    pieces
-        .iter()
-        .map(|piece| piece.iter().map(literal).collect())
-        .collect()
+    pieces.iter().map(|piece| piece.iter().map(literal).collect()).collect()
 }
 
 /// Cuts parsed nodes in the same way; styles, links and quotes that a cut goes through are on in both pieces, only a quoted
 /// message's heading is not repeated. `measure` gives the length of a piece as it will be sent, at least one for every
 /// character shown. An address that cannot fit beside its label stands behind it as text.
-pub fn split_nodes(
-    nodes: &[Node],
-    limit: usize,
-    measure: &dyn Fn(&[Node]) -> usize,
-) -> Vec<Vec<Node>> {
+pub fn split_nodes(nodes: &[Node], limit: usize, measure: &dyn Fn(&[Node]) -> usize) -> Vec<Vec<Node>> {
     let limit = limit.max(MIN_LIMIT);
     if measure(nodes) <= limit {
-        return if nodes.is_empty() {
-            Vec::new()
-        } else {
-            vec![nodes.to_vec()]
-        };
+        return if nodes.is_empty() { Vec::new() } else { vec![nodes.to_vec()] };
     }
     let loose = loosened(nodes, limit / 2, measure);
-    let mut splitter = Splitter {
-        stream: Vec::new(),
-        at: Place::default(),
-        open: Vec::new(),
-        limit,
-        measure,
-    };
+    let mut splitter = Splitter { stream: Vec::new(), at: Place::default(), open: Vec::new(), limit, measure };
     flatten(&loose, &mut splitter.stream);
     let mut pieces = Vec::new();
     while let Some(piece) = splitter.next_piece() {
@@ -138,10 +121,7 @@ impl<'a> Splitter<'a> {
     fn next_piece(&mut self) -> Option<Vec<Node>> {
         let cuts = self.cuts();
         let last = cuts.last()?;
-        let end = Place {
-            event: self.stream.len(),
-            byte: 0,
-        };
+        let end = Place { event: self.stream.len(), byte: 0 };
         if !self.has_units_after(last.place) {
             let piece = self.piece(end).0;
             if (self.measure)(&piece) <= self.limit {
@@ -151,9 +131,7 @@ impl<'a> Splitter<'a> {
         }
         let mut count = self.fitting(&cuts);
         loop {
-            let head = cuts
-                .get(..best(cuts.get(..count)?))
-                .filter(|head| !head.is_empty())?;
+            let head = cuts.get(..best(cuts.get(..count)?)).filter(|head| !head.is_empty())?;
             let kept = head.iter().rfind(|cut| !cut.blank);
             let (piece, seen) = kept.map(|cut| self.piece(cut.place)).unwrap_or_default();
             // A shorter piece can be longer when sent: a link whose label is no longer its address, a mark that now applies.
@@ -172,10 +150,7 @@ impl<'a> Splitter<'a> {
         let (mut fits, mut too_many) = (1, cuts.len() + 1);
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
-            let piece = cuts
-                .get(middle - 1)
-                .map(|cut| self.piece(cut.place).0)
-                .unwrap_or_default();
+            let piece = cuts.get(middle - 1).map(|cut| self.piece(cut.place).0).unwrap_or_default();
             if (self.measure)(&piece) <= self.limit {
                 fits = middle;
             } else {
@@ -187,59 +162,23 @@ impl<'a> Splitter<'a> {
 
     /// The next places to cut at, as many as could fit.
     fn cuts(&self) -> Vec<Cut> {
-        let mut cuts: Vec<Cut> = Vec::new();
-        let mut previous = Previous::default();
+        let mut window = Window { cuts: Vec::new(), previous: Previous::default(), limit: self.limit };
         let mut nested: Vec<bool> = self.open.iter().map(|open| is_tight(open.node)).collect();
         let mut tight = nested.iter().filter(|tight| **tight).count();
         let mut place = self.at;
-        while let Some(event) = self.stream.get(place.event) {
+        while let Some(event) = self.stream.get(place.event).filter(|_| !window.is_full()) {
             match event {
                 Event::Open(node) => {
                     nested.push(is_tight(node));
                     tight += usize::from(is_tight(node));
                 }
                 Event::Close => tight -= usize::from(nested.pop().unwrap_or(false)),
-                Event::Whole(_) => {
-                    previous = Previous::default();
-                    cuts.push(Cut {
-                        place: Place {
-                            event: place.event + 1,
-                            byte: 0,
-                        },
-                        border: Border::Character,
-                        blank: false,
-                    });
-                }
-                Event::Text(text) => {
-                    for (at, c) in text.get(place.byte..).unwrap_or_default().char_indices() {
-                        if let Some(last) = cuts.last_mut().filter(|_| previous.joins(c)) {
-                            last.border = Border::Never;
-                        }
-                        if cuts.len() > self.limit {
-                            return cuts;
-                        }
-                        let byte = place.byte + at + c.len_utf8();
-                        let border = previous.push(c, tight > 0);
-                        cuts.push(Cut {
-                            place: Place {
-                                event: place.event,
-                                byte,
-                            },
-                            border,
-                            blank: c.is_whitespace(),
-                        });
-                    }
-                }
+                Event::Whole(_) => window.whole(Place { event: place.event + 1, byte: 0 }),
+                Event::Text(text) => window.text(place, text, tight > 0),
             }
-            if cuts.len() > self.limit {
-                return cuts;
-            }
-            place = Place {
-                event: place.event + 1,
-                byte: 0,
-            };
+            place = Place { event: place.event + 1, byte: 0 };
         }
-        cuts
+        window.cuts
     }
 
     fn has_units_after(&self, place: Place) -> bool {
@@ -253,16 +192,8 @@ impl<'a> Splitter<'a> {
 
     /// The nodes from here to a place, and what is open there. Openings at the very end belong to the next piece.
     fn piece(&self, end: Place) -> (Vec<Node>, Vec<&'a Node>) {
-        let mut levels = vec![Level {
-            shell: None,
-            repeated: false,
-            nodes: Vec::new(),
-        }];
-        levels.extend(
-            self.open
-                .iter()
-                .map(|open| Level::of(open.node, open.shown)),
-        );
+        let mut levels = vec![Level { shell: None, repeated: false, nodes: Vec::new() }];
+        levels.extend(self.open.iter().map(|open| Level::of(open.node, open.shown)));
         let mut place = self.at;
         while place.event < end.event || (place.event == end.event && place.byte < end.byte) {
             let Some(event) = self.stream.get(place.event) else {
@@ -273,47 +204,28 @@ impl<'a> Splitter<'a> {
                 Event::Close => close(&mut levels),
                 Event::Whole(node) => add(&mut levels, (*node).clone()),
                 Event::Text(text) => {
-                    let to = if place.event == end.event {
-                        end.byte
-                    } else {
-                        text.len()
-                    };
+                    let to = if place.event == end.event { end.byte } else { text.len() };
                     if let Some(level) = levels.last_mut() {
-                        push_text(
-                            &mut level.nodes,
-                            text.get(place.byte..to).unwrap_or_default(),
-                        );
+                        push_text(&mut level.nodes, text.get(place.byte..to).unwrap_or_default());
                     }
                 }
             }
-            place = Place {
-                event: place.event + 1,
-                byte: 0,
-            };
+            place = Place { event: place.event + 1, byte: 0 };
         }
         let open = levels.iter().filter_map(|level| level.shell).collect();
         while levels.len() > 1 {
             close(&mut levels);
         }
-        (
-            levels.pop().map(|level| level.nodes).unwrap_or_default(),
-            open,
-        )
+        (levels.pop().map(|level| level.nodes).unwrap_or_default(), open)
     }
 
     /// Makes a place the beginning of the next piece. `seen` nodes are open there and were in the last piece.
     fn go_to(&mut self, place: Place, seen: &[&'a Node]) {
         let was_shown = |node: &Node| {
             seen.iter().any(|seen| ptr::eq(*seen, node))
-                || self
-                    .open
-                    .iter()
-                    .any(|open| open.shown && ptr::eq(open.node, node))
+                || self.open.iter().any(|open| open.shown && ptr::eq(open.node, node))
         };
-        let open = self.piece(place).1.into_iter().map(|node| OpenNode {
-            node,
-            shown: was_shown(node),
-        });
+        let open = self.piece(place).1.into_iter().map(|node| OpenNode { node, shown: was_shown(node) });
         self.open = open.collect();
         self.at = place;
         self.skip_blanks();
@@ -336,10 +248,41 @@ impl<'a> Splitter<'a> {
                 }
                 Event::Whole(_) => return,
             }
-            self.at = Place {
-                event: self.at.event + 1,
-                byte: 0,
-            };
+            self.at = Place { event: self.at.event + 1, byte: 0 };
+        }
+    }
+}
+
+/// Collects places to cut at: one more than could fit.
+struct Window {
+    cuts: Vec<Cut>,
+    previous: Previous,
+    limit: usize,
+}
+
+impl Window {
+    fn is_full(&self) -> bool {
+        self.cuts.len() > self.limit
+    }
+
+    /// Takes in a node that cannot be cut, which ends at a place.
+    fn whole(&mut self, place: Place) {
+        self.previous = Previous::default();
+        self.cuts.push(Cut { place, border: Border::Character, blank: false });
+    }
+
+    /// Takes in a text from a place on.
+    fn text(&mut self, from: Place, text: &str, tight: bool) {
+        for (at, c) in text.get(from.byte..).unwrap_or_default().char_indices() {
+            if let Some(last) = self.cuts.last_mut().filter(|_| self.previous.joins(c)) {
+                last.border = Border::Never;
+            }
+            if self.is_full() {
+                return;
+            }
+            let place = Place { event: from.event, byte: from.byte + at + c.len_utf8() };
+            let border = self.previous.push(c, tight);
+            self.cuts.push(Cut { place, border, blank: c.is_whitespace() });
         }
     }
 }
@@ -359,22 +302,13 @@ struct Level<'a> {
 
 impl<'a> Level<'a> {
     fn of(shell: &'a Node, repeated: bool) -> Self {
-        Self {
-            shell: Some(shell),
-            repeated,
-            nodes: Vec::new(),
-        }
+        Self { shell: Some(shell), repeated, nodes: Vec::new() }
     }
 }
 
 /// Ends the innermost level; one without content leaves nothing.
 fn close(levels: &mut Vec<Level<'_>>) {
-    let Some(Level {
-        shell: Some(shell),
-        repeated,
-        nodes,
-    }) = levels.pop()
-    else {
+    let Some(Level { shell: Some(shell), repeated, nodes }) = levels.pop() else {
         return;
     };
     if nodes.is_empty() {
@@ -401,15 +335,8 @@ fn add(levels: &mut [Level<'_>], node: Node) {
 /// last place between characters.
 fn best(cuts: &[Cut]) -> usize {
     let last_of = |from: usize, least: Border| {
-        let best = cuts
-            .get(from..)?
-            .iter()
-            .map(|cut| cut.border)
-            .max()
-            .filter(|best| *best >= least)?;
-        cuts.iter()
-            .rposition(|cut| cut.border == best)
-            .map(|index| index + 1)
+        let best = cuts.get(from..)?.iter().map(|cut| cut.border).max().filter(|best| *best >= least)?;
+        cuts.iter().rposition(|cut| cut.border == best).map(|index| index + 1)
     };
     last_of(cuts.len() / 2, Border::Word)
         .or_else(|| last_of(cuts.len() / 4, Border::Word))

@@ -7,15 +7,10 @@ const LAST_S: i64 = 253_402_300_799;
 const DAY_S: i64 = 86_400;
 
 pub(super) fn timestamp(unix: &str, format: &str) -> Option<Timestamp> {
-    let unix_s = unix
-        .parse()
-        .ok()
-        .filter(|unix| (0..=LAST_S).contains(unix))?;
+    let unix_s = unix.parse().ok().filter(|unix| (0..=LAST_S).contains(unix))?;
     // Names of the portal's formats: SHORT_TIME_FORMAT, LONG_DATE_FORMAT, DAY_MONTH_FORMAT and so on.
     let format = format.to_ascii_uppercase();
-    let date = ["DATE", "DAY", "MONTH", "YEAR"]
-        .iter()
-        .any(|word| format.contains(word));
+    let date = ["DATE", "DAY", "MONTH", "YEAR"].iter().any(|word| format.contains(word));
     let time = format.contains("TIME");
     let shown = match (date, time) {
         (true, false) => Shown::Date,
@@ -52,14 +47,6 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
-    (
-        era * 400 + year + i64::from(month <= 2),
-        month,
-        day_of_month,
-    )
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day_of_month)
 }

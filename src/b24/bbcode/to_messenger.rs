@@ -5,20 +5,14 @@ use super::{Node, Options, Reply, Style};
 /// For messengers without markup (VK, Avito, SMS, file captions of some): styles are dropped, links are written out, quotes have
 /// `> ` before their lines. Files of the Drive are left out, see [`super::disk_files`].
 pub fn to_plain(nodes: &[Node], options: Options) -> String {
-    let writer = Writer {
-        options,
-        whatsapp: false,
-    };
+    let writer = Writer { options, whatsapp: false };
     writer.nodes(nodes, Context::default())
 }
 
 /// For WhatsApp: `*bold*`, `_italic_`, `~strike~`, code in three backticks. Marks are set line by line, without spaces inside
 /// and only where WhatsApp would read them: not inside words, not around the same mark.
 pub fn to_whatsapp(nodes: &[Node], options: Options) -> String {
-    let writer = Writer {
-        options,
-        whatsapp: true,
-    };
+    let writer = Writer { options, whatsapp: true };
     writer.nodes(nodes, Context::default())
 }
 
@@ -42,20 +36,8 @@ impl Context {
     fn inside(self, style: Style) -> Option<(char, Self)> {
         match style {
             Style::Bold if !self.bold => Some(('*', Self { bold: true, ..self })),
-            Style::Italic if !self.italic => Some((
-                '_',
-                Self {
-                    italic: true,
-                    ..self
-                },
-            )),
-            Style::Strike if !self.strike => Some((
-                '~',
-                Self {
-                    strike: true,
-                    ..self
-                },
-            )),
+            Style::Italic if !self.italic => Some(('_', Self { italic: true, ..self })),
+            Style::Strike if !self.strike => Some(('~', Self { strike: true, ..self })),
             Style::Bold | Style::Italic | Style::Strike | Style::Underline => None,
         }
     }
@@ -81,9 +63,7 @@ impl Writer {
         match node {
             Node::Styled(style, inner) => self.styled(*style, inner, context),
             Node::Code(code) if self.whatsapp => format!("```{code}```"),
-            Node::Text(text) | Node::Icon(text) | Node::Code(text) | Node::Image(text) => {
-                text.clone()
-            }
+            Node::Text(text) | Node::Icon(text) | Node::Code(text) | Node::Image(text) => text.clone(),
             Node::Link { url, label } => link(&self.nodes(label, context), url),
             Node::Portal(_, inner) => self.nodes(inner, context),
             Node::Timestamp(timestamp) => timestamp.format(self.options.utc_offset_s),
@@ -105,14 +85,7 @@ impl Writer {
         let Some((mark, inside)) = context.inside(style).filter(|_| self.whatsapp) else {
             return self.nodes(inner, context);
         };
-        let text = self.nodes(
-            inner,
-            Context {
-                before: Some(mark),
-                after: Some(mark),
-                ..inside
-            },
-        );
+        let text = self.nodes(inner, Context { before: Some(mark), after: Some(mark), ..inside });
         let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let glued_left = in_word(context.before) && !text.starts_with(char::is_whitespace);
         let glued_right = in_word(context.after) && !text.ends_with(char::is_whitespace);
@@ -144,16 +117,9 @@ fn quote_lines(text: &str) -> String {
 /// A link for people who see no links: label, then the address in brackets; the address alone if the label says the same.
 fn link(label: &str, url: &str) -> String {
     let Some(url) = super::html::followable(url) else {
-        return if label.is_empty() {
-            url.to_owned()
-        } else {
-            label.to_owned()
-        };
+        return if label.is_empty() { url.to_owned() } else { label.to_owned() };
     };
-    let shown = url
-        .strip_prefix("mailto:")
-        .or_else(|| url.strip_prefix("tel:"))
-        .unwrap_or(&url);
+    let shown = url.strip_prefix("mailto:").or_else(|| url.strip_prefix("tel:")).unwrap_or(&url);
     if label.trim().is_empty() || bare(label.trim()) == bare(shown) {
         shown.to_owned()
     } else {
@@ -163,13 +129,8 @@ fn link(label: &str, url: &str) -> String {
 
 /// An address without what people leave out.
 fn bare(url: &str) -> &str {
-    let url = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-        .unwrap_or(url);
-    url.strip_prefix("www.")
-        .unwrap_or(url)
-        .trim_end_matches('/')
+    let url = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
+    url.strip_prefix("www.").unwrap_or(url).trim_end_matches('/')
 }
 
 /// What the next nodes begin with, as far as it matters for marks.

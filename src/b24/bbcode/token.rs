@@ -46,11 +46,7 @@ pub(super) enum Leaf<'a> {
 }
 
 pub(super) fn tokenize(text: &str) -> Vec<Token<'_>> {
-    let mut scanner = Scanner {
-        text,
-        tokens: Vec::new(),
-        code_ends: true,
-    };
+    let mut scanner = Scanner { text, tokens: Vec::new(), code_ends: true };
     scanner.run();
     scanner.tokens
 }
@@ -65,11 +61,7 @@ struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     fn run(&mut self) {
         let (mut pending, mut at) = (0, 0);
-        while let Some(step) = self
-            .text
-            .get(at..)
-            .and_then(|rest| rest.find(['[', '\n', '\r']))
-        {
+        while let Some(step) = self.text.get(at..).and_then(|rest| rest.find(['[', '\n', '\r'])) {
             at += step;
             let Some(rest) = self.text.get(at..) else {
                 break;
@@ -112,19 +104,12 @@ impl<'a> Scanner<'a> {
         let raw = rest.get(..length)?;
         if closing {
             let Name::Pair(kind) = name else { return None };
-            return matches!(arg, Arg::None)
-                .then_some((Token::Close(Tag { kind, arg: "", raw }), length));
+            return matches!(arg, Arg::None).then_some((Token::Close(Tag { kind, arg: "", raw }), length));
         }
         self.open(name, arg, raw, rest)
     }
 
-    fn open(
-        &mut self,
-        name: Name,
-        arg: Arg<'a>,
-        raw: &'a str,
-        rest: &'a str,
-    ) -> Option<(Token<'a>, usize)> {
+    fn open(&mut self, name: Name, arg: Arg<'a>, raw: &'a str, rest: &'a str) -> Option<(Token<'a>, usize)> {
         let leaf = |leaf| Some((Token::Leaf(leaf), raw.len()));
         match (name, arg) {
             (Name::Pair(kind), arg) => {
@@ -139,19 +124,12 @@ impl<'a> Scanner<'a> {
             (Name::Symbol(symbol), Arg::None) => leaf(Leaf::Symbol(symbol)),
             (Name::Code, Arg::None) => self.code(raw, rest),
             (Name::Img, Arg::None | Arg::Attributes) => image(raw, rest),
-            (Name::Icon, Arg::Value(value)) => {
-                leaf(Leaf::Icon(attribute(value, "title").unwrap_or_default()))
-            }
+            (Name::Icon, Arg::Value(value)) => leaf(Leaf::Icon(attribute(value, "title").unwrap_or_default())),
             (Name::Timestamp, Arg::Value(value)) => {
                 let (unix, _) = value.split_once(' ').unwrap_or((value, ""));
-                leaf(Leaf::Timestamp(timestamp(
-                    unix,
-                    attribute(value, "format").unwrap_or_default(),
-                )?))
+                leaf(Leaf::Timestamp(timestamp(unix, attribute(value, "format").unwrap_or_default())?))
             }
-            (Name::Disk, Arg::Value(id))
-                if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()) =>
-            {
+            (Name::Disk, Arg::Value(id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                 leaf(Leaf::Disk(id))
             }
             _ => None,
@@ -166,21 +144,13 @@ impl<'a> Scanner<'a> {
         let content = rest.get(raw.len()..)?;
         let end = content
             .match_indices('[')
-            .find(|(at, _)| {
-                content
-                    .get(*at..)
-                    .and_then(|tail| strip_prefix_ci(tail, END))
-                    .is_some()
-            })
+            .find(|(at, _)| content.get(*at..).and_then(|tail| strip_prefix_ci(tail, END)).is_some())
             .map(|(at, _)| at);
         let Some(end) = end else {
             self.code_ends = false;
             return None;
         };
-        Some((
-            Token::Leaf(Leaf::Code(content.get(..end)?)),
-            raw.len() + end + END.len(),
-        ))
+        Some((Token::Leaf(Leaf::Code(content.get(..end)?)), raw.len() + end + END.len()))
     }
 }
 
@@ -202,8 +172,7 @@ fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let start = at;
         at += word.len() + 1;
         let key = word.split_once('=').map_or("", |(key, _)| key);
-        let is_key =
-            start > 0 && !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let is_key = start > 0 && !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphabetic());
         match from {
             Some(from) if is_key => return text.get(from..start).map(str::trim),
             None if is_key && key.eq_ignore_ascii_case(name) => from = Some(start + key.len() + 1),
@@ -237,11 +206,7 @@ fn argument(after: &str, brackets: bool) -> Option<(Arg<'_>, usize)> {
         match byte {
             b']' if open == 0 => {
                 let value = after.get(1..at)?;
-                let arg = if first == b'=' {
-                    Arg::Value(value.trim())
-                } else {
-                    Arg::Attributes
-                };
+                let arg = if first == b'=' { Arg::Value(value.trim()) } else { Arg::Attributes };
                 return Some((arg, at + 1));
             }
             b']' => open -= 1,
@@ -297,10 +262,7 @@ const NAMES: &[(&str, Name)] = &[
 
 impl Name {
     fn of(text: &str) -> Option<Self> {
-        NAMES
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(text))
-            .map(|(_, name)| *name)
+        NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, name)| *name)
     }
 }
 
@@ -318,16 +280,11 @@ impl Needs {
     fn of(kind: Kind) -> Self {
         match kind {
             Kind::Style(_) => Self::Nothing,
-            Kind::Url
-            | Kind::Portal(
-                PortalTag::Put | PortalTag::Send | PortalTag::Call | PortalTag::Pasted,
-            ) => Self::Maybe,
+            Kind::Url | Kind::Portal(PortalTag::Put | PortalTag::Send | PortalTag::Call | PortalTag::Pasted) => {
+                Self::Maybe
+            }
             Kind::Portal(
-                PortalTag::User
-                | PortalTag::Chat
-                | PortalTag::Context
-                | PortalTag::Size
-                | PortalTag::Color,
+                PortalTag::User | PortalTag::Chat | PortalTag::Context | PortalTag::Size | PortalTag::Color,
             ) => Self::Value,
         }
     }

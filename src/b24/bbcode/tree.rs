@@ -36,22 +36,14 @@ pub(super) fn pairs(tokens: &[Token<'_>]) -> Vec<Option<usize>> {
 /// Builds the nodes of tokens without blocks.
 pub(super) fn inline(tokens: &[Token<'_>]) -> Vec<Node> {
     let partners = pairs(tokens);
-    let mut builder = Builder {
-        done: Vec::new(),
-        open: Vec::new(),
-    };
+    let mut builder = Builder { done: Vec::new(), open: Vec::new() };
     for (at, (token, partner)) in tokens.iter().zip(partners).enumerate() {
         match (*token, partner) {
             (Token::Text(text), _) => builder.text(&restore(text)),
             (Token::Newline, _) => builder.text("\n"),
             (Token::Leaf(leaf), _) => builder.leaf(leaf),
             (Token::Open(tag), Some(_)) if builder.takes(tag) => {
-                builder.open.push(Frame {
-                    tag,
-                    at,
-                    nodes: Vec::new(),
-                    reopened: false,
-                });
+                builder.open.push(Frame { tag, at, nodes: Vec::new(), reopened: false });
             }
             (Token::Close(_), Some(open)) if builder.open.iter().any(|frame| frame.at == open) => {
                 builder.close(open);
@@ -116,12 +108,7 @@ impl Builder<'_> {
             if at == open {
                 break;
             }
-            again.push(Frame {
-                tag,
-                at,
-                nodes: Vec::new(),
-                reopened: true,
-            });
+            again.push(Frame { tag, at, nodes: Vec::new(), reopened: true });
         }
         self.open.extend(again.into_iter().rev());
     }
@@ -134,20 +121,12 @@ impl Frame<'_> {
         match self.tag.kind {
             Kind::Url if !self.tag.arg.is_empty() && (!empty || !self.reopened) => {
                 let url = self.tag.arg.trim_matches(['"', '\'']).to_owned();
-                Some(Node::Link {
-                    url,
-                    label: self.nodes,
-                })
+                Some(Node::Link { url, label: self.nodes })
             }
             _ if empty => None,
             Kind::Url => {
-                let url = to_messenger::to_plain(&self.nodes, super::Options::default())
-                    .trim()
-                    .to_owned();
-                Some(Node::Link {
-                    url,
-                    label: self.nodes,
-                })
+                let url = to_messenger::to_plain(&self.nodes, super::Options::default()).trim().to_owned();
+                Some(Node::Link { url, label: self.nodes })
             }
             Kind::Style(style) => Some(Node::Styled(style, self.nodes)),
             Kind::Portal(tag) => Some(Node::Portal(tag, self.nodes)),

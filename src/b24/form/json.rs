@@ -15,17 +15,9 @@ pub fn parse_json(body: &[u8], limits: &Limits) -> Result<Value, FormError> {
     if body.len() > limits.body_bytes {
         return Err(FormError::BodyTooLong);
     }
-    let state = State {
-        limits: *limits,
-        pairs: Cell::new(0),
-        broken: Cell::new(None),
-    };
+    let state = State { limits: *limits, pairs: Cell::new(0), broken: Cell::new(None) };
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let parsed = Element {
-        state: &state,
-        depth: 0,
-    }
-    .deserialize(&mut reader);
+    let parsed = Element { state: &state, depth: 0 }.deserialize(&mut reader);
     let value = parsed.map_err(|_error| state.broken.get().unwrap_or(FormError::NotJson))?;
     reader.end().map_err(|_error| FormError::NotJson)?;
     Ok(value.unwrap_or_default())
@@ -55,11 +47,7 @@ impl State {
 
     fn count<E: Error>(&self) -> Result<(), E> {
         self.pairs.set(self.pairs.get() + 1);
-        if self.pairs.get() > self.limits.pairs {
-            Err(self.refuse(FormError::TooManyPairs))
-        } else {
-            Ok(())
-        }
+        if self.pairs.get() > self.limits.pairs { Err(self.refuse(FormError::TooManyPairs)) } else { Ok(()) }
     }
 }
 
@@ -74,10 +62,7 @@ impl Element<'_> {
         if depth > self.state.limits.depth {
             return Err(self.state.refuse(FormError::TooDeep));
         }
-        Ok(Self {
-            state: self.state,
-            depth,
-        })
+        Ok(Self { state: self.state, depth })
     }
 
     fn text<E: Error>(&self, text: String) -> Result<Option<Value>, E> {
@@ -87,11 +72,7 @@ impl Element<'_> {
 }
 
 fn storable(text: String) -> String {
-    if text.contains('\0') {
-        text.replace('\0', "\u{FFFD}")
-    } else {
-        text
-    }
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
 }
 
 impl<'de> DeserializeSeed<'de> for Element<'_> {

@@ -27,10 +27,8 @@ impl Value {
         let Some(Value::Map(entries)) = self.get(path) else {
             return Vec::new();
         };
-        let mut keyed: Vec<_> = entries
-            .iter()
-            .map(|(key, value)| (list_index(key).unwrap_or(i64::MAX), value))
-            .collect();
+        let mut keyed: Vec<_> =
+            entries.iter().map(|(key, value)| (list_index(key).unwrap_or(i64::MAX), value)).collect();
         keyed.sort_by_key(|(index, _)| *index);
         keyed.into_iter().map(|(_, value)| value).collect()
     }
@@ -40,16 +38,10 @@ impl Value {
     pub fn one_or_many(&self, path: &[&str]) -> Vec<&str> {
         match self.get(path) {
             None => Vec::new(),
-            Some(Value::Text(text)) => Some(text.as_str())
-                .filter(|text| !text.is_empty())
-                .into_iter()
-                .collect(),
-            Some(Value::Map(_)) => self
-                .items(path)
-                .into_iter()
-                .filter_map(|item| item.text(&[]))
-                .filter(|text| !text.is_empty())
-                .collect(),
+            Some(Value::Text(text)) => Some(text.as_str()).filter(|text| !text.is_empty()).into_iter().collect(),
+            Some(Value::Map(_)) => {
+                self.items(path).into_iter().filter_map(|item| item.text(&[])).filter(|text| !text.is_empty()).collect()
+            }
         }
     }
 
@@ -80,26 +72,19 @@ impl Value {
                 Json::Array(entries.iter().map(|(_, value)| value.to_json()).collect())
             }
             Value::Map(entries) => Json::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.to_json()))
-                    .collect::<JsonMap<_, _>>(),
+                entries.iter().map(|(key, value)| (key.clone(), value.to_json())).collect::<JsonMap<_, _>>(),
             ),
         }
     }
 }
 
 fn is_dense_list(entries: &[(String, Value)]) -> bool {
-    !entries.is_empty()
-        && (0_i64..)
-            .zip(entries)
-            .all(|(index, (key, _))| list_index(key) == Some(index))
+    !entries.is_empty() && (0_i64..).zip(entries).all(|(index, (key, _))| list_index(key) == Some(index))
 }
 
 /// The number that PHP makes of a key: decimal, no leading zeros, no plus sign. Every other key stays a text.
 pub(super) fn list_index(key: &str) -> Option<i64> {
     let digits = key.strip_prefix('-').unwrap_or(key);
-    let canonical =
-        digits.bytes().all(|b| b.is_ascii_digit()) && (!digits.starts_with('0') || key == "0");
+    let canonical = digits.bytes().all(|b| b.is_ascii_digit()) && (!digits.starts_with('0') || key == "0");
     if canonical { key.parse().ok() } else { None }
 }

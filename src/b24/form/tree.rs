@@ -18,10 +18,7 @@ pub fn parse(body: &[u8], limits: &Limits) -> Result<Value, FormError> {
     }
     let mut tree = Tree::new();
     let mut pairs = 0_usize;
-    for pair in body
-        .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         pairs += 1;
         if pairs > limits.pairs {
             return Err(FormError::TooManyPairs);
@@ -47,18 +44,12 @@ pub fn parse(body: &[u8], limits: &Limits) -> Result<Value, FormError> {
 
 fn decode(raw: &[u8]) -> String {
     let spaced: Cow<'_, [u8]> = if raw.contains(&b'+') {
-        raw.iter()
-            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-            .collect()
+        raw.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
     } else {
         raw.into()
     };
     let text = percent_decode(&spaced).decode_utf8_lossy();
-    if text.contains('\0') {
-        text.replace('\0', "\u{FFFD}")
-    } else {
-        text.into_owned()
-    }
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.into_owned() }
 }
 
 #[derive(Clone, Copy)]
@@ -82,21 +73,13 @@ fn split_name(name: &str, max_depth: usize) -> Result<Vec<Step<'_>>, FormError> 
             }
             break;
         };
-        path.push(if key.trim_start().is_empty() {
-            Step::Append
-        } else {
-            Step::Key(key)
-        });
+        path.push(if key.trim_start().is_empty() { Step::Append } else { Step::Key(key) });
         if path.len() > max_depth {
             return Err(FormError::TooDeep);
         }
         rest = after;
     }
-    if path.len() > max_depth {
-        Err(FormError::TooDeep)
-    } else {
-        Ok(path)
-    }
+    if path.len() > max_depth { Err(FormError::TooDeep) } else { Ok(path) }
 }
 
 type NodeId = usize;
@@ -117,10 +100,7 @@ enum Content {
 
 impl Content {
     fn empty_map() -> Self {
-        Content::Map {
-            children: Vec::new(),
-            next_index: Some(0),
-        }
+        Content::Map { children: Vec::new(), next_index: Some(0) }
     }
 }
 
@@ -131,14 +111,8 @@ struct Tree {
 
 impl Tree {
     fn new() -> Self {
-        let root = Node {
-            key: String::new(),
-            content: Content::empty_map(),
-        };
-        Self {
-            nodes: vec![root],
-            index: HashMap::new(),
-        }
+        let root = Node { key: String::new(), content: Content::empty_map() };
+        Self { nodes: vec![root], index: HashMap::new() }
     }
 
     fn set(&mut self, path: &[Step<'_>], text: String) {
@@ -173,16 +147,9 @@ impl Tree {
         }
         let id = self.nodes.len();
         let used = list_index(&key);
-        self.nodes.push(Node {
-            key: key.clone(),
-            content: Content::Text(String::new()),
-        });
+        self.nodes.push(Node { key: key.clone(), content: Content::Text(String::new()) });
         self.index.insert((parent, key), id);
-        if let Content::Map {
-            children,
-            next_index,
-        } = &mut self.nodes.get_mut(parent)?.content
-        {
+        if let Content::Map { children, next_index } = &mut self.nodes.get_mut(parent)?.content {
             children.push(id);
             if let Some(used) = used
                 && next_index.is_some_and(|next| used >= next)
@@ -208,9 +175,7 @@ impl Tree {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        if let Content::Map { children, .. } =
-            std::mem::replace(&mut node.content, Content::Text(text))
-        {
+        if let Content::Map { children, .. } = std::mem::replace(&mut node.content, Content::Text(text)) {
             for child in children {
                 if let Some(dead) = self.nodes.get_mut(child) {
                     self.index.remove(&(id, std::mem::take(&mut dead.key)));
@@ -234,11 +199,8 @@ impl Tree {
                 children
                     .into_iter()
                     .map(|child| {
-                        let key = self
-                            .nodes
-                            .get_mut(child)
-                            .map(|node| std::mem::take(&mut node.key))
-                            .unwrap_or_default();
+                        let key =
+                            self.nodes.get_mut(child).map(|node| std::mem::take(&mut node.key)).unwrap_or_default();
                         (key, self.take(child))
                     })
                     .collect(),

@@ -4,11 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Value;
 
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Encodes a map as a form body; brackets are percent-encoded. Empty maps vanish, as they do in PHP. A bare scalar has no name
 /// and gives an empty body. `parse` reads it back to the same tree if no key holds a bracket and none is empty.
@@ -16,11 +12,7 @@ pub fn encode(value: &Value) -> String {
     let mut body = String::new();
     if let Value::Map(entries) = value {
         for (key, value) in entries {
-            write_field(
-                &mut body,
-                &utf8_percent_encode(key, KEPT).to_string(),
-                value,
-            );
+            write_field(&mut body, &utf8_percent_encode(key, KEPT).to_string(), value);
         }
     }
     body
@@ -38,11 +30,7 @@ fn write_field(body: &mut String, name: &str, value: &Value) {
         }
         Value::Map(entries) => {
             for (key, value) in entries {
-                write_field(
-                    body,
-                    &format!("{name}%5B{}%5D", utf8_percent_encode(key, KEPT)),
-                    value,
-                );
+                write_field(body, &format!("{name}%5B{}%5D", utf8_percent_encode(key, KEPT)), value);
             }
         }
     }

@@ -163,9 +163,7 @@ impl PortalEvent {
         let name = name(form)?;
         Ok(match name.as_str() {
             "ONAPPINSTALL" => Self::Install,
-            "ONAPPUNINSTALL" => Self::Uninstall {
-                clean: data.flag(&["CLEAN"]).unwrap_or(false),
-            },
+            "ONAPPUNINSTALL" => Self::Uninstall { clean: data.flag(&["CLEAN"]).unwrap_or(false) },
             "ONAPPUPDATE" => Self::Update,
             "ONAPPTEST" => Self::Test { query: query(data) },
             "ONIMCONNECTORMESSAGEADD" => Self::MessageAdd(operator_messages(data)?),
@@ -173,19 +171,11 @@ impl PortalEvent {
             "ONIMCONNECTORMESSAGEDELETE" => Self::MessageDelete(operator_messages(data)?),
             "ONIMCONNECTORDIALOGSTART" => Self::DialogStart(sessions(data)),
             "ONIMCONNECTORDIALOGFINISH" => Self::DialogFinish(sessions(data)),
-            "ONIMCONNECTORSTATUSDELETE" => Self::StatusDelete {
-                connector: connector(data)?,
-                line: line(data)?,
-            },
-            "ONIMCONNECTORLINEDELETE" => Self::LineDelete {
-                line: data.int(&[]).map_or_else(|| line(data), Ok)?,
-            },
-            "ONOPENLINEMESSAGEADD" => Self::OpenLineMessageAdd(
-                data.items(&["DATA"])
-                    .into_iter()
-                    .filter_map(line_item)
-                    .collect(),
-            ),
+            "ONIMCONNECTORSTATUSDELETE" => Self::StatusDelete { connector: connector(data)?, line: line(data)? },
+            "ONIMCONNECTORLINEDELETE" => Self::LineDelete { line: data.int(&[]).map_or_else(|| line(data), Ok)? },
+            "ONOPENLINEMESSAGEADD" => {
+                Self::OpenLineMessageAdd(data.items(&["DATA"]).into_iter().filter_map(line_item).collect())
+            }
             _ => Self::Other { name },
         })
     }
@@ -195,10 +185,7 @@ fn query(data: &Value) -> BTreeMap<String, String> {
     let Some(Value::Map(entries)) = data.get(&["QUERY"]) else {
         return BTreeMap::new();
     };
-    entries
-        .iter()
-        .filter_map(|(key, value)| Some((key.to_ascii_lowercase(), value.text(&[])?.to_owned())))
-        .collect()
+    entries.iter().filter_map(|(key, value)| Some((key.to_ascii_lowercase(), value.text(&[])?.to_owned()))).collect()
 }
 
 /// The status event writes its keys in lower case, the others in upper case.
@@ -210,47 +197,23 @@ fn connector(data: &Value) -> Result<String, Malformed> {
 }
 
 fn line(data: &Value) -> Result<i64, Malformed> {
-    data.int(&["LINE"])
-        .or_else(|| data.int(&["line"]))
-        .ok_or(Malformed("data[LINE]"))
+    data.int(&["LINE"]).or_else(|| data.int(&["line"])).ok_or(Malformed("data[LINE]"))
 }
 
 fn operator_messages(data: &Value) -> Result<LineItems<OperatorMessage>, Malformed> {
     let items = data.items(&["MESSAGES"]);
-    let messages: Vec<_> = items
-        .iter()
-        .filter_map(|item| operator_message(item))
-        .collect();
-    Ok(LineItems {
-        connector: connector(data)?,
-        line: line(data)?,
-        skipped: items.len() - messages.len(),
-        messages,
-    })
+    let messages: Vec<_> = items.iter().filter_map(|item| operator_message(item)).collect();
+    Ok(LineItems { connector: connector(data)?, line: line(data)?, skipped: items.len() - messages.len(), messages })
 }
 
 fn operator_message(item: &Value) -> Option<OperatorMessage> {
     Some(OperatorMessage {
-        im: ImRef {
-            chat_id: item.int(&["im", "chat_id"]).unwrap_or(0),
-            message_id: item.int(&["im", "message_id"])?,
-        },
+        im: ImRef { chat_id: item.int(&["im", "chat_id"]).unwrap_or(0), message_id: item.int(&["im", "message_id"])? },
         chat_id: some_text(item, &["chat", "id"])?.to_owned(),
         user_id: item.int(&["message", "user_id"]).unwrap_or(0),
-        text: item
-            .text(&["message", "text"])
-            .unwrap_or_default()
-            .to_owned(),
-        files: item
-            .items(&["message", "files"])
-            .into_iter()
-            .filter_map(operator_file)
-            .collect(),
-        ids: item
-            .one_or_many(&["message", "id"])
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+        text: item.text(&["message", "text"]).unwrap_or_default().to_owned(),
+        files: item.items(&["message", "files"]).into_iter().filter_map(operator_file).collect(),
+        ids: item.one_or_many(&["message", "id"]).into_iter().map(str::to_owned).collect(),
     })
 }
 
@@ -267,9 +230,7 @@ fn operator_file(file: &Value) -> Option<OperatorFile> {
         mime: owned("mime").unwrap_or_default(),
         link,
         download_link,
-        size: file
-            .int(&["size"])
-            .and_then(|size| u64::try_from(size).ok()),
+        size: file.int(&["size"]).and_then(|size| u64::try_from(size).ok()),
     })
 }
 
@@ -292,24 +253,15 @@ fn sessions(data: &Value) -> Vec<SessionEvent> {
             parent_id: item.int(&["session", "parent_id"]).filter(|id| *id > 0),
         })
     };
-    data.items(&["DATA"])
-        .into_iter()
-        .filter_map(session)
-        .collect()
+    data.items(&["DATA"]).into_iter().filter_map(session).collect()
 }
 
 fn line_item(item: &Value) -> Option<LineItem> {
     Some(LineItem {
         dialog: dialog(item)?,
         message_id: item.int(&["message", "id"])?,
-        date: item
-            .text(&["message", "date"])
-            .unwrap_or_default()
-            .to_owned(),
-        text: item
-            .text(&["message", "text"])
-            .unwrap_or_default()
-            .to_owned(),
+        date: item.text(&["message", "date"]).unwrap_or_default().to_owned(),
+        text: item.text(&["message", "text"]).unwrap_or_default().to_owned(),
         system: item.flag(&["message", "system"]).unwrap_or(false),
         author_id: item.int(&["message", "user_id"]).unwrap_or(0),
         files: item.items(&["message", "files"]).len(),

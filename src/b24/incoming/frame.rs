@@ -52,9 +52,7 @@ impl FramePost {
             refresh_id: posted("REFRESH_ID").map(Secret::new),
             auth_expires_s: body.int(&["AUTH_EXPIRES"]),
             server_endpoint: posted("SERVER_ENDPOINT"),
-            application_token: posted("APPLICATION_TOKEN")
-                .map(Secret::new)
-                .unwrap_or_default(),
+            application_token: posted("APPLICATION_TOKEN").map(Secret::new).unwrap_or_default(),
             scope: values::scope_list(body.text(&["APPLICATION_SCOPE"]).unwrap_or_default()),
             status: posted("status"),
             placement: posted("PLACEMENT").unwrap_or_else(|| "DEFAULT".to_owned()),
@@ -64,10 +62,7 @@ impl FramePost {
 
     /// An option as a text, whatever it was written as.
     pub fn option(&self, key: &str) -> Option<String> {
-        self.options
-            .get(key)
-            .map(values::text_of)
-            .filter(|text| !text.is_empty())
+        self.options.get(key).map(values::text_of).filter(|text| !text.is_empty())
     }
 
     /// An option as a yes or no; absent is no.

@@ -75,19 +75,12 @@ fn properties(field: Option<&Value>) -> BTreeMap<String, Vec<String>> {
     let Some(Value::Map(entries)) = field else {
         return BTreeMap::new();
     };
-    entries
-        .iter()
-        .map(|(code, value)| (code.clone(), property_values(value)))
-        .collect()
+    entries.iter().map(|(code, value)| (code.clone(), property_values(value))).collect()
 }
 
 /// A value, a list of them, or the CRM's own `{VALUE, VALUE_TYPE}`.
 fn property_values(value: &Value) -> Vec<String> {
-    let one = |value: &Value| {
-        some_text(value, &[])
-            .or_else(|| some_text(value, &["VALUE"]))
-            .map(str::to_owned)
-    };
+    let one = |value: &Value| some_text(value, &[]).or_else(|| some_text(value, &["VALUE"])).map(str::to_owned);
     match one(value) {
         Some(text) => vec![text],
         None => value.items(&[]).into_iter().filter_map(one).collect(),

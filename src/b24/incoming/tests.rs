@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{
-    Auth, EventPost, FramePost, Malformed, OperatorMessage, PortalEvent, RobotCall, without_tokens,
-};
+use super::{Auth, EventPost, FramePost, Malformed, OperatorMessage, PortalEvent, RobotCall, without_tokens};
 use crate::{
     b24::{
         form::{self, Limits, Value},
@@ -42,10 +40,7 @@ fn an_auth_is_read_whole() {
     assert_eq!(auth.expires_at, Some(Millis(1_773_762_761_000)));
     assert_eq!(auth.user_id, Some(27));
     assert_eq!(auth.scope, ["crm", "imopenlines"]);
-    assert_eq!(
-        auth.client_endpoint.as_ref().unwrap().as_str(),
-        "https://portal.example/rest/"
-    );
+    assert_eq!(auth.client_endpoint.as_ref().unwrap().as_str(), "https://portal.example/rest/");
     assert_eq!(post.sent_at, Some(Millis(1_773_759_161_000)));
     assert_eq!(post.event, PortalEvent::Install);
 }
@@ -71,20 +66,10 @@ fn what_cannot_be_verified_is_malformed() {
         ("event=ONAPPINSTALL&auth=x", "member_id"),
         ("auth[member_id]=m", "event"),
         ("event[]=A&auth[member_id]=m", "event"),
-        (
-            "event=ONIMCONNECTORMESSAGEADD&auth[member_id]=m",
-            "data[CONNECTOR]",
-        ),
-        (
-            "event=ONIMCONNECTORLINEDELETE&data=x&auth[member_id]=m",
-            "data[LINE]",
-        ),
+        ("event=ONIMCONNECTORMESSAGEADD&auth[member_id]=m", "data[CONNECTOR]"),
+        ("event=ONIMCONNECTORLINEDELETE&data=x&auth[member_id]=m", "data[LINE]"),
     ] {
-        assert_eq!(
-            EventPost::from_form(&parse(body)).unwrap_err(),
-            Malformed(field),
-            "{body}"
-        );
+        assert_eq!(EventPost::from_form(&parse(body)).unwrap_err(), Malformed(field), "{body}");
     }
     assert!(Auth::from_form(&parse("")).is_err());
 }
@@ -112,43 +97,21 @@ fn operators_write_with_and_without_files_in_sparse_lists() {
          &data[MESSAGES][3][chat][id]=ab12cd34:556\
          &data[MESSAGES][4][message][text]=lost",
     );
-    let PortalEvent::MessageAdd(items) = event else {
-        panic!("{event:?}")
-    };
-    assert_eq!(
-        (items.connector.as_str(), items.line),
-        ("chatapp_telegram", 107)
-    );
+    let PortalEvent::MessageAdd(items) = event else { panic!("{event:?}") };
+    assert_eq!((items.connector.as_str(), items.line), ("chatapp_telegram", 107));
     assert_eq!((items.messages.len(), items.skipped), (2, 1));
     let first = &items.messages[0];
-    assert_eq!(
-        first.im,
-        ImRef {
-            chat_id: 1807,
-            message_id: 86497
-        }
-    );
+    assert_eq!(first.im, ImRef { chat_id: 1807, message_id: 86497 });
     assert_eq!(first.text, "[b]Ann:[/b] [br]Hello!");
-    assert_eq!(
-        (first.user_id, first.chat_id.as_str()),
-        (27, "ab12cd34:555")
-    );
-    let [file] = first.files.as_slice() else {
-        panic!("{:?}", first.files)
-    };
+    assert_eq!((first.user_id, first.chat_id.as_str()), (27, "ab12cd34:555"));
+    let [file] = first.files.as_slice() else { panic!("{:?}", first.files) };
     assert_eq!((file.name.as_str(), file.size), ("a.pdf", Some(12345)));
-    assert_eq!(
-        file.download_link.as_deref(),
-        Some("/rest/download.json?token=x")
-    );
+    assert_eq!(file.download_link.as_deref(), Some("/rest/download.json?token=x"));
     assert_eq!(file.link, None);
     assert_eq!(
         items.messages[1],
         OperatorMessage {
-            im: ImRef {
-                chat_id: 0,
-                message_id: 86498
-            },
+            im: ImRef { chat_id: 0, message_id: 86498 },
             chat_id: "ab12cd34:556".into(),
             ..OperatorMessage::default()
         }
@@ -180,10 +143,7 @@ fn changed_messages_name_ours_as_a_list_or_as_a_text() {
 fn a_connector_leaves_a_line_in_lower_case() {
     assert_eq!(
         event("event=ONIMCONNECTORSTATUSDELETE&data[connector]=chatapp_vk&data[line]=8"),
-        PortalEvent::StatusDelete {
-            connector: "chatapp_vk".into(),
-            line: 8
-        }
+        PortalEvent::StatusDelete { connector: "chatapp_vk".into(), line: 8 }
     );
 }
 
@@ -196,27 +156,18 @@ fn uninstallation_says_whether_to_clean() {
         ("data[LANGUAGE_ID]=ru", false),
         ("x=1", false),
     ] {
-        assert_eq!(
-            event(&format!("event=ONAPPUNINSTALL&{body}")),
-            PortalEvent::Uninstall { clean },
-            "{body}"
-        );
+        assert_eq!(event(&format!("event=ONAPPUNINSTALL&{body}")), PortalEvent::Uninstall { clean }, "{body}");
     }
 }
 
 #[test]
 fn a_test_brings_its_query_back() {
-    let PortalEvent::Test { query } =
-        event("event=ONAPPTEST&data[QUERY][NONCE]=n1&data[QUERY][x][y]=1")
-    else {
+    let PortalEvent::Test { query } = event("event=ONAPPTEST&data[QUERY][NONCE]=n1&data[QUERY][x][y]=1") else {
         panic!()
     };
     assert_eq!(query.get("nonce").map(String::as_str), Some("n1"));
     assert_eq!(query.len(), 1);
-    assert_eq!(
-        event("event=ONAPPTEST"),
-        PortalEvent::Test { query: [].into() }
-    );
+    assert_eq!(event("event=ONAPPTEST"), PortalEvent::Test { query: [].into() });
 }
 
 #[test]
@@ -225,21 +176,14 @@ fn sessions_begin_and_end() {
          &data[DATA][0][connector][chat_id]=a:1&data[DATA][0][connector][user_id]=599&data[DATA][0][session][id]=343\
          &data[DATA][0][session][closed]=Y&data[DATA][0][session][parent_id]=0&data[DATA][0][chat][id]=1777\
          &data[DATA][1][session][id]=9";
-    let PortalEvent::DialogFinish(sessions) =
-        event(&format!("event=ONIMCONNECTORDIALOGFINISH&{body}"))
-    else {
+    let PortalEvent::DialogFinish(sessions) = event(&format!("event=ONIMCONNECTORDIALOGFINISH&{body}")) else {
         panic!()
     };
-    let [session] = sessions.as_slice() else {
-        panic!("{sessions:?}")
-    };
+    let [session] = sessions.as_slice() else { panic!("{sessions:?}") };
     assert!(session.closed);
     assert_eq!((session.session_id, session.parent_id), (Some(343), None));
     assert_eq!(session.dialog.chat_id, "a:1");
-    assert_eq!(
-        (session.dialog.user_id, session.dialog.im_chat_id),
-        (Some(599), Some(1777))
-    );
+    assert_eq!((session.dialog.user_id, session.dialog.im_chat_id), (Some(599), Some(1777)));
     assert!(matches!(
         event(&format!("event=ONIMCONNECTORDIALOGSTART&{body}")),
         PortalEvent::DialogStart(sessions) if sessions.len() == 1
@@ -257,13 +201,8 @@ fn a_line_message_is_a_receipt() {
     ) else {
         panic!()
     };
-    let [item] = items.as_slice() else {
-        panic!("{items:?}")
-    };
-    assert_eq!(
-        (item.message_id, item.author_id, item.files),
-        (9001, 599, 1)
-    );
+    let [item] = items.as_slice() else { panic!("{items:?}") };
+    assert_eq!((item.message_id, item.author_id, item.files), (9001, 599, 1));
     assert!(!item.system);
     assert_eq!(item.dialog.user_id, Some(599));
 }
@@ -274,12 +213,7 @@ fn every_bound_event_is_understood_and_others_are_named() {
         let body = format!("event={name}&data[CONNECTOR]=c&data[LINE]=1");
         assert!(!matches!(event(&body), PortalEvent::Other { .. }), "{name}");
     }
-    assert_eq!(
-        event("event=onCrmDealAdd&data[FIELDS][ID]=5"),
-        PortalEvent::Other {
-            name: "ONCRMDEALADD".into()
-        }
-    );
+    assert_eq!(event("event=onCrmDealAdd&data[FIELDS][ID]=5"), PortalEvent::Other { name: "ONCRMDEALADD".into() });
 }
 
 #[test]
@@ -294,9 +228,7 @@ fn events_survive_being_kept() {
 
 #[test]
 fn a_kept_form_has_no_tokens_and_still_reads() {
-    let form = parse(&format!(
-        "event=ONAPPINSTALL&data[access_token]=of-a-client{AUTH}&auth[refresh_token]=ref"
-    ));
+    let form = parse(&format!("event=ONAPPINSTALL&data[access_token]=of-a-client{AUTH}&auth[refresh_token]=ref"));
     let kept = without_tokens(&form);
     let text = form::encode(&kept);
     for secret in ["=acc&", "apptoken", "=ref"] {
@@ -330,8 +262,7 @@ fn a_frame_is_read_from_query_and_body() {
 
 #[test]
 fn an_older_portal_sends_less() {
-    let frame =
-        FramePost::from_form(&parse("PROTOCOL=0"), &parse("member_id=m1&AUTH_ID=")).unwrap();
+    let frame = FramePost::from_form(&parse("PROTOCOL=0"), &parse("member_id=m1&AUTH_ID=")).unwrap();
     assert!(!frame.https && frame.auth_id.is_none() && frame.options.is_empty());
     assert_eq!(frame.placement, "DEFAULT");
     assert!(!frame.application_token.matches(""));
@@ -340,17 +271,7 @@ fn an_older_portal_sends_less() {
 
 #[test]
 fn options_of_nothing_have_many_spellings() {
-    for text in [
-        "",
-        "[]",
-        "{}",
-        "undefined",
-        "\"undefined\"",
-        "null",
-        "[1]",
-        "{\"ID\":",
-        "%5B%5D",
-    ] {
+    for text in ["", "[]", "{}", "undefined", "\"undefined\"", "null", "[1]", "{\"ID\":", "%5B%5D"] {
         let body = parse(&format!("member_id=m&PLACEMENT_OPTIONS={text}"));
         let frame = FramePost::from_form(&Value::default(), &body).unwrap();
         assert!(frame.options.is_empty(), "{text}");
@@ -400,10 +321,7 @@ fn a_robot_without_properties_waits_for_nobody() {
         ("event_token=x&auth[member_id]=m", "code"),
         ("code=x&event_token=x", "auth"),
     ] {
-        assert_eq!(
-            RobotCall::from_form(&parse(body)).unwrap_err(),
-            Malformed(field)
-        );
+        assert_eq!(RobotCall::from_form(&parse(body)).unwrap_err(), Malformed(field));
     }
 }
 
@@ -452,9 +370,7 @@ fn tree() -> impl Strategy<Value = Value> {
         "\\PC{0,12}".prop_map(Value::Text),
         "-?[0-9]{1,25}".prop_map(Value::Text),
     ];
-    leaf.prop_recursive(5, 60, 8, |inner| {
-        prop::collection::vec((key(), inner), 0..8).prop_map(Value::Map)
-    })
+    leaf.prop_recursive(5, 60, 8, |inner| prop::collection::vec((key(), inner), 0..8).prop_map(Value::Map))
 }
 
 proptest! {

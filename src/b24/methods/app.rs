@@ -99,10 +99,8 @@ mod tests {
         assert!(cloud.installed && !cloud.payment_expired);
         assert_eq!(cloud.version, "3");
         assert_eq!(cloud.license_family.as_deref(), Some("std"));
-        let own: Application = serde_json::from_value(
-            json!({"LICENSE": "en_selfhosted", "INSTALLED": false, "DAYS": "-2"}),
-        )
-        .unwrap();
+        let own: Application =
+            serde_json::from_value(json!({"LICENSE": "en_selfhosted", "INSTALLED": false, "DAYS": "-2"})).unwrap();
         assert!(!own.installed);
         assert_eq!(own.days, Some(-2));
         assert_eq!(own.license_family, None);
@@ -113,8 +111,7 @@ mod tests {
         type Output = <Profile as Method>::Output;
         let nobody: Output = serde_json::from_value(json!([])).unwrap();
         assert_eq!(nobody.0, None);
-        let admin: Output =
-            serde_json::from_value(json!({"ID": "27", "ADMIN": true, "NAME": "Ann"})).unwrap();
+        let admin: Output = serde_json::from_value(json!({"ID": "27", "ADMIN": true, "NAME": "Ann"})).unwrap();
         let admin = admin.0.unwrap();
         assert_eq!((admin.id, admin.admin), (Some(27), true));
     }

@@ -130,18 +130,8 @@ mod tests {
 
     #[test]
     fn on_and_off_are_numbers() {
-        let activate = |active| {
-            to_value(Activate {
-                connector: "chatapp_telegram",
-                line: 107,
-                active,
-            })
-            .unwrap()
-        };
-        assert_eq!(
-            activate(true),
-            json!({"CONNECTOR": "chatapp_telegram", "LINE": 107, "ACTIVE": 1})
-        );
+        let activate = |active| to_value(Activate { connector: "chatapp_telegram", line: 107, active }).unwrap();
+        assert_eq!(activate(true), json!({"CONNECTOR": "chatapp_telegram", "LINE": 107, "ACTIVE": 1}));
         assert_eq!(activate(false)["ACTIVE"], json!(0));
     }
 }

@@ -167,32 +167,19 @@ mod tests {
 
     #[test]
     fn a_deal_without_people_is_no_error() {
-        let answer: ItemAnswer =
-            from_value(json!({"item": {"id": "7", "contactIds": []}})).unwrap();
+        let answer: ItemAnswer = from_value(json!({"item": {"id": "7", "contactIds": []}})).unwrap();
         assert!(answer.item.unwrap().contacts().is_empty());
-        assert_eq!(
-            from_value::<ItemAnswer>(json!([])).ok(),
-            Some(ItemAnswer::default())
-        );
+        assert_eq!(from_value::<ItemAnswer>(json!([])).ok(), Some(ItemAnswer::default()));
     }
 
     #[test]
     fn parameters_have_their_documented_names() {
         assert_eq!(
-            to_value(ItemList {
-                entity_type_id: 3,
-                ids: &[1, 2]
-            })
-            .unwrap(),
+            to_value(ItemList { entity_type_id: 3, ids: &[1, 2] }).unwrap(),
             json!({"entityTypeId": 3, "filter": {"@id": [1, 2]}, "select": ["*"]})
         );
-        let comment = TimelineCommentAdd {
-            fields: CommentFields {
-                entity_id: 5,
-                entity_type: "deal",
-                comment: "sent",
-            },
-        };
+        let comment =
+            TimelineCommentAdd { fields: CommentFields { entity_id: 5, entity_type: "deal", comment: "sent" } };
         assert_eq!(
             to_value(comment).unwrap(),
             json!({"fields": {"ENTITY_ID": 5, "ENTITY_TYPE": "deal", "COMMENT": "sent"}})

@@ -53,10 +53,7 @@ pub struct LineUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     /// Keeps a phone that the portal's own check would drop.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "values::some_yes_no"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "values::some_yes_no")]
     pub skip_phone_validate: Option<bool>,
 }
 
@@ -77,10 +74,7 @@ pub struct LineText {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LineFile>,
     /// Keeps phones and e-mails inside this text out of the CRM's tracker.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "values::some_yes_no"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "values::some_yes_no")]
     pub disable_crm: Option<bool>,
     /// None: the client wrote it. `Some(0)`: a neutral note that fires no event (mirrors of what was sent elsewhere). An
     /// employee's id: fires `ONIMCONNECTORMESSAGEADD`, as if he had written it in the chat.
@@ -128,12 +122,7 @@ impl<'de> Deserialize<'de> for SendReport {
             #[serde(deserialize_with = "values::list")]
             result: Vec<SendOutcome>,
         }
-        Ok(Self {
-            outcomes: Envelope::deserialize(deserializer)?
-                .data
-                .unwrap_or_default()
-                .result,
-        })
+        Ok(Self { outcomes: Envelope::deserialize(deserializer)?.data.unwrap_or_default().result })
     }
 }
 
@@ -183,22 +172,12 @@ impl SendOutcome {
         if self.success {
             return None;
         }
-        let incomplete = self
-            .errors
-            .iter()
-            .any(|error| error.contains("NOT_ALL_THE_REQUIRED_DATA"));
+        let incomplete = self.errors.iter().any(|error| error.contains("NOT_ALL_THE_REQUIRED_DATA"));
         let failure = Failure::permanent(
             Told::Rejected,
-            format_args!(
-                "the portal refused the message ({} errors)",
-                self.errors.len()
-            ),
+            format_args!("the portal refused the message ({} errors)", self.errors.len()),
         );
-        Some(if incomplete {
-            failure
-        } else {
-            failure.retry(Retry::Backoff)
-        })
+        Some(if incomplete { failure } else { failure.retry(Retry::Backoff) })
     }
 }
 
@@ -226,9 +205,7 @@ pub struct DeliveredMessage {
 }
 
 /// A message as the portal's chat knows it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImRef {
     pub chat_id: i64,
     pub message_id: i64,
@@ -264,22 +241,10 @@ mod tests {
                 skip_phone_validate: Some(true),
                 ..LineUser::default()
             },
-            message: LineText {
-                id: "77".into(),
-                date: 1_760_000_000,
-                text: "hello".into(),
-                ..LineText::default()
-            },
-            chat: LineChat {
-                id: "ab12cd34:555".into(),
-                ..LineChat::default()
-            },
+            message: LineText { id: "77".into(), date: 1_760_000_000, text: "hello".into(), ..LineText::default() },
+            chat: LineChat { id: "ab12cd34:555".into(), ..LineChat::default() },
         };
-        let call = SendMessages {
-            connector: "chatapp_telegram",
-            line: 107,
-            messages: &[message],
-        };
+        let call = SendMessages { connector: "chatapp_telegram", line: 107, messages: &[message] };
         assert_eq!(
             to_value(call).unwrap(),
             json!({"CONNECTOR": "chatapp_telegram", "LINE": 107, "MESSAGES": [{
@@ -292,37 +257,25 @@ mod tests {
 
     #[test]
     fn a_mirror_is_written_by_user_zero() {
-        let text = LineText {
-            user_id: Some(0),
-            ..LineText::default()
-        };
+        let text = LineText { user_id: Some(0), ..LineText::default() };
         assert_eq!(to_value(text).unwrap()["user_id"], json!(0));
     }
 
     #[test]
     fn outcomes_are_told_one_by_one() {
-        let report: SendReport =
-            serde_json::from_value(json!({"SUCCESS": true, "DATA": {"RESULT": [
-                {"user": "585", "message": {"id": "77", "date": {}, "text": "hello", "files": []},
-                 "chat": {"id": "ab12cd34:555", "name": ""}, "SUCCESS": true, "ERRORS": [],
-                 "session": {"ID": "323", "CHAT_ID": "1767"}},
-                {"user": 0, "message": {"id": 78}, "chat": [], "SUCCESS": false,
-                 "ERRORS": ["IMCONNECTOR_NOT_ALL_THE_REQUIRED_DATA"]},
-                {"message": {"id": "79"}, "SUCCESS": "Y", "session": []}
-            ]}}))
-            .unwrap();
-        let [first, second, third] = report.outcomes.as_slice() else {
-            panic!("{report:?}")
-        };
+        let report: SendReport = serde_json::from_value(json!({"SUCCESS": true, "DATA": {"RESULT": [
+            {"user": "585", "message": {"id": "77", "date": {}, "text": "hello", "files": []},
+             "chat": {"id": "ab12cd34:555", "name": ""}, "SUCCESS": true, "ERRORS": [],
+             "session": {"ID": "323", "CHAT_ID": "1767"}},
+            {"user": 0, "message": {"id": 78}, "chat": [], "SUCCESS": false,
+             "ERRORS": ["IMCONNECTOR_NOT_ALL_THE_REQUIRED_DATA"]},
+            {"message": {"id": "79"}, "SUCCESS": "Y", "session": []}
+        ]}}))
+        .unwrap();
+        let [first, second, third] = report.outcomes.as_slice() else { panic!("{report:?}") };
         assert!(first.failure().is_none());
         assert_eq!(first.user, Some(585));
-        assert_eq!(
-            first.session,
-            Some(SessionRef {
-                id: Some(323),
-                chat_id: Some(1767)
-            })
-        );
+        assert_eq!(first.session, Some(SessionRef { id: Some(323), chat_id: Some(1767) }));
         let failure = second.failure().unwrap();
         assert_eq!((failure.retry, failure.certain), (Retry::Never, true));
         assert_eq!(second.message.as_ref().unwrap().id, "78");

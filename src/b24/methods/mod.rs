@@ -58,38 +58,17 @@ pub const METHODS: &[(&str, Scope)] = &[
 /// The scopes that the application's card must ask for, each with the reason that the README gives; in alphabetical
 /// order, and exactly those of [`METHODS`] (a test compares).
 pub const SCOPE_REASONS: &[(Scope, &str)] = &[
-    (
-        Scope::Bizproc,
-        "registers the ChatApp robots and answers business processes",
-    ),
-    (
-        Scope::Crm,
-        "reads the card's phones, e-mails and messengers; writes comments into its timeline",
-    ),
-    (
-        Scope::Im,
-        "notifies the administrator who connected a channel when it needs attention",
-    ),
-    (
-        Scope::ImOpenLines,
-        "registers the connectors and exchanges messages with Open Channels",
-    ),
-    (
-        Scope::Placement,
-        "shows the ChatApp and ChatApp Dialog tabs in CRM cards",
-    ),
-    (
-        Scope::UserBrief,
-        "shows operators' names in the settings and in the Dialog",
-    ),
+    (Scope::Bizproc, "registers the ChatApp robots and answers business processes"),
+    (Scope::Crm, "reads the card's phones, e-mails and messengers; writes comments into its timeline"),
+    (Scope::Im, "notifies the administrator who connected a channel when it needs attention"),
+    (Scope::ImOpenLines, "registers the connectors and exchanges messages with Open Channels"),
+    (Scope::Placement, "shows the ChatApp and ChatApp Dialog tabs in CRM cards"),
+    (Scope::UserBrief, "shows operators' names in the settings and in the Dialog"),
 ];
 
 /// The names of the scopes that the application needs, as the application's card and `app.info` spell them.
 pub fn scopes() -> Vec<&'static str> {
-    SCOPE_REASONS
-        .iter()
-        .filter_map(|(scope, _)| scope.name())
-        .collect()
+    SCOPE_REASONS.iter().filter_map(|(scope, _)| scope.name()).collect()
 }
 
 #[cfg(test)]
@@ -100,10 +79,7 @@ mod tests {
 
     #[test]
     fn the_scopes_are_those_of_the_methods_and_each_has_its_reason() {
-        let needed: BTreeSet<_> = METHODS
-            .iter()
-            .filter_map(|(_, scope)| scope.name())
-            .collect();
+        let needed: BTreeSet<_> = METHODS.iter().filter_map(|(_, scope)| scope.name()).collect();
         assert_eq!(scopes(), needed.into_iter().collect::<Vec<_>>());
         assert!(SCOPE_REASONS.iter().all(|(_, reason)| reason.len() > 10));
     }

@@ -39,11 +39,7 @@ impl ConfigListGet {
     /// One page of lines, with what the settings page shows.
     pub fn page(offset: u32) -> Self {
         Self {
-            params: LineQuery {
-                select: &["ID", "LINE_NAME", "ACTIVE"],
-                limit: Self::PAGE,
-                offset,
-            },
+            params: LineQuery { select: &["ID", "LINE_NAME", "ACTIVE"], limit: Self::PAGE, offset },
             options: LineOptions { queue: true },
         }
     }
@@ -275,11 +271,7 @@ pub struct HistoryFile {
     #[serde(deserialize_with = "values::some_int")]
     pub size: Option<i64>,
     /// Signed; dies with the token.
-    #[serde(
-        rename = "urlDownload",
-        alias = "urldownload",
-        deserialize_with = "values::text"
-    )]
+    #[serde(rename = "urlDownload", alias = "urldownload", deserialize_with = "values::text")]
     pub url_download: String,
 }
 
@@ -320,14 +312,8 @@ mod tests {
 
     #[test]
     fn a_dialog_is_asked_by_one_key() {
-        assert_eq!(
-            to_value(DialogGet::UserCode("a|1|b|2")).unwrap(),
-            json!({"USER_CODE": "a|1|b|2"})
-        );
-        assert_eq!(
-            to_value(SessionHistoryGet::Chat(5)).unwrap(),
-            json!({"CHAT_ID": 5})
-        );
+        assert_eq!(to_value(DialogGet::UserCode("a|1|b|2")).unwrap(), json!({"USER_CODE": "a|1|b|2"}));
+        assert_eq!(to_value(SessionHistoryGet::Chat(5)).unwrap(), json!({"CHAT_ID": 5}));
     }
 
     #[test]
@@ -343,9 +329,6 @@ mod tests {
         let mut messages = history.0.unwrap().message;
         messages.sort_by_key(|message| message.id);
         assert_eq!(messages[0].params.as_ref().unwrap().connector_mid, ["77"]);
-        assert_eq!(
-            (messages[1].id, messages[1].params.as_ref()),
-            (Some(10), None)
-        );
+        assert_eq!((messages[1].id, messages[1].params.as_ref()), (Some(10), None));
     }
 }

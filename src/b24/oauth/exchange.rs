@@ -7,13 +7,9 @@
 use std::time::Duration;
 
 use oauth2::{
-    AccessToken, AuthType, AuthorizationCode, Client, ClientId, ClientSecret, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, RefreshToken, RequestTokenError, Scope,
-    StandardRevocableToken, TokenResponse, TokenUrl,
-    basic::{
-        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-        BasicTokenType,
-    },
+    AccessToken, AuthType, AuthorizationCode, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, RefreshToken, RequestTokenError, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
+    basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
 };
 use reqwest::{StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -142,10 +138,7 @@ fn token_set(tokens: Tokens, old: Option<RefreshToken>) -> Result<TokenSet, OAut
     Ok(TokenSet {
         access: Secret::new(tokens.access_token.into_secret()),
         refresh: Secret::new(refresh.into_secret()),
-        expires_in_s: tokens
-            .expires_in
-            .filter(|seconds| *seconds > 0)
-            .unwrap_or(DEFAULT_EXPIRY_S),
+        expires_in_s: tokens.expires_in.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_EXPIRY_S),
         member_id: tokens.member_id,
         client_endpoint: Url::parse(&tokens.client_endpoint)
             .ok()
@@ -159,8 +152,7 @@ fn token_set(tokens: Tokens, old: Option<RefreshToken>) -> Result<TokenSet, OAut
 
 /// Carries a request of the crate. Redirects are not followed: the body holds the client secret.
 async fn carry(outgoing: Outgoing, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
-    let url = Url::parse(&request.uri().to_string())
-        .map_err(|_no_url| OAuthError::Transient { certain: true })?;
+    let url = Url::parse(&request.uri().to_string()).map_err(|_no_url| OAuthError::Transient { certain: true })?;
     let response = outgoing
         .post(url)?
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -173,17 +165,12 @@ async fn carry(outgoing: Outgoing, request: HttpRequest) -> Result<HttpResponse,
     let body = read_limited(response, ANSWER_LIMIT).await?;
     let json: Option<Value> = serde_json::from_slice(&body).ok();
     if status != StatusCode::OK || !has_tokens(json.as_ref()) {
-        return Err(refusal(
-            status,
-            json.as_ref().filter(|json| json.is_object()),
-        ));
+        return Err(refusal(status, json.as_ref().filter(|json| json.is_object())));
     }
     Ok(HttpResponse::new(body))
 }
 
 fn has_tokens(body: Option<&Value>) -> bool {
     let token = body.and_then(|body| body.get("access_token"));
-    token
-        .and_then(Value::as_str)
-        .is_some_and(|token| !token.is_empty())
+    token.and_then(Value::as_str).is_some_and(|token| !token.is_empty())
 }

@@ -17,18 +17,13 @@ const TOKENS: &str = r#"{"access_token": "new-access", "refresh_token": "new-ref
     "scope": "crm,imopenlines bizproc", "status": "L", "user_id": 27}"#;
 
 fn key() -> ClientKey {
-    ClientKey {
-        id: "local.1".into(),
-        secret: Secret::new("se&cret"),
-    }
+    ClientKey { id: "local.1".into(), secret: Secret::new("se&cret") }
 }
 
 async fn refresh(replies: Vec<Reply>) -> (Result<TokenSet, OAuthError>, Loopback) {
     let server = Loopback::start(replies).await;
     let oauth = OAuth::new(outgoing(), vec![server.url.clone()]);
-    let tokens = oauth
-        .refresh(&server.url, &key(), &Secret::new("old/refresh"))
-        .await;
+    let tokens = oauth.refresh(&server.url, &key(), &Secret::new("old/refresh")).await;
     (tokens, server)
 }
 
@@ -44,10 +39,7 @@ async fn a_refresh_is_a_form_post_and_gives_a_whole_set() {
     assert_eq!(tokens.refresh.expose(), "new-refresh");
     assert_eq!(tokens.expires_in_s, 3600);
     assert_eq!(tokens.member_id, "a1b2c3");
-    assert_eq!(
-        tokens.client_endpoint.unwrap().as_str(),
-        "https://portal.example/rest/"
-    );
+    assert_eq!(tokens.client_endpoint.unwrap().as_str(), "https://portal.example/rest/");
     assert_eq!(tokens.scope, ["crm", "imopenlines", "bizproc"]);
     assert_eq!((tokens.status.as_str(), tokens.user_id), ("L", Some(27)));
     let asked = &server.asked()[0];
@@ -56,12 +48,7 @@ async fn a_refresh_is_a_form_post_and_gives_a_whole_set() {
     fields.sort_unstable();
     assert_eq!(
         fields,
-        [
-            "client_id=local.1",
-            "client_secret=se%26cret",
-            "grant_type=refresh_token",
-            "refresh_token=old%2Frefresh"
-        ]
+        ["client_id=local.1", "client_secret=se%26cret", "grant_type=refresh_token", "refresh_token=old%2Frefresh"]
     );
 }
 
@@ -70,10 +57,7 @@ async fn a_code_is_traded_the_same_way() {
     let body = r#"{"access_token": "a", "refresh_token": "r", "member_id": "m", "client_endpoint": "https://p.example/rest/"}"#;
     let server = Loopback::start(vec![testing::json(200, body)]).await;
     let oauth = OAuth::new(outgoing(), vec![server.url.clone()]);
-    let tokens = oauth
-        .exchange_code(&server.url, &key(), &Secret::new("c0de"))
-        .await
-        .unwrap();
+    let tokens = oauth.exchange_code(&server.url, &key(), &Secret::new("c0de")).await.unwrap();
     assert_eq!((tokens.user_id, tokens.expires_in_s), (None, 3600));
     let asked = &server.asked()[0].body;
     assert!(asked.contains("grant_type=authorization_code") && asked.contains("code=c0de"));
@@ -90,43 +74,15 @@ async fn a_pair_is_kept_even_if_the_rest_of_the_answer_is_poor() {
 #[tokio::test]
 async fn refusals_are_told_apart_whatever_their_status() {
     for (status, body, expected) in [
-        (
-            400,
-            r#"{"error": "invalid_grant"}"#,
-            OAuthError::InvalidGrant,
-        ),
-        (
-            200,
-            r#"{"error": "invalid_grant"}"#,
-            OAuthError::InvalidGrant,
-        ),
-        (
-            400,
-            r#"{"error": "bad_verification_code"}"#,
-            OAuthError::InvalidGrant,
-        ),
-        (
-            401,
-            r#"{"error": "invalid_client"}"#,
-            OAuthError::InvalidClient,
-        ),
+        (400, r#"{"error": "invalid_grant"}"#, OAuthError::InvalidGrant),
+        (200, r#"{"error": "invalid_grant"}"#, OAuthError::InvalidGrant),
+        (400, r#"{"error": "bad_verification_code"}"#, OAuthError::InvalidGrant),
+        (401, r#"{"error": "invalid_client"}"#, OAuthError::InvalidClient),
         (400, r#"{"error": "wrong_client"}"#, OAuthError::WrongClient),
-        (
-            402,
-            r#"{"error": "PAYMENT_REQUIRED"}"#,
-            OAuthError::PaymentRequired,
-        ),
-        (
-            400,
-            r#"{"error": "x", "error_description": "Portal not found"}"#,
-            OAuthError::PortalGone,
-        ),
+        (402, r#"{"error": "PAYMENT_REQUIRED"}"#, OAuthError::PaymentRequired),
+        (400, r#"{"error": "x", "error_description": "Portal not found"}"#, OAuthError::PortalGone),
         (404, r#"{"error": "y"}"#, OAuthError::PortalGone),
-        (
-            400,
-            r#"{"error": "invalid_request"}"#,
-            OAuthError::Refused("invalid_request".into()),
-        ),
+        (400, r#"{"error": "invalid_request"}"#, OAuthError::Refused("invalid_request".into())),
     ] {
         let error = error_of(testing::json(status, body)).await;
         assert_eq!(error, expected, "{body}");
@@ -158,14 +114,8 @@ async fn a_server_in_trouble_does_not_cost_the_grant() {
 #[tokio::test]
 async fn a_strange_server_never_sees_the_secret() {
     let strange = Loopback::start(vec![testing::json(200, TOKENS)]).await;
-    let oauth = OAuth::new(
-        outgoing(),
-        vec![Url::parse("https://oauth.example/").unwrap()],
-    );
-    let error = oauth
-        .refresh(&strange.url, &key(), &Secret::new("r"))
-        .await
-        .unwrap_err();
+    let oauth = OAuth::new(outgoing(), vec![Url::parse("https://oauth.example/").unwrap()]);
+    let error = oauth.refresh(&strange.url, &key(), &Secret::new("r")).await.unwrap_err();
     assert_eq!(error, OAuthError::UnknownServer);
     assert!(strange.asked().is_empty());
 }
@@ -174,10 +124,7 @@ async fn a_strange_server_never_sees_the_secret() {
 fn servers_are_known_by_their_origin() {
     let oauth = OAuth::new(
         outgoing(),
-        vec![
-            Url::parse("https://oauth.bitrix.info").unwrap(),
-            Url::parse("http://127.0.0.1:8090/x").unwrap(),
-        ],
+        vec![Url::parse("https://oauth.bitrix.info").unwrap(), Url::parse("http://127.0.0.1:8090/x").unwrap()],
     );
     let known = |text: &str| oauth.server_for(text).is_some();
     assert!(known("https://oauth.bitrix.info/rest/"));
@@ -198,13 +145,7 @@ fn servers_are_known_by_their_origin() {
 
 #[test]
 fn an_unreadable_answer_is_never_a_verdict() {
-    assert_eq!(
-        refusal(StatusCode::BAD_REQUEST, None),
-        OAuthError::Transient { certain: false }
-    );
+    assert_eq!(refusal(StatusCode::BAD_REQUEST, None), OAuthError::Transient { certain: false });
     let nothing = json!({});
-    assert_eq!(
-        refusal(StatusCode::FORBIDDEN, Some(&nothing)),
-        OAuthError::Transient { certain: false }
-    );
+    assert_eq!(refusal(StatusCode::FORBIDDEN, Some(&nothing)), OAuthError::Transient { certain: false });
 }

@@ -9,22 +9,29 @@ pub(super) enum Target {
     Phone(String),
     Username(String),
     Email(String),
+    /// An invitation, a QR code: a link of a known kind that names no person.
+    Nobody,
 }
 
-/// The person that a link leads to; `None` if the text is no link of the known kinds, `Some(None)` if it is one that names
-/// nobody (an invitation, a QR code).
-pub(super) fn target(text: &str) -> Option<Option<Target>> {
+impl Target {
+    fn or_nobody(target: Option<Self>) -> Self {
+        target.unwrap_or(Self::Nobody)
+    }
+}
+
+/// The person that a link leads to; `None` if the text is no link of the known kinds.
+pub(super) fn target(text: &str) -> Option<Target> {
     if let Some((scheme, rest)) = text.split_once(':') {
+        let phone = |field| Some(Target::or_nobody(query(rest, field).map(Target::Phone)));
         match scheme.to_ascii_lowercase().as_str() {
             "tel" | "callto" | "whatsapp" | "viber" if !rest.starts_with("//") => {
-                return Some(Some(Target::Phone(decoded(before(rest, "?")))));
+                return Some(Target::Phone(decoded(before(rest, "?"))));
             }
-            "mailto" => return Some(Some(Target::Email(decoded(before(rest, "?"))))),
-            "whatsapp" => return Some(query(rest, "phone").map(Target::Phone)),
-            "viber" => return Some(query(rest, "number").map(Target::Phone)),
+            "mailto" => return Some(Target::Email(decoded(before(rest, "?")))),
+            "whatsapp" => return phone("phone"),
+            "viber" => return phone("number"),
             "tg" => {
-                let name = query(rest, "domain").map(Target::Username);
-                return Some(name.or_else(|| query(rest, "phone").map(Target::Phone)));
+                return query(rest, "domain").map(Target::Username).or_else(|| phone("phone"));
             }
             _ => {}
         }
@@ -32,17 +39,19 @@ pub(super) fn target(text: &str) -> Option<Option<Target>> {
     let address = strip_ci(text, "https://").or_else(|| strip_ci(text, "http://")).unwrap_or(text);
     let address = strip_ci(address, "www.").unwrap_or(address);
     let (host, path) = address.split_once('/')?;
-    match host.to_ascii_lowercase().as_str() {
-        "wa.me" => Some(whatsapp_path(path)),
-        "api.whatsapp.com" | "web.whatsapp.com" => Some(query(path, "phone").map(Target::Phone)),
-        "t.me" | "telegram.me" | "telegram.dog" => Some(telegram_path(path)),
-        _ => None,
-    }
+    let found = match host.to_ascii_lowercase().as_str() {
+        "wa.me" => whatsapp_path(path),
+        "api.whatsapp.com" | "web.whatsapp.com" => query(path, "phone").map(Target::Phone),
+        "t.me" | "telegram.me" | "telegram.dog" => telegram_path(path),
+        _ => return None,
+    };
+    Some(Target::or_nobody(found))
 }
 
 fn whatsapp_path(path: &str) -> Option<Target> {
     let number = decoded(before(path, "?/#"));
-    let is_number = number.bytes().any(|byte| byte.is_ascii_digit()) && !number.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_number =
+        number.bytes().any(|byte| byte.is_ascii_digit()) && !number.bytes().any(|byte| byte.is_ascii_alphabetic());
     is_number.then_some(Target::Phone(number)).or_else(|| query(path, "phone").map(Target::Phone))
 }
 
@@ -52,7 +61,7 @@ fn telegram_path(path: &str) -> Option<Target> {
     let name = decoded(name.strip_prefix("s/").unwrap_or(name));
     if let Some(number) = name.strip_prefix('+') {
         let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-        return is_number.then(|| Target::Phone(name));
+        return is_number.then_some(Target::Phone(name));
     }
     let name = name.strip_prefix('@').unwrap_or(&name);
     (!name.contains('/')).then(|| Target::Username(name.to_owned()))
@@ -62,7 +71,8 @@ fn telegram_path(path: &str) -> Option<Target> {
 fn query(text: &str, field: &str) -> Option<String> {
     let (_, query) = text.split_once('?')?;
     let pairs = before(query, "#").split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| decoded(value))?;
+    let value =
+        pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, value)| decoded(value))?;
     Some(value).filter(|value| !value.is_empty())
 }
 

@@ -75,7 +75,11 @@ fn without_label(text: &str) -> &str {
     let word_end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let (word, rest) = text.split_at(word_end);
     let word = word.to_lowercase();
-    if LABELS.contains(&word.as_str()) { rest.trim_start_matches(|c| c == '.' || c == ':' || is_ignored(c)) } else { text }
+    if LABELS.contains(&word.as_str()) {
+        rest.trim_start_matches(|c| c == '.' || c == ':' || is_ignored(c))
+    } else {
+        text
+    }
 }
 
 /// The digits of a number without its extension, and whether a plus stands before them. `None` if there is anything that does
@@ -105,7 +109,9 @@ fn international(digits: String, plus: bool) -> Option<String> {
     }
     match (digits.strip_prefix('8'), digits.len()) {
         (Some(national), 11) if !plus || national.starts_with('9') => return with_code(national),
-        (Some(_), 13..) if !plus && digits.starts_with("810") => return digits.get(3..).map(str::to_owned),
+        (Some(_), 13..) if !plus && digits.starts_with("810") => {
+            return digits.get(3..).map(str::to_owned);
+        }
         _ => {}
     }
     if !plus && digits.len() == 10 && digits.starts_with('9') {

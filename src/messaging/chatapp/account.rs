@@ -66,27 +66,17 @@ pub struct Webhook {
 
 impl ChatApp {
     /// Exchanges credentials for tokens; the password is not kept. ChatApp allows 100 of these a day.
-    pub async fn login(
-        &self,
-        email: &str,
-        password: &Secret,
-        app_id: &str,
-    ) -> Result<Login, LoginError> {
+    pub async fn login(&self, email: &str, password: &Secret, app_id: &str) -> Result<Login, LoginError> {
         let body = json!({ "email": email, "password": password.expose(), "appId": app_id });
         let call = Call::new(Method::POST, vec!["tokens"]).body(Body::Json(body));
         let data = self.api.run(&call, Auth::Nobody).await?;
         let (tokens, cabinet_user) = read_tokens(data, 0).ok_or(LoginError::Malformed)?;
-        Ok(Login {
-            tokens,
-            cabinet_user,
-        })
+        Ok(Login { tokens, cabinet_user })
     }
 
     /// The licenses that a login may use.
     pub async fn licenses(&self, login: LoginId) -> Result<Vec<License>, Failure> {
-        let data = self
-            .ask(login, Call::new(Method::GET, vec!["licenses"]))
-            .await?;
+        let data = self.ask(login, Call::new(Method::GET, vec!["licenses"])).await?;
         let rows: Vec<wire::License> = wire::rows(data);
         Ok(rows.into_iter().filter_map(license).collect())
     }
@@ -106,11 +96,7 @@ impl ChatApp {
         self.ask(login, call).await.map(drop)
     }
 
-    pub async fn unregister_webhook(
-        &self,
-        login: LoginId,
-        account: &Account,
-    ) -> Result<(), Failure> {
+    pub async fn unregister_webhook(&self, login: LoginId, account: &Account) -> Result<(), Failure> {
         let license = account.license.to_string();
         let call = Call::new(Method::DELETE, webhook_path(&license, account));
         self.ask(login, call).await.map(drop)
@@ -118,37 +104,23 @@ impl ChatApp {
 
     /// Every webhook of the login's application.
     pub async fn webhooks(&self, login: LoginId) -> Result<Vec<Webhook>, Failure> {
-        let data = self
-            .ask(login, Call::new(Method::GET, vec!["callbackUrls"]))
-            .await?;
+        let data = self.ask(login, Call::new(Method::GET, vec!["callbackUrls"])).await?;
         let rows: Vec<wire::Callback> = wire::rows(data);
         Ok(rows.into_iter().filter_map(webhook).collect())
     }
 
     /// Whether a phone (digits, with or without `+`) is in the messenger.
-    pub async fn check_phone(
-        &self,
-        login: LoginId,
-        account: &Account,
-        phone: &str,
-    ) -> Result<bool, Failure> {
+    pub async fn check_phone(&self, login: LoginId, account: &Account, phone: &str) -> Result<bool, Failure> {
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
         if digits.is_empty() {
-            return Err(Failure::permanent(
-                Told::NoSuchRecipient,
-                "no digits in the phone",
-            ));
+            return Err(Failure::permanent(Told::NoSuchRecipient, "no digits in the phone"));
         }
         let (license, phone) = (account.license.to_string(), format!("+{digits}"));
         let mut path = account_path(&license, account);
         path.extend(["phones", &phone, "check"]);
         match self.ask(login, Call::new(Method::GET, path)).await {
-            Ok(data) => read_check(&data).ok_or_else(|| {
-                Failure::permanent(
-                    Told::Unavailable,
-                    "the answer about a phone was not understood",
-                )
-            }),
+            Ok(data) => read_check(&data)
+                .ok_or_else(|| Failure::permanent(Told::Unavailable, "the answer about a phone was not understood")),
             Err(failure) if failure.told == Told::NoSuchRecipient => Ok(false),
             Err(failure) => Err(failure),
         }
@@ -199,20 +171,8 @@ fn webhook(row: wire::Callback) -> Option<Webhook> {
 
 /// The answer's form is not public: a bare flag, or an object with a flag of one of the likely names.
 fn read_check(data: &Value) -> Option<bool> {
-    const NAMES: [&str; 7] = [
-        "exist",
-        "exists",
-        "isExist",
-        "isExists",
-        "check",
-        "available",
-        "success",
-    ];
-    let named = || {
-        NAMES
-            .iter()
-            .find_map(|name| wire::read_flag(data.get(name)?))
-    };
+    const NAMES: [&str; 7] = ["exist", "exists", "isExist", "isExists", "check", "available", "success"];
+    let named = || NAMES.iter().find_map(|name| wire::read_flag(data.get(name)?));
     wire::read_flag(data).or_else(named)
 }
 

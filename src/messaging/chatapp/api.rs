@@ -46,10 +46,7 @@ pub(super) struct Call<'a> {
 pub(super) enum Body<'a> {
     Empty,
     Json(Value),
-    File {
-        file: &'a OutgoingFile,
-        tracking: &'a str,
-    },
+    File { file: &'a OutgoingFile, tracking: &'a str },
 }
 
 /// Who asks. ChatApp wants the bare access token in `Authorization`, without `Bearer`.
@@ -62,12 +59,7 @@ pub(super) enum Auth<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(method: Method, path: Vec<&'a str>) -> Self {
-        Self {
-            method,
-            path,
-            query: &[],
-            body: Body::Empty,
-        }
+        Self { method, path, query: &[], body: Body::Empty }
     }
 
     pub(super) fn body(mut self, body: Body<'a>) -> Self {
@@ -107,18 +99,13 @@ impl Api {
             .map_err(ApiError::Lost)?
             .header(header::ACCEPT, "application/json");
         let request = with_body(with_auth(request, auth)?, &call.body);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| ApiError::Lost(error.into()))?;
+        let response = request.send().await.map_err(|error| ApiError::Lost(error.into()))?;
         open(response).await
     }
 
     fn url(&self, call: &Call<'_>) -> Result<Url, ApiError> {
         let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| ApiError::Lost(OutgoingError::NotHttp))?
-            .extend(&call.path);
+        url.path_segments_mut().map_err(|()| ApiError::Lost(OutgoingError::NotHttp))?.extend(&call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
@@ -133,8 +120,8 @@ fn with_auth(request: RequestBuilder, auth: Auth<'_>) -> Result<RequestBuilder, 
         Auth::Refresh(token) => (REFRESH, token),
     };
     // A token that cannot stand in a header was never a token: the same as a refused one.
-    let mut value = HeaderValue::from_str(token.expose())
-        .map_err(|_not_a_header| ApiError::Token("unsendable".to_owned()))?;
+    let mut value =
+        HeaderValue::from_str(token.expose()).map_err(|_not_a_header| ApiError::Token("unsendable".to_owned()))?;
     value.set_sensitive(true);
     Ok(request.header(name, value))
 }
@@ -160,21 +147,14 @@ fn with_body(request: RequestBuilder, body: &Body<'_>) -> RequestBuilder {
 async fn open(response: Response) -> Result<Value, ApiError> {
     let status = response.status();
     let wait = retry_after(response.headers());
-    let body = read_limited(response, LARGEST_ANSWER)
-        .await
-        .map_err(ApiError::Lost)?;
-    let envelope = serde_json::from_slice::<Value>(&body)
-        .ok()
-        .filter(Value::is_object);
+    let body = read_limited(response, LARGEST_ANSWER).await.map_err(ApiError::Lost)?;
+    let envelope = serde_json::from_slice::<Value>(&body).ok().filter(Value::is_object);
     let Some(mut envelope) = envelope else {
         return Err(unreadable(status, wait));
     };
     let success = envelope.get("success").and_then(wire::read_flag);
     if status.is_success() && success != Some(false) {
-        return Ok(envelope
-            .get_mut("data")
-            .map(Value::take)
-            .unwrap_or_default());
+        return Ok(envelope.get_mut("data").map(Value::take).unwrap_or_default());
     }
     let (code, message) = wire::refusal(&envelope);
     Err(ApiError::refused(status, &code, &message, wait))

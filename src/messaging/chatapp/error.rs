@@ -56,12 +56,7 @@ enum Meaning {
 
 impl ApiError {
     /// An envelope with an error.
-    pub(super) fn refused(
-        status: StatusCode,
-        code: &str,
-        message: &str,
-        wait: Option<Duration>,
-    ) -> Self {
+    pub(super) fn refused(status: StatusCode, code: &str, message: &str, wait: Option<Duration>) -> Self {
         let plain = plain_code(code);
         if is_token_refusal(status, code) {
             return Self::Token(plain);
@@ -95,9 +90,7 @@ impl ApiError {
             Self::Lost(error) => transfer::lost(&error),
             Self::Token(code) => disconnected(format!("ChatApp refused the token {code}")),
             Self::Refused(refusal) => refusal.into_failure(),
-            Self::Malformed(status) => {
-                Failure::unknown(format!("ChatApp answered {status} without an envelope"))
-            }
+            Self::Malformed(status) => Failure::unknown(format!("ChatApp answered {status} without an envelope")),
         }
     }
 }
@@ -114,18 +107,14 @@ impl Refusal {
         }
         if self.status.is_server_error() {
             let failure = transfer::busy(cause, self.wait);
-            return Failure {
-                certain: self.explicit,
-                ..failure
-            };
+            return Failure { certain: self.explicit, ..failure };
         }
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
             return Failure::permanent(Told::FileTooLarge, cause);
         }
         let told = match self.meaning {
             Meaning::License => {
-                return Failure::permanent(Told::LicenseExpired, cause)
-                    .retry(Retry::WhenChannelReturns);
+                return Failure::permanent(Told::LicenseExpired, cause).retry(Retry::WhenChannelReturns);
             }
             Meaning::Disconnected => return disconnected(cause),
             Meaning::NoRecipient => Told::NoSuchRecipient,
@@ -180,80 +169,39 @@ impl From<ApiError> for LoginError {
 
 /// 401 is always about the token. 403 is, unless it carries the code of something else.
 fn is_token_refusal(status: StatusCode, code: &str) -> bool {
-    status == StatusCode::UNAUTHORIZED
-        || code == INVALID_TOKEN
-        || (status == StatusCode::FORBIDDEN && code.is_empty())
+    status == StatusCode::UNAUTHORIZED || code == INVALID_TOKEN || (status == StatusCode::FORBIDDEN && code.is_empty())
 }
 
 fn plain_code(code: &str) -> String {
     let plain = (1..=64).contains(&code.len())
-        && code
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+        && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     // A code of digits alone could be a phone number.
-    if plain && code.bytes().any(|b| b.is_ascii_alphabetic()) {
-        code.to_owned()
-    } else {
-        String::new()
-    }
+    if plain && code.bytes().any(|b| b.is_ascii_alphabetic()) { code.to_owned() } else { String::new() }
 }
 
 /// Lower-case letters and digits alone: `ApiChatNotFoundError` and "chat not found" meet.
 fn squash(text: &str) -> String {
-    text.chars()
-        .take(500)
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().take(500).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn meaning(code: &str, message: &str) -> Meaning {
-    let has = |words: &[&str]| {
-        words
-            .iter()
-            .any(|word| code.contains(word) || message.contains(word))
-    };
-    let absent = has(&[
-        "notfound",
-        "notexist",
-        "invalid",
-        "incorrect",
-        "unknown",
-        "wrong",
-    ]);
+    let has = |words: &[&str]| words.iter().any(|word| code.contains(word) || message.contains(word));
+    let absent = has(&["notfound", "notexist", "invalid", "incorrect", "unknown", "wrong"]);
     if has(&["licen"]) {
         Meaning::License
     } else if has(&["password", "credential"]) {
         Meaning::Credentials
-    } else if has(&[
-        "notconnected",
-        "disconnected",
-        "notauthorized",
-        "unauthorized",
-        "loggedout",
-    ]) {
+    } else if has(&["notconnected", "messengernot", "disconnected", "notauthorized", "unauthorized", "loggedout"]) {
         Meaning::Disconnected
     } else if has(&["blockedby", "wasblocked"]) {
         Meaning::Blocked
-    } else if has(&[
-        "24hour",
-        "window",
-        "reengagement",
-        "cantwritefirst",
-        "initiate",
-    ]) {
+    } else if has(&["24hour", "window", "reengagement", "cantwritefirst", "initiate"]) {
         Meaning::CannotWriteFirst
     } else if has(&["toolong"]) {
         Meaning::TooLong
     } else if has(&["filetoolarge", "filesize", "toobig", "filelarge"]) {
         Meaning::TooLarge
-    } else if has(&[
-        "toomany",
-        "ratelimit",
-        "limitexceeded",
-        "daylimit",
-        "dailylimit",
-    ]) {
+    } else if has(&["toomany", "ratelimit", "limitexceeded", "daylimit", "dailylimit"]) {
         Meaning::Limit
     } else if absent && has(&["chat", "phone", "recipient", "contact", "user"]) {
         Meaning::NoRecipient
@@ -277,18 +225,9 @@ mod tests {
             (400, "ApiLicenseNotFoundError", "", Told::LicenseExpired),
             (404, "not_found", "license not found", Told::LicenseExpired),
             (400, "ApiChatNotFoundError", "", Told::NoSuchRecipient),
-            (
-                422,
-                "validation",
-                "The phone is invalid",
-                Told::NoSuchRecipient,
-            ),
-            (
-                400,
-                "x",
-                "Messenger is not connected",
-                Told::ChannelDisconnected,
-            ),
+            (422, "validation", "The phone is invalid", Told::NoSuchRecipient),
+            (400, "x", "Messenger is not connected", Told::ChannelDisconnected),
+            (404, "ApiMessengerNotFoundError", "", Told::ChannelDisconnected),
             (413, "", "", Told::FileTooLarge),
             (400, "ApiMessageTooLongError", "", Told::TextTooLong),
             (400, "Strange", "something else", Told::Rejected),
@@ -299,10 +238,7 @@ mod tests {
             assert!(failure.certain);
             assert!(!failure.cause.contains("phone"), "no message in the log");
         }
-        assert_eq!(
-            failure(400, "ApiLicenseNotFoundError", "").retry,
-            Retry::WhenChannelReturns
-        );
+        assert_eq!(failure(400, "ApiLicenseNotFoundError", "").retry, Retry::WhenChannelReturns);
         assert_eq!(failure(400, "ApiChatNotFoundError", "").retry, Retry::Never);
     }
 

@@ -9,8 +9,7 @@ use crate::{
     clock::Millis,
     domain::connector::Connector,
     messaging::{
-        Author, CoreEvent, IncomingFile, IncomingMessage, Malformed, Origin, Person, Progress,
-        RawItem,
+        Author, CoreEvent, IncomingFile, IncomingMessage, Malformed, Origin, Person, Progress, RawItem,
         transfer::{anonymous_key, file_name, item_key},
     },
 };
@@ -57,24 +56,14 @@ fn items(mut envelope: Value) -> Vec<RawItem> {
 
 fn raw(meta: &Value, item: Value) -> RawItem {
     let key = key(meta, &item).map(item_key);
-    let body = Value::Object(Map::from_iter([
-        ("meta".to_owned(), meta.clone()),
-        ("item".to_owned(), item),
-    ]));
-    RawItem {
-        key: key.unwrap_or_else(|| anonymous_key(&body)),
-        body,
-    }
+    let body = Value::Object(Map::from_iter([("meta".to_owned(), meta.clone()), ("item".to_owned(), item)]));
+    RawItem { key: key.unwrap_or_else(|| anonymous_key(&body)), body }
 }
 
 /// The chat is part of the key, because Telegram numbers the messages of each large group by themselves.
 fn key(meta: &Value, item: &Value) -> Option<String> {
     let field = |name| item.get(name).and_then(wire::read_text);
-    let chat = item
-        .get("chat")
-        .and_then(|chat| chat.get("id"))
-        .and_then(wire::read_text)
-        .unwrap_or_default();
+    let chat = item.get("chat").and_then(|chat| chat.get("id")).and_then(wire::read_text).unwrap_or_default();
     let id = field("id")?;
     match meta.get("type").and_then(Value::as_str)? {
         "message" => Some(format!("message/{chat}/{id}")),
@@ -96,17 +85,11 @@ pub(super) fn parse(raw: &Value, now: Millis) -> Result<CoreEvent, Malformed> {
     match meta.kind.as_deref() {
         Some("message") => message(&wire::read(item), connector, now),
         Some("messageStatus") => status(wire::read(item), now),
-        kind => Ok(CoreEvent::Other {
-            kind: kind.unwrap_or("unknown").to_owned(),
-        }),
+        kind => Ok(CoreEvent::Other { kind: kind.unwrap_or("unknown").to_owned() }),
     }
 }
 
-fn message(
-    item: &wire::Message,
-    connector: Option<Connector>,
-    now: Millis,
-) -> Result<CoreEvent, Malformed> {
+fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> Result<CoreEvent, Malformed> {
     let missing = |what: &str| Malformed(format!("a message without {what}"));
     let id = item.id.clone().ok_or_else(|| missing("id"))?;
     let peer = item.chat.id.clone().ok_or_else(|| missing("chat"))?;
@@ -142,9 +125,7 @@ fn author(item: &wire::Message) -> Author {
     if !ours {
         Author::Client
     } else if item.from_api || app.id.is_some() || app.tracking.is_some() {
-        Author::Api {
-            tracking: app.tracking.clone(),
-        }
+        Author::Api { tracking: app.tracking.clone() }
     } else {
         Author::Phone
     }
@@ -152,12 +133,7 @@ fn author(item: &wire::Message) -> Author {
 
 /// The person outside. In a private chat he is the chat itself: `fromUser` is the business in messages that it wrote, and
 /// some messengers name users and chats differently, so only the chat gives both directions the same id.
-fn person(
-    item: &wire::Message,
-    connector: Option<Connector>,
-    author: &Author,
-    group: bool,
-) -> Person {
+fn person(item: &wire::Message, connector: Option<Connector>, author: &Author, group: bool) -> Person {
     let (user, chat) = (&item.from_user, &item.chat);
     let incoming = *author == Author::Client;
     let (first, second) = match (group, incoming) {
@@ -165,29 +141,21 @@ fn person(
         (true, true) => (user, None),
         (_, false) => (chat, None),
     };
-    let field = |get: fn(&wire::Party) -> &Option<String>| {
-        get(first).clone().or_else(|| get(second?).clone())
-    };
+    let field = |get: fn(&wire::Party) -> &Option<String>| get(first).clone().or_else(|| get(second?).clone());
     // A chat's name may be what the business calls the client; the client's own name comes first.
     let own = user.name.clone().filter(|_| incoming);
     let id = field(|party| &party.id).unwrap_or_default();
-    let phone = field(|party| &party.phone)
-        .and_then(|phone| e164(&phone))
-        .or_else(|| phone_of_id(&id, connector));
+    let phone = field(|party| &party.phone).and_then(|phone| e164(&phone)).or_else(|| phone_of_id(&id, connector));
     let username = field(|party| &party.username)
         .map(|name| name.trim_start_matches('@').to_owned())
         .filter(|name| !name.is_empty());
     Person {
         link: link(connector, phone.as_deref(), username.as_deref()),
         id: person_id(&id),
-        name: own
-            .or_else(|| field(|party| &party.name))
-            .map(|name| cut(&name, LONGEST_NAME)),
+        name: own.or_else(|| field(|party| &party.name)).map(|name| cut(&name, LONGEST_NAME)),
         phone,
         username,
-        picture: field(|party| &party.image)
-            .and_then(|image| web_link(&image))
-            .map(Origin::Url),
+        picture: field(|party| &party.image).and_then(|image| web_link(&image)).map(Origin::Url),
     }
 }
 
@@ -197,8 +165,7 @@ pub fn person_id(id: &str) -> String {
 }
 
 fn whatsapp_digits(id: &str) -> Option<&str> {
-    id.strip_suffix("@c.us")
-        .or_else(|| id.strip_suffix("@s.whatsapp.net"))
+    id.strip_suffix("@c.us").or_else(|| id.strip_suffix("@s.whatsapp.net"))
 }
 
 fn phone_of_id(id: &str, connector: Option<Connector>) -> Option<String> {
@@ -212,21 +179,13 @@ fn phone_of_id(id: &str, connector: Option<Connector>) -> Option<String> {
 /// `+` and 8 to 15 digits (E.164). Messengers give phones in international form already.
 fn e164(phone: &str) -> Option<String> {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    let spelled = phone
-        .chars()
-        .all(|c| c.is_ascii_digit() || " +-().".contains(c));
+    let spelled = phone.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
     (spelled && (8..=15).contains(&digits.len())).then(|| format!("+{digits}"))
 }
 
-fn link(
-    connector: Option<Connector>,
-    phone: Option<&str>,
-    username: Option<&str>,
-) -> Option<String> {
+fn link(connector: Option<Connector>, phone: Option<&str>, username: Option<&str>) -> Option<String> {
     match connector? {
-        Connector::Whatsapp | Connector::Waba => {
-            Some(format!("https://wa.me/{}", phone?.trim_start_matches('+')))
-        }
+        Connector::Whatsapp | Connector::Waba => Some(format!("https://wa.me/{}", phone?.trim_start_matches('+'))),
         Connector::Telegram | Connector::TelegramBot => username
             .filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
             .map(|name| format!("https://t.me/{name}")),
@@ -244,10 +203,7 @@ fn file(item: &wire::Message) -> Option<IncomingFile> {
     let link = web_link(file.link.as_deref()?)?;
     let kind = item.kind.as_deref().unwrap_or("file");
     let declared = file.mime_type.as_ref().or(file.content_type.as_ref());
-    let mime = declared.map_or_else(
-        || mime_of(kind).to_owned(),
-        |mime| mime.trim().to_ascii_lowercase(),
-    );
+    let mime = declared.map_or_else(|| mime_of(kind).to_owned(), |mime| mime.trim().to_ascii_lowercase());
     let given = file.name.as_deref().unwrap_or_default();
     Some(IncomingFile {
         origin: Origin::Url(link),
@@ -270,8 +226,7 @@ fn mime_of(kind: &str) -> &'static str {
 
 /// A kind that may be shown and stand in a file's name.
 fn plain_kind(kind: &str) -> &str {
-    let plain = (1..=32).contains(&kind.len())
-        && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let plain = (1..=32).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if plain { kind } else { "file" }
 }
 
@@ -287,18 +242,13 @@ fn text(item: &wire::Message, connector: Option<Connector>, no_file: bool) -> St
     match (written, connector) {
         (Some(text), Some(Connector::Whatsapp | Connector::Waba)) => from_whatsapp(text),
         (Some(text), _) => from_plain(text),
-        (None, _) if no_file => from_plain(&format!(
-            "[{}]",
-            plain_kind(item.kind.as_deref().unwrap_or_default())
-        )),
+        (None, _) if no_file => from_plain(&format!("[{}]", plain_kind(item.kind.as_deref().unwrap_or_default()))),
         (None, _) => String::new(),
     }
 }
 
 fn status(item: wire::Status, now: Millis) -> Result<CoreEvent, Malformed> {
-    let message = item
-        .id
-        .ok_or_else(|| Malformed("a status without id".to_owned()))?;
+    let message = item.id.ok_or_else(|| Malformed("a status without id".to_owned()))?;
     let failed = reason(&item.error).map(|reason| Progress::Failed { reason });
     let progress = match (failed, item.kind.as_deref()) {
         (Some(failed), _) => failed,
@@ -310,29 +260,21 @@ fn status(item: wire::Status, now: Millis) -> Result<CoreEvent, Malformed> {
             return Ok(CoreEvent::Other { kind });
         }
     };
-    Ok(CoreEvent::Status {
-        message,
-        tracking: item.from_app.tracking,
-        progress,
-        at: millis(item.time, now),
-    })
+    Ok(CoreEvent::Status { message, tracking: item.from_app.tracking, progress, at: millis(item.time, now) })
 }
 
 /// A status failed when it names an error, whatever its type says.
 fn reason(error: &Value) -> Option<String> {
     let text = match error {
         Value::Null => None,
-        Value::Object(fields) => ["message", "code"]
-            .iter()
-            .find_map(|name| fields.get(*name).and_then(wire::read_text)),
+        Value::Object(fields) => {
+            ["message", "code"].iter().find_map(|name| fields.get(*name).and_then(wire::read_text))
+        }
         other => wire::read_text(other),
     };
     text.map(|text| cut(&text, LONGEST_REASON))
 }
 
 fn cut(text: &str, most: usize) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(most)
-        .collect()
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
 }

@@ -24,18 +24,12 @@ const KINDS: [(&str, Connector); 9] = [
 
 /// The connector for a `messengerType`; none for a messenger that we do not know.
 pub fn connector_of(messenger_type: &str) -> Option<Connector> {
-    KINDS
-        .iter()
-        .find(|(name, _)| *name == messenger_type)
-        .map(|(_, connector)| *connector)
+    KINDS.iter().find(|(name, _)| *name == messenger_type).map(|(_, connector)| *connector)
 }
 
 /// How ChatApp names the messenger of a connector; none where its name is not known.
 pub fn messenger_type_of(connector: Connector) -> Option<&'static str> {
-    KINDS
-        .iter()
-        .find(|(_, known)| *known == connector)
-        .map(|(name, _)| *name)
+    KINDS.iter().find(|(_, known)| *known == connector).map(|(name, _)| *name)
 }
 
 /// One messenger of one license: what a channel's `account` says as `<licenseId>/<messengerType>`.
@@ -54,13 +48,8 @@ impl Account {
 
     pub fn new(license: i64, messenger_type: &str) -> Option<Self> {
         let fits = (1..=40).contains(&messenger_type.len())
-            && messenger_type
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        (fits && license > 0).then(|| Self {
-            license,
-            messenger_type: messenger_type.to_owned(),
-        })
+            && messenger_type.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        (fits && license > 0).then(|| Self { license, messenger_type: messenger_type.to_owned() })
     }
 }
 
@@ -96,15 +85,8 @@ pub(super) fn capabilities(connector: Connector) -> Capabilities {
             write_first: WriteFirst::ByPhone,
             ..base
         },
-        Connector::Telegram => Capabilities {
-            write_first: WriteFirst::ByPhoneOrUsername,
-            ..base
-        },
-        Connector::TelegramBot => Capabilities {
-            delivered: false,
-            read: false,
-            ..base
-        },
+        Connector::Telegram => Capabilities { write_first: WriteFirst::ByPhoneOrUsername, ..base },
+        Connector::TelegramBot => Capabilities { delivered: false, read: false, ..base },
         Connector::Avito => Capabilities {
             text_limit: 1000,
             caption_limit: 0,
@@ -121,10 +103,7 @@ pub(super) fn capabilities(connector: Connector) -> Capabilities {
             read: false,
             ..base
         },
-        Connector::Viber => Capabilities {
-            write_first: WriteFirst::ByPhone,
-            ..base
-        },
+        Connector::Viber => Capabilities { write_first: WriteFirst::ByPhone, ..base },
         Connector::Vk | Connector::Max | Connector::Instagram | Connector::Facebook => base,
     }
 }
@@ -149,16 +128,7 @@ mod tests {
     fn an_account_that_could_leave_its_path_is_none() {
         let account = Account::parse("1234/grWhatsApp").unwrap();
         assert_eq!(account.to_string(), "1234/grWhatsApp");
-        for wrong in [
-            "",
-            "1234",
-            "1234/",
-            "x/telegram",
-            "1/..",
-            "1/a/b",
-            "-1/telegram",
-            "1/a?b",
-        ] {
+        for wrong in ["", "1234", "1234/", "x/telegram", "1/..", "1/a/b", "-1/telegram", "1/a?b"] {
             assert!(Account::parse(wrong).is_none(), "{wrong}");
         }
     }

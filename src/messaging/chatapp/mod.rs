@@ -36,8 +36,8 @@ use self::{
     tokens::Tokens,
 };
 use super::{
-    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin,
-    Outgoing as What, RawItem, Sent, TokenStore, transfer,
+    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem, Sent,
+    TokenStore, transfer,
 };
 use crate::{
     clock::Clock,
@@ -87,17 +87,7 @@ impl MessagingCore for ChatApp {
         kinds::capabilities(connector)
     }
 
-    fn person_of(&self, _connector: Connector, peer: &str) -> String {
-        events::person_id(peer)
-    }
-
-    async fn send(
-        &self,
-        channel: &ChannelRef,
-        peer: &str,
-        what: &What,
-        key: &IdempotencyKey,
-    ) -> Result<Sent, Failure> {
+    async fn send(&self, channel: &ChannelRef, peer: &str, what: &What, key: &IdempotencyKey) -> Result<Sent, Failure> {
         self.send_one(channel, peer, what, key).await
     }
 
@@ -106,8 +96,7 @@ impl MessagingCore for ChatApp {
         let Origin::Url(link) = origin else {
             return Err(Failure::permanent(Told::FileUnavailable, "not a link"));
         };
-        let url = Url::parse(link)
-            .map_err(|_not_a_url| Failure::permanent(Told::FileUnavailable, "not a link"))?;
+        let url = Url::parse(link).map_err(|_not_a_url| Failure::permanent(Told::FileUnavailable, "not a link"))?;
         let limit = kinds::capabilities(channel.connector).download_limit;
         transfer::fetch(self.api.outgoing(), url, limit).await
     }

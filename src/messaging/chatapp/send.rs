@@ -39,24 +39,15 @@ impl ChatApp {
             Outgoing::File(file) => {
                 let size = u64::try_from(file.bytes.len()).unwrap_or(u64::MAX);
                 if size > capabilities(channel.connector).upload_limit {
-                    return Err(Failure::permanent(
-                        Told::FileTooLarge,
-                        "over the channel's limit",
-                    ));
+                    return Err(Failure::permanent(Told::FileTooLarge, "over the channel's limit"));
                 }
                 path.push("file");
-                Body::File {
-                    file,
-                    tracking: &key.0,
-                }
+                Body::File { file, tracking: &key.0 }
             }
         };
         let call = Call::new(Method::POST, path).body(body);
         let accepted: wire::Accepted = wire::read(self.call(login, &call).await?);
-        Ok(Sent {
-            ids: accepted.id.into_iter().collect(),
-            peer: accepted.chat_id,
-        })
+        Ok(Sent { ids: accepted.id.into_iter().collect(), peer: accepted.chat_id })
     }
 
     /// Looks in the conversation's newest messages for one that was sent with `key`: the answer to "did it happen?" after an
@@ -71,42 +62,29 @@ impl ChatApp {
         let license = account.license.to_string();
         let mut path = account_path(&license, &account);
         path.extend(["chats", path_part(peer)?, "messages"]);
-        let call = Call {
-            query: HISTORY_PAGE,
-            ..Call::new(Method::GET, path)
-        };
+        let call = Call { query: HISTORY_PAGE, ..Call::new(Method::GET, path) };
         let data = self.call(login, &call).await.map_err(harmless)?;
         let messages: Vec<wire::Message> = wire::rows(data);
-        let found = messages
-            .into_iter()
-            .find(|message| message.from_app.tracking.as_deref() == Some(key.0.as_str()));
-        Ok(found.map(|message| Sent {
-            ids: message.id.into_iter().collect(),
-            peer: message.chat.id,
-        }))
+        let found = messages.into_iter().find(|message| message.from_app.tracking.as_deref() == Some(key.0.as_str()));
+        Ok(found.map(|message| Sent { ids: message.id.into_iter().collect(), peer: message.chat.id }))
     }
 }
 
 /// Whose tokens to use, and for which messenger.
 pub(super) fn owner(channel: &ChannelRef) -> Result<(LoginId, Account), Failure> {
     let account = Account::parse(&channel.account);
-    channel.login.zip(account).ok_or_else(|| {
-        Failure::permanent(Told::Internal, "the channel names no login or no account")
-    })
+    channel
+        .login
+        .zip(account)
+        .ok_or_else(|| Failure::permanent(Told::Internal, "the channel names no login or no account"))
 }
 
 /// A conversation's id as a path segment. A bare phone goes without its `+`. Dots alone would walk up the path.
 fn path_part(peer: &str) -> Result<&str, Failure> {
     let peer = peer.trim();
     let part = peer.strip_prefix('+').unwrap_or(peer);
-    let fits = (1..=200).contains(&part.len())
-        && !part.chars().any(char::is_control)
-        && !matches!(part, "." | "..");
-    if fits {
-        Ok(part)
-    } else {
-        Err(Failure::permanent(Told::NoSuchRecipient, "not an address"))
-    }
+    let fits = (1..=200).contains(&part.len()) && !part.chars().any(char::is_control) && !matches!(part, "." | "..");
+    if fits { Ok(part) } else { Err(Failure::permanent(Told::NoSuchRecipient, "not an address")) }
 }
 
 #[cfg(test)]

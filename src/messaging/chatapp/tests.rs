@@ -55,12 +55,7 @@ impl TokenStore for Store {
         Ok(self.tokens.lock().unwrap().clone())
     }
 
-    async fn swap(
-        &self,
-        _login: LoginId,
-        version: i64,
-        tokens: &LoginTokens,
-    ) -> Result<bool, Failure> {
+    async fn swap(&self, _login: LoginId, version: i64, tokens: &LoginTokens) -> Result<bool, Failure> {
         if self.away.load(Ordering::SeqCst) {
             return Err(Failure::transient("the store is away"));
         }
@@ -122,11 +117,7 @@ fn chatapp(known: &'static str) -> impl Fn(&Asked) -> Reply {
         if asked.ends(REFRESH) {
             return rotated("new").after(Duration::from_millis(50));
         }
-        if asked.authorization.as_deref() == Some(known) {
-            accepted()
-        } else {
-            invalid_token()
-        }
+        if asked.authorization.as_deref() == Some(known) { accepted() } else { invalid_token() }
     }
 }
 
@@ -159,14 +150,8 @@ async fn a_text_goes_out_with_the_bare_token_and_our_key() {
     assert_eq!(sent.ids, ["wamid.1"]);
     assert_eq!(sent.peer.as_deref(), Some("79001234567@c.us"));
     let asked = &server.asked(TEXT)[0];
-    assert_eq!(
-        asked.path,
-        "/v1/licenses/1234/messengers/grWhatsApp/chats/79001234567/messages/text"
-    );
-    assert_eq!(
-        asked.json(),
-        json!({ "text": "hello", "tracking": "part-1" })
-    );
+    assert_eq!(asked.path, "/v1/licenses/1234/messengers/grWhatsApp/chats/79001234567/messages/text");
+    assert_eq!(asked.json(), json!({ "text": "hello", "tracking": "part-1" }));
     assert_eq!(server.count(REFRESH), 0);
 }
 
@@ -184,17 +169,8 @@ async fn a_file_goes_out_with_its_name_and_caption() {
     core.send(&channel(), "42", &file, &key).await.unwrap();
     let body = server.asked("/messages/file")[0].text();
     // PHP takes a part for a file only when `filename` stands plainly there.
-    assert!(
-        body.contains("name=\"file\"; filename=\"Счёт \\\"1\\\".pdf\""),
-        "{body}"
-    );
-    for piece in [
-        "application/pdf",
-        "%PDF-1",
-        "name=\"fileName\"",
-        "for you",
-        "part-2",
-    ] {
+    assert!(body.contains("name=\"file\"; filename=\"Счёт \\\"1\\\".pdf\""), "{body}");
+    for piece in ["application/pdf", "%PDF-1", "name=\"fileName\"", "for you", "part-2"] {
         assert!(body.contains(piece), "{piece}");
     }
 }
@@ -240,13 +216,12 @@ async fn a_token_that_ends_soon_is_refreshed_before_use() {
 
 #[tokio::test]
 async fn a_failed_early_refresh_stops_nobody_and_is_not_repeated_at_once() {
-    let server = Loopback::start(|asked| {
-        if asked.ends(REFRESH) {
-            Reply::bytes(502, "text/html", "<html>")
-        } else {
-            accepted()
-        }
-    });
+    let server =
+        Loopback::start(
+            |asked| {
+                if asked.ends(REFRESH) { Reply::bytes(502, "text/html", "<html>") } else { accepted() }
+            },
+        );
     let core = core(&server, &Store::new(tokens("dying", 1, SOON)));
     write(&core, "42").await.unwrap();
     write(&core, "42").await.unwrap();
@@ -261,10 +236,7 @@ async fn who_loses_the_race_in_the_store_uses_the_winner_s_tokens() {
     let core = core(&server, &store);
     write(&core, "42").await.unwrap();
     assert_eq!(store.access(), "winner");
-    assert_eq!(
-        server.asked(TEXT)[1].authorization.as_deref(),
-        Some("winner")
-    );
+    assert_eq!(server.asked(TEXT)[1].authorization.as_deref(), Some("winner"));
 }
 
 #[tokio::test]
@@ -361,10 +333,9 @@ async fn an_answer_that_never_came_is_uncertain_and_an_unmade_connection_is_not(
 #[tokio::test]
 async fn an_unknown_outcome_is_found_in_the_history() {
     let server = Loopback::start(|_| {
-        let message = |id: &str, tracking: Value| json!({"id": id, "fromApp": {"tracking": tracking}, "chat": {"id": "42"}});
-        ok(
-            &json!({ "items": [message("1", Value::Null), message("2", json!("part-9"))], "nextPage": null }),
-        )
+        let message =
+            |id: &str, tracking: Value| json!({"id": id, "fromApp": {"tracking": tracking}, "chat": {"id": "42"}});
+        ok(&json!({ "items": [message("1", Value::Null), message("2", json!("part-9"))], "nextPage": null }))
     });
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
     let find = async |key: &str| {
@@ -373,36 +344,21 @@ async fn an_unknown_outcome_is_found_in_the_history() {
     };
     assert_eq!(find("part-9").await.unwrap().ids, ["2"]);
     assert_eq!(find("part-8").await, None);
-    assert_eq!(
-        server.asked("/messages")[0].query,
-        "limit=50&direction=prev"
-    );
+    assert_eq!(server.asked("/messages")[0].query, "limit=50&direction=prev");
 }
 
 #[tokio::test]
 async fn a_login_gives_tokens_or_says_why_not() {
-    let server =
-        Loopback::start(
-            |asked| match asked.json()["password"].as_str().unwrap_or_default() {
-                "right" => rotated("first"),
-                "many" => Reply::json(429, &json!({"success": false})),
-                _ => Reply::json(
-                    401,
-                    &json!({"success": false, "error": {"code": "WrongLogin"}}),
-                ),
-            },
-        );
+    let server = Loopback::start(|asked| match asked.json()["password"].as_str().unwrap_or_default() {
+        "right" => rotated("first"),
+        "many" => Reply::json(429, &json!({"success": false})),
+        _ => Reply::json(401, &json!({"success": false, "error": {"code": "WrongLogin"}})),
+    });
     let core = core(&server, &Store::new(tokens("", 0, DAY)));
     let login = async |password: &str| core.login("a@b.c", &Secret::new(password), "app_1_1").await;
     let done = login("right").await.unwrap();
-    assert_eq!(
-        (done.tokens.access.expose(), done.cabinet_user),
-        ("first", 1)
-    );
-    assert!(matches!(
-        login("wrong").await,
-        Err(LoginError::WrongCredentials)
-    ));
+    assert_eq!((done.tokens.access.expose(), done.cabinet_user), ("first", 1));
+    assert!(matches!(login("wrong").await, Err(LoginError::WrongCredentials)));
     assert!(matches!(login("many").await, Err(LoginError::TooMany)));
     assert_eq!(server.asked("/v1/tokens")[0].json()["appId"], "app_1_1");
 }
@@ -418,17 +374,12 @@ async fn webhooks_are_registered_listed_and_removed() {
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
     let account = Account::parse("1234/grWhatsApp").unwrap();
     let url = Url::parse("https://a.example/core/chatapp/c/s").unwrap();
-    core.register_webhook(LOGIN, &account, &url, &WEBHOOK_EVENTS)
-        .await
-        .unwrap();
+    core.register_webhook(LOGIN, &account, &url, &WEBHOOK_EVENTS).await.unwrap();
     core.unregister_webhook(LOGIN, &account).await.unwrap();
     let path = "/v1/licenses/1234/messengers/grWhatsApp/callbackUrl";
     let asked = server.asked(path);
     assert_eq!(asked[0].method, "PUT");
-    assert_eq!(
-        asked[0].json(),
-        json!({"url": url.as_str(), "events": ["message", "messageStatus"]})
-    );
+    assert_eq!(asked[0].json(), json!({"url": url.as_str(), "events": ["message", "messageStatus"]}));
     assert_eq!(asked[1].method, "DELETE");
     let listed = core.webhooks(LOGIN).await.unwrap();
     assert_eq!(listed[0].account, account);
@@ -440,11 +391,7 @@ async fn a_phone_is_checked_with_its_plus() {
     let server = Loopback::start(|_| ok(&json!({ "exist": true })));
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
     let account = Account::parse("1234/grWhatsApp").unwrap();
-    assert!(
-        core.check_phone(LOGIN, &account, "79001234567")
-            .await
-            .unwrap()
-    );
+    assert!(core.check_phone(LOGIN, &account, "79001234567").await.unwrap());
     assert_eq!(server.count("/phones/+79001234567/check"), 1);
 }
 
@@ -465,22 +412,12 @@ async fn files_are_fetched_but_pages_and_giants_are_not() {
     };
     for path in ["/file", "/moved"] {
         let fetched = fetch(path).await.unwrap();
-        assert_eq!(
-            (fetched.bytes.as_slice(), fetched.mime.as_deref()),
-            (&b"png"[..], Some("image/png"))
-        );
+        assert_eq!((fetched.bytes.as_slice(), fetched.mime.as_deref()), (&b"png"[..], Some("image/png")));
     }
     for path in ["/page", "/gone", "/inside"] {
-        assert_eq!(
-            fetch(path).await.unwrap_err().told,
-            Told::FileUnavailable,
-            "{path}"
-        );
+        assert_eq!(fetch(path).await.unwrap_err().told, Told::FileUnavailable, "{path}");
     }
-    assert_eq!(
-        fetch("/busy").await.unwrap_err().retry,
-        Retry::After(Duration::from_secs(5))
-    );
+    assert_eq!(fetch("/busy").await.unwrap_err().retry, Retry::After(Duration::from_secs(5)));
     assert_eq!(server.asked("/file")[0].authorization, None);
     let limited = transfer::fetch(&outgoing(), server.url.join("/file").unwrap(), 2).await;
     assert_eq!(limited.unwrap_err().told, Told::FileTooLarge);

@@ -59,14 +59,7 @@ struct Flown {
 impl Tokens {
     pub(super) fn new(api: Arc<Api>, store: Arc<dyn TokenStore>, clock: Clock) -> Self {
         let flights = std::sync::Mutex::default();
-        Self {
-            shared: Arc::new(Shared {
-                api,
-                store,
-                clock,
-                flights,
-            }),
-        }
+        Self { shared: Arc::new(Shared { api, store, clock, flights }) }
     }
 
     /// Tokens to call with: as stored, or refreshed when they end soon.
@@ -85,11 +78,7 @@ impl Tokens {
     }
 
     /// Tokens newer than those of version `refused`, which ChatApp did not take.
-    pub(super) async fn renewed(
-        &self,
-        login: LoginId,
-        refused: i64,
-    ) -> Result<LoginTokens, Failure> {
+    pub(super) async fn renewed(&self, login: LoginId, refused: i64) -> Result<LoginTokens, Failure> {
         self.refresh(login, refused, false).await
     }
 
@@ -97,20 +86,13 @@ impl Tokens {
     pub(super) async fn give_up(&self, login: LoginId, version: i64) -> Failure {
         match self.shared.store.load(login).await {
             // Somebody has logged in, or refreshed, meanwhile.
-            Ok(stored) if stored.version > version => {
-                Failure::transient("tokens changed meanwhile")
-            }
+            Ok(stored) if stored.version > version => Failure::transient("tokens changed meanwhile"),
             Ok(_) => self.shared.dead(login, "fresh tokens were refused").await,
             Err(failure) => failure,
         }
     }
 
-    async fn refresh(
-        &self,
-        login: LoginId,
-        seen: i64,
-        early: bool,
-    ) -> Result<LoginTokens, Failure> {
+    async fn refresh(&self, login: LoginId, seen: i64, early: bool) -> Result<LoginTokens, Failure> {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.fly(login, seen, early).await })
             .await
@@ -156,18 +138,12 @@ impl Shared {
         }
         let call = Call::new(Method::POST, vec!["tokens", "refresh"]);
         let data = self.api.run(&call, Auth::Refresh(&stored.refresh)).await?;
-        let (fresh, _) =
-            read_tokens(data, stored.version.saturating_add(1)).ok_or(ApiError::Malformed(200))?;
+        let (fresh, _) = read_tokens(data, stored.version.saturating_add(1)).ok_or(ApiError::Malformed(200))?;
         Ok(fresh)
     }
 
     /// Stores a new pair; a pair that cannot be stored now is usable all the same, and kept.
-    async fn save(
-        &self,
-        login: LoginId,
-        flown: &mut Flown,
-        fresh: LoginTokens,
-    ) -> Result<LoginTokens, Failure> {
+    async fn save(&self, login: LoginId, flown: &mut Flown, fresh: LoginTokens) -> Result<LoginTokens, Failure> {
         let before = fresh.version.saturating_sub(1);
         match self.store.swap(login, before, &fresh).await {
             Ok(true) => Ok(fresh),

@@ -1,9 +1,6 @@
 //! Webhooks as they arrive: our own people in ChatApp's shapes.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "JSON literals are handed over"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "JSON literals are handed over")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -57,31 +54,18 @@ fn with(mut item: Value, change: Value) -> Value {
 #[test]
 fn a_client_s_message_is_understood() {
     let message = message_of("grWhatsApp", anna());
-    assert_eq!(
-        (message.id.as_str(), message.peer.as_str()),
-        ("3EB0A1", "79001234567@c.us")
-    );
+    assert_eq!((message.id.as_str(), message.peer.as_str()), ("3EB0A1", "79001234567@c.us"));
     assert_eq!(message.author, Author::Client);
     assert!(!message.group);
     assert_eq!(message.at, 1_789_000_000_000);
-    assert!(
-        message.text.starts_with("[b]Hello[/b] ["),
-        "{}",
-        message.text
-    );
-    assert!(
-        !message.text.ends_with("[b]"),
-        "what the client typed is no tag"
-    );
+    assert!(message.text.starts_with("[b]Hello[/b] ["), "{}", message.text);
+    assert!(!message.text.ends_with("[b]"), "what the client typed is no tag");
     let person = &message.person;
     assert_eq!(person.id, "79001234567");
     assert_eq!(person.name.as_deref(), Some("Anna"));
     assert_eq!(person.phone.as_deref(), Some("+79001234567"));
     assert_eq!(person.link.as_deref(), Some("https://wa.me/79001234567"));
-    assert_eq!(
-        person.picture,
-        Some(Origin::Url("https://pics.example/a.jpg".into()))
-    );
+    assert_eq!(person.picture, Some(Origin::Url("https://pics.example/a.jpg".into())));
 }
 
 #[test]
@@ -93,33 +77,19 @@ fn markup_belongs_to_whatsapp_alone() {
 #[test]
 fn the_author_is_told_by_who_sent_it() {
     let author = |change| message_of("grWhatsApp", with(anna(), change)).author;
-    let api = |tracking: Option<&str>| Author::Api {
-        tracking: tracking.map(str::to_owned),
-    };
-    assert_eq!(
-        author(json!({"fromMe": true, "side": "out"})),
-        Author::Phone
-    );
+    let api = |tracking: Option<&str>| Author::Api { tracking: tracking.map(str::to_owned) };
+    assert_eq!(author(json!({"fromMe": true, "side": "out"})), Author::Phone);
     assert_eq!(author(json!({"fromMe": true, "fromApi": true})), api(None));
     assert_eq!(author(json!({"side": "out", "fromApp": []})), Author::Phone);
-    assert_eq!(
-        author(json!({"fromMe": 1, "fromApp": {"id": "app_1_1", "tracking": "auto"}})),
-        api(Some("auto"))
-    );
+    assert_eq!(author(json!({"fromMe": 1, "fromApp": {"id": "app_1_1", "tracking": "auto"}})), api(Some("auto")));
     assert_eq!(author(json!({"fromMe": "0", "side": "in"})), Author::Client);
 }
 
 #[test]
 fn the_person_is_the_same_in_both_directions() {
     let business = json!({"id": "79990000000@c.us", "name": "Shop", "phone": "79990000000"});
-    let sent = with(
-        anna(),
-        json!({"fromMe": true, "side": "out", "fromUser": business}),
-    );
-    let (sent, received) = (
-        message_of("grWhatsApp", sent),
-        message_of("grWhatsApp", anna()),
-    );
+    let sent = with(anna(), json!({"fromMe": true, "side": "out", "fromUser": business}));
+    let (sent, received) = (message_of("grWhatsApp", sent), message_of("grWhatsApp", anna()));
     assert_eq!(sent.person.id, received.person.id);
     assert_eq!(sent.person.phone, received.person.phone);
     assert_eq!(sent.person.name.as_deref(), Some("Anna from Omsk"));
@@ -143,10 +113,7 @@ fn a_telegram_client_may_have_no_phone_at_all() {
 
 #[test]
 fn the_business_api_names_a_chat_by_bare_digits() {
-    let item = with(
-        anna(),
-        json!({"fromUser": {"name": "Anna"}, "chat": {"id": "79001234567", "type": "private"}}),
-    );
+    let item = with(anna(), json!({"fromUser": {"name": "Anna"}, "chat": {"id": "79001234567", "type": "private"}}));
     let person = message_of("caWhatsApp", item).person;
     assert_eq!(person.id, "79001234567");
     assert_eq!(person.phone.as_deref(), Some("+79001234567"));
@@ -154,44 +121,30 @@ fn the_business_api_names_a_chat_by_bare_digits() {
 
 #[test]
 fn in_a_group_the_person_is_the_writer() {
-    let item = with(
-        anna(),
-        json!({"chat": {"id": "120363@g.us", "name": "Neighbours", "image": "https://x.example/g"}}),
-    );
+    let item =
+        with(anna(), json!({"chat": {"id": "120363@g.us", "name": "Neighbours", "image": "https://x.example/g"}}));
     let message = message_of("grWhatsApp", item);
     assert!(message.group);
     assert_eq!(message.peer, "120363@g.us");
     assert_eq!(message.person.id, "79001234567");
-    assert_eq!(
-        message.person.picture, None,
-        "the group's picture is not the person's"
-    );
+    assert_eq!(message.person.picture, None, "the group's picture is not the person's");
 }
 
 #[test]
 fn a_file_is_read_with_either_name_of_its_mime_type() {
     for field in ["mimeType", "contentType"] {
         let file = json!({"link": "https://files.example/1", "name": "scan", "size": "2048", field: "Image/PNG"});
-        let item = with(
-            anna(),
-            json!({"type": "image", "message": {"text": "", "caption": "look", "file": file}}),
-        );
+        let item = with(anna(), json!({"type": "image", "message": {"text": "", "caption": "look", "file": file}}));
         let message = message_of("grWhatsApp", item);
         assert_eq!(message.text, "look");
         let file = &message.files[0];
         assert_eq!(file.origin, Origin::Url("https://files.example/1".into()));
-        assert_eq!(
-            (file.name.as_str(), file.mime.as_str(), file.size),
-            ("scan.png", "image/png", Some(2048))
-        );
+        assert_eq!((file.name.as_str(), file.mime.as_str(), file.size), ("scan.png", "image/png", Some(2048)));
     }
     let bare = json!({"link": "https://files.example/2"});
     let item = with(anna(), json!({"type": "voice", "message": {"file": bare}}));
     let message = message_of("grWhatsApp", item);
-    assert_eq!(
-        (message.text.as_str(), message.files[0].name.as_str()),
-        ("", "voice.ogg")
-    );
+    assert_eq!((message.text.as_str(), message.files[0].name.as_str()), ("", "voice.ogg"));
 }
 
 #[test]
@@ -199,10 +152,7 @@ fn nothing_that_came_is_shown_as_nothing() {
     let location = with(anna(), json!({"type": "location", "message": {"lat": 55}}));
     assert!(message_of("grWhatsApp", location).text.contains("location"));
     let odd = json!({"link": "javascript:alert(1)", "name": "x"});
-    let file = with(
-        anna(),
-        json!({"type": "document", "message": {"file": odd}}),
-    );
+    let file = with(anna(), json!({"type": "document", "message": {"file": odd}}));
     let message = message_of("grWhatsApp", file);
     assert!(message.files.is_empty() && message.text.contains("document"));
 }
@@ -222,27 +172,14 @@ fn status(change: Value) -> Value {
 }
 
 fn progress(change: Value) -> CoreEvent {
-    event(&envelope(
-        "messageStatus",
-        "grWhatsApp",
-        json!([status(change)]),
-    ))
-    .unwrap()
+    event(&envelope("messageStatus", "grWhatsApp", json!([status(change)]))).unwrap()
 }
 
 #[test]
 fn statuses_are_read_and_an_error_wins() {
     let read = |change| match progress(change) {
-        CoreEvent::Status {
-            message,
-            tracking,
-            progress,
-            ..
-        } => {
-            assert_eq!(
-                (message.as_str(), tracking.as_deref()),
-                ("3EB0B2", Some("part-1"))
-            );
+        CoreEvent::Status { message, tracking, progress, .. } => {
+            assert_eq!((message.as_str(), tracking.as_deref()), ("3EB0B2", Some("part-1")));
             progress
         }
         other => panic!("not a status: {other:?}"),
@@ -250,17 +187,9 @@ fn statuses_are_read_and_an_error_wins() {
     assert_eq!(read(json!({})), Progress::Sent);
     assert_eq!(read(json!({"type": "delivered"})), Progress::Delivered);
     assert_eq!(read(json!({"type": "viewed"})), Progress::Read);
-    let failed = |reason: &str| Progress::Failed {
-        reason: reason.into(),
-    };
-    assert_eq!(
-        read(json!({"type": "viewed", "error": "no such number"})),
-        failed("no such number")
-    );
-    assert_eq!(
-        read(json!({"error": {"code": "E1", "message": "gone"}})),
-        failed("gone")
-    );
+    let failed = |reason: &str| Progress::Failed { reason: reason.into() };
+    assert_eq!(read(json!({"type": "viewed", "error": "no such number"})), failed("no such number"));
+    assert_eq!(read(json!({"error": {"code": "E1", "message": "gone"}})), failed("gone"));
     let other = progress(json!({"type": "pondered"}));
     assert!(matches!(other, CoreEvent::Other { kind } if kind == "messageStatus/pondered"));
 }
@@ -270,11 +199,7 @@ fn one_body_may_hold_many_items_and_many_envelopes() {
     let viewed = status(json!({"type": "viewed"}));
     let delivered = status(json!({"type": "delivered"}));
     let statuses = envelope("messageStatus", "grWhatsApp", json!([viewed, delivered]));
-    let tags = envelope(
-        "chatTag",
-        "grWhatsApp",
-        json!([{"chat": {"id": "42"}, "tags": [1]}]),
-    );
+    let tags = envelope("chatTag", "grWhatsApp", json!([{"chat": {"id": "42"}, "tags": [1]}]));
     let body = json!([statuses, envelope("message", "telegram", json!([anna()])), tags, "noise", {"data": 5}]);
     let items = split_json(&body);
     assert_eq!(items.len(), 6);
@@ -282,24 +207,11 @@ fn one_body_may_hold_many_items_and_many_envelopes() {
     assert_eq!(keys[0], "status/42/3EB0B2/viewed");
     assert_eq!(keys[1], "status/42/3EB0B2/delivered");
     assert_eq!(keys[2], "message/79001234567@c.us/3EB0A1");
-    assert_eq!(
-        keys,
-        split_json(&body)
-            .iter()
-            .map(|item| item.key.as_str())
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(keys, split_json(&body).iter().map(|item| item.key.as_str()).collect::<Vec<_>>());
     let tag = parse(&items[3].body, NOW).unwrap();
     assert!(matches!(tag, CoreEvent::Other { kind } if kind == "chatTag"));
-    assert_eq!(
-        items[5].body["item"],
-        json!({"data": 5}),
-        "what is not understood is kept whole"
-    );
-    assert!(matches!(
-        parse(&items[5].body, NOW),
-        Ok(CoreEvent::Other { .. })
-    ));
+    assert_eq!(items[5].body["item"], json!({"data": 5}), "what is not understood is kept whole");
+    assert!(matches!(parse(&items[5].body, NOW), Ok(CoreEvent::Other { .. })));
 }
 
 #[test]
@@ -314,14 +226,7 @@ fn the_probe_is_nothing_and_noise_is_refused() {
     assert!(split(b"").unwrap().is_empty());
     assert!(split(b" \r\n").unwrap().is_empty());
     assert!(split(b"[]").unwrap().is_empty());
-    for noise in [
-        &b"hello"[..],
-        b"12",
-        b"\"x\"",
-        b"{",
-        b"\xff\xfe",
-        "[".repeat(5000).as_bytes(),
-    ] {
+    for noise in [&b"hello"[..], b"12", b"\"x\"", b"{", b"\xff\xfe", "[".repeat(5000).as_bytes()] {
         assert!(split(noise).is_err());
     }
     let lost = envelope("message", "telegram", json!([{"id": "1"}]));

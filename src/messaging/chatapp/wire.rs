@@ -49,16 +49,12 @@ fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 /// An object; anything else is an empty one.
-fn object<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
-    from: D,
-) -> Result<T, D::Error> {
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<T, D::Error> {
     Value::deserialize(from).map(read)
 }
 
 /// A list of objects; anything else is an empty one.
-fn list<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
+fn list<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<Vec<T>, D::Error> {
     Value::deserialize(from).map(rows)
 }
 
@@ -71,11 +67,7 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
 /// Reads one of the structs below; a value of another type gives an empty one. (Left alone, serde would read a list as a
 /// struct, field by field.)
 pub(super) fn read<T: DeserializeOwned + Default>(value: Value) -> T {
-    if value.is_object() {
-        serde_json::from_value(value).unwrap_or_default()
-    } else {
-        T::default()
-    }
+    if value.is_object() { serde_json::from_value(value).unwrap_or_default() } else { T::default() }
 }
 
 /// Reads a list that stands bare or under `items`.
@@ -96,9 +88,7 @@ pub(super) fn refusal(envelope: &Value) -> (String, String) {
     let error = envelope.get("error").unwrap_or(&Value::Null);
     let field = |name| error.get(name).and_then(read_text);
     let code = field("code").unwrap_or_default();
-    let message = field("message")
-        .or_else(|| read_text(error))
-        .or_else(|| envelope.get("message").and_then(read_text));
+    let message = field("message").or_else(|| read_text(error)).or_else(|| envelope.get("message").and_then(read_text));
     (code, message.unwrap_or_default())
 }
 
@@ -295,8 +285,7 @@ mod tests {
     fn lists_stand_bare_or_under_items() {
         let bare: Vec<Messenger> = rows(json!([{"type": "telegram"}, 7]));
         assert_eq!(bare.len(), 2);
-        let under: Vec<Messenger> =
-            rows(json!({"items": [{"type": "telegram"}], "nextPage": null}));
+        let under: Vec<Messenger> = rows(json!({"items": [{"type": "telegram"}], "nextPage": null}));
         assert_eq!(under[0].kind.as_deref(), Some("telegram"));
         assert!(rows::<Messenger>(json!(null)).is_empty());
     }

@@ -14,8 +14,7 @@ use url::Url;
 
 use self::telegram_bot::TelegramBot;
 use super::{
-    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin,
-    Outgoing as What, RawItem, Sent,
+    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem, Sent,
 };
 use crate::{
     domain::{
@@ -46,9 +45,7 @@ pub struct Embedded {
 impl Embedded {
     /// `telegram` is `TELEGRAM_API_URL`.
     pub fn new(outgoing: Outgoing, telegram: Url) -> Self {
-        Self {
-            telegram_bot: TelegramBot::new(outgoing, telegram),
-        }
+        Self { telegram_bot: TelegramBot::new(outgoing, telegram) }
     }
 
     /// What only Telegram bots have: whose token it is, webhook or polling.

@@ -65,45 +65,22 @@ fn picture() -> What {
 async fn a_text_goes_out_as_html() {
     let server = Loopback::start(|_| sent());
     let sent = write(&server, "<b>hi</b>").await.unwrap();
-    assert_eq!(
-        (sent.ids, sent.peer.as_deref()),
-        (vec!["5".to_owned()], Some("777"))
-    );
+    assert_eq!((sent.ids, sent.peer.as_deref()), (vec!["5".to_owned()], Some("777")));
     let asked = &server.asked("/sendMessage")[0];
     assert_eq!(asked.path, format!("/telegram/bot{TOKEN}/sendMessage"));
-    assert_eq!(
-        asked.json(),
-        json!({"chat_id": "777", "text": "<b>hi</b>", "parse_mode": "HTML"})
-    );
+    assert_eq!(asked.json(), json!({"chat_id": "777", "text": "<b>hi</b>", "parse_mode": "HTML"}));
 }
 
 #[tokio::test]
 async fn html_that_does_not_parse_goes_out_plain_once() {
-    let objection = || {
-        refused(
-            400,
-            "Bad Request: can't parse entities: Unsupported start tag",
-            &Value::Null,
-        )
-    };
-    let server = Loopback::start(move |asked| {
-        if asked.json().get("parse_mode").is_some() {
-            objection()
-        } else {
-            sent()
-        }
-    });
+    let objection = || refused(400, "Bad Request: can't parse entities: Unsupported start tag", &Value::Null);
+    let server =
+        Loopback::start(move |asked| if asked.json().get("parse_mode").is_some() { objection() } else { sent() });
     write(&server, "<x>1 &lt; 2</x>").await.unwrap();
-    assert_eq!(
-        server.asked("/sendMessage")[1].json(),
-        json!({"chat_id": "777", "text": "1 < 2"})
-    );
+    assert_eq!(server.asked("/sendMessage")[1].json(), json!({"chat_id": "777", "text": "1 < 2"}));
 
     let stubborn = Loopback::start(move |_| objection());
-    assert_eq!(
-        write(&stubborn, "<x>").await.unwrap_err().told,
-        Told::Rejected
-    );
+    assert_eq!(write(&stubborn, "<x>").await.unwrap_err().told, Told::Rejected);
     assert_eq!(stubborn.count("/sendMessage"), 2);
 }
 
@@ -117,19 +94,9 @@ async fn a_picture_that_is_none_goes_out_as_a_document() {
         }
     });
     send(&server, picture()).await.unwrap();
-    assert!(
-        server.asked("/sendPhoto")[0]
-            .text()
-            .contains("name=\"photo\"; filename=\"Кот.png\"")
-    );
+    assert!(server.asked("/sendPhoto")[0].text().contains("name=\"photo\"; filename=\"Кот.png\""));
     let body = server.asked("/sendDocument")[0].text();
-    for piece in [
-        "name=\"document\"",
-        "<b>cat</b>",
-        "HTML",
-        "image/png",
-        "777",
-    ] {
+    for piece in ["name=\"document\"", "<b>cat</b>", "HTML", "image/png", "777"] {
         assert!(body.contains(piece), "{piece}");
     }
 }
@@ -139,35 +106,21 @@ async fn a_group_that_moved_is_followed_and_named() {
     let server = Loopback::start(|asked: &Asked| {
         if asked.json()["chat_id"] == "777" {
             let parameters = json!({ "migrate_to_chat_id": -100_777_i64 });
-            return refused(
-                400,
-                "Bad Request: group chat was upgraded to a supergroup chat",
-                &parameters,
-            );
+            return refused(400, "Bad Request: group chat was upgraded to a supergroup chat", &parameters);
         }
         ok(&json!({"message_id": 6, "date": 1, "chat": {"id": -100_777_i64, "type": "supergroup"}}))
     });
-    assert_eq!(
-        write(&server, "hi").await.unwrap().peer.as_deref(),
-        Some("-100777")
-    );
+    assert_eq!(write(&server, "hi").await.unwrap().peer.as_deref(), Some("-100777"));
 }
 
 #[tokio::test]
 async fn a_flood_waits_as_told_and_a_dead_token_parks_the_channel() {
-    let server =
-        Loopback::start(|_| refused(429, "Too Many Requests", &json!({ "retry_after": 12 })));
+    let server = Loopback::start(|_| refused(429, "Too Many Requests", &json!({ "retry_after": 12 })));
     let failure = write(&server, "hi").await.unwrap_err();
-    assert_eq!(
-        (failure.retry, failure.certain),
-        (Retry::After(Duration::from_secs(12)), true)
-    );
+    assert_eq!((failure.retry, failure.certain), (Retry::After(Duration::from_secs(12)), true));
     let server = Loopback::start(|_| refused(401, "Unauthorized", &Value::Null));
     let failure = write(&server, "hi").await.unwrap_err();
-    assert_eq!(
-        (failure.told, failure.retry),
-        (Told::ChannelDisconnected, Retry::WhenChannelReturns)
-    );
+    assert_eq!((failure.told, failure.retry), (Told::ChannelDisconnected, Retry::WhenChannelReturns));
 }
 
 #[tokio::test]
@@ -176,11 +129,7 @@ async fn no_error_shows_the_token() {
     let failure = write(&silent, "hi").await.unwrap_err();
     assert!(!failure.certain);
     let nobody = Embedded::new(outgoing(), Url::parse("http://127.0.0.1:1/").unwrap());
-    let away = nobody
-        .telegram_bot()
-        .describe(&Secret::new(TOKEN))
-        .await
-        .unwrap_err();
+    let away = nobody.telegram_bot().describe(&Secret::new(TOKEN)).await.unwrap_err();
     for failure in [failure, away] {
         let shown = format!("{failure:?} {failure}");
         assert!(!shown.contains("AAbbcc"), "{shown}");
@@ -199,22 +148,12 @@ async fn a_bot_is_described_and_its_webhook_set() {
     let core = core(&server);
     let (bots, token) = (core.telegram_bot(), Secret::new(TOKEN));
     let info = bots.describe(&token).await.unwrap();
-    assert_eq!(
-        (info.id.as_str(), info.username.as_str(), info.name.as_str()),
-        ("42", "shop_bot", "Shop")
-    );
+    assert_eq!((info.id.as_str(), info.username.as_str(), info.name.as_str()), ("42", "shop_bot", "Shop"));
     let url = Url::parse("https://a.example/channels/telegram_bot/c/s").unwrap();
-    bots.set_webhook(&token, &url, &Secret::new("s3cret_-"))
-        .await
-        .unwrap();
+    bots.set_webhook(&token, &url, &Secret::new("s3cret_-")).await.unwrap();
     let asked = server.asked("/setWebhook")[0].json();
-    assert_eq!(
-        (&asked["url"], &asked["secret_token"]),
-        (&json!(url.as_str()), &json!("s3cret_-"))
-    );
-    let wrong = bots
-        .set_webhook(&token, &url, &Secret::new("no spaces"))
-        .await;
+    assert_eq!((&asked["url"], &asked["secret_token"]), (&json!(url.as_str()), &json!("s3cret_-")));
+    let wrong = bots.set_webhook(&token, &url, &Secret::new("no spaces")).await;
     assert_eq!(wrong.unwrap_err().told, Told::Internal);
     bots.delete_webhook(&token).await.unwrap();
     assert_eq!(server.count("/deleteWebhook"), 1);
@@ -222,56 +161,26 @@ async fn a_bot_is_described_and_its_webhook_set() {
 
 #[tokio::test]
 async fn a_poll_brings_items_with_their_numbers() {
-    let server = Loopback::start(|_| {
-        ok(&json!([{"update_id": 8, "message": {}}, {"update_id": 9, "poll": {}}]))
-    });
+    let server = Loopback::start(|_| ok(&json!([{"update_id": 8, "message": {}}, {"update_id": 9, "poll": {}}])));
     let core = core(&server);
-    let polled = core
-        .telegram_bot()
-        .poll(&channel(), 8, Duration::from_secs(500))
-        .await
-        .unwrap();
-    let read: Vec<_> = polled
-        .iter()
-        .map(|p| (p.update_id, p.item.key.as_str()))
-        .collect();
+    let polled = core.telegram_bot().poll(&channel(), 8, Duration::from_secs(500)).await.unwrap();
+    let read: Vec<_> = polled.iter().map(|p| (p.update_id, p.item.key.as_str())).collect();
     assert_eq!(read, [(8, "update/8"), (9, "update/9")]);
     let asked = server.asked("/getUpdates")[0].json();
-    assert_eq!(
-        (&asked["offset"], &asked["timeout"]),
-        (&json!(8), &json!(50))
-    );
-    let taken = Loopback::start(|_| {
-        refused(
-            409,
-            "Conflict: terminated by other getUpdates request",
-            &Value::Null,
-        )
-    });
+    assert_eq!((&asked["offset"], &asked["timeout"]), (&json!(8), &json!(50)));
+    let taken = Loopback::start(|_| refused(409, "Conflict: terminated by other getUpdates request", &Value::Null));
     let core = self::core(&taken);
-    let failure = core
-        .telegram_bot()
-        .poll(&channel(), 0, Duration::ZERO)
-        .await
-        .unwrap_err();
+    let failure = core.telegram_bot().poll(&channel(), 0, Duration::ZERO).await.unwrap_err();
     assert_eq!((failure.retry, failure.certain), (Retry::Backoff, true));
 }
 
 #[tokio::test]
 async fn a_file_is_fetched_by_its_id() {
     let server = Loopback::start(|asked| match asked.json()["file_id"].as_str() {
-        Some("small") => {
-            ok(&json!({"file_id": "small", "file_path": "photos/file_1.jpg", "file_size": 4}))
-        }
-        Some("large") => {
-            ok(&json!({"file_id": "large", "file_path": "x", "file_size": 30_000_000}))
-        }
+        Some("small") => ok(&json!({"file_id": "small", "file_path": "photos/file_1.jpg", "file_size": 4})),
+        Some("large") => ok(&json!({"file_id": "large", "file_path": "x", "file_size": 30_000_000})),
         Some("larger") => refused(400, "Bad Request: file is too big", &Value::Null),
-        Some(_) => refused(
-            400,
-            "Bad Request: wrong file_id or the file is temporarily unavailable",
-            &Value::Null,
-        ),
+        Some(_) => refused(400, "Bad Request: wrong file_id or the file is temporarily unavailable", &Value::Null),
         None => Reply::bytes(200, "application/octet-stream", "jpeg"),
     });
     let fetch = async |id: &str| {
@@ -279,19 +188,9 @@ async fn a_file_is_fetched_by_its_id() {
         core(&server).fetch(&channel(), &origin).await
     };
     let fetched = fetch("small").await.unwrap();
-    assert_eq!(
-        (fetched.bytes.as_slice(), fetched.mime),
-        (&b"jpeg"[..], None)
-    );
-    assert_eq!(
-        server.count(&format!("/telegram/file/bot{TOKEN}/photos/file_1.jpg")),
-        1
-    );
-    for (id, told) in [
-        ("large", Told::FileTooLarge),
-        ("larger", Told::FileTooLarge),
-        ("gone", Told::FileUnavailable),
-    ] {
+    assert_eq!((fetched.bytes.as_slice(), fetched.mime), (&b"jpeg"[..], None));
+    assert_eq!(server.count(&format!("/telegram/file/bot{TOKEN}/photos/file_1.jpg")), 1);
+    for (id, told) in [("large", Told::FileTooLarge), ("larger", Told::FileTooLarge), ("gone", Told::FileUnavailable)] {
         assert_eq!(fetch(id).await.unwrap_err().told, told, "{id}");
     }
 }
@@ -302,9 +201,7 @@ async fn other_connectors_are_not_served() {
     let mut channel = channel();
     channel.connector = Connector::Avito;
     let key = IdempotencyKey("k".into());
-    let answer = core(&server)
-        .send(&channel, "1", &What::Text("x".into()), &key)
-        .await;
+    let answer = core(&server).send(&channel, "1", &What::Text("x".into()), &key).await;
     assert_eq!(answer.unwrap_err().told, Told::Unsupported);
     assert!(Embedded::serves(Connector::TelegramBot) && !Embedded::serves(Connector::Avito));
     assert_eq!(core(&server).capabilities(Connector::Avito).text_limit, 0);

@@ -31,27 +31,13 @@ fn a_client_cannot_write_tags() {
     ] {
         let neutral = from_plain(text);
         assert_ne!(neutral, text);
-        assert_eq!(
-            neutral.replace('\u{200B}', ""),
-            text,
-            "only zero-width spaces are added"
-        );
+        assert_eq!(neutral.replace('\u{200B}', ""), text, "only zero-width spaces are added");
         assert!(only_texts(&parse(&neutral)), "{text}");
     }
     let framed = format!("{0}\nx\n{0}", "-".repeat(54));
     assert!(only_texts(&parse(&from_plain(&framed))));
     assert_eq!(plain(&from_plain(&framed)), framed);
-    for harmless in [
-        "arr[i0]",
-        "[1]",
-        "[]",
-        "[x]",
-        "a >> b",
-        "-------",
-        "[bold]",
-        "[списки]",
-        "[users]",
-    ] {
+    for harmless in ["arr[i0]", "[1]", "[]", "[x]", "a >> b", "-------", "[bold]", "[списки]", "[users]"] {
         assert_eq!(from_plain(harmless), harmless);
     }
 }
@@ -59,10 +45,7 @@ fn a_client_cannot_write_tags() {
 #[test]
 fn whatsapp_marks_become_tags() {
     for (text, expected) in [
-        (
-            "*a* _b_ ~c~ `d`",
-            "[b]a[/b] [i]b[/i] [s]c[/s] [code]d[/code]",
-        ),
+        ("*a* _b_ ~c~ `d`", "[b]a[/b] [i]b[/i] [s]c[/s] [code]d[/code]"),
         ("*_a_ b*", "[b][i]a[/i] b[/b]"),
         ("2*3*4 a_b_c", "2*3*4 a_b_c"),
         ("* a * b", "* a * b"),
@@ -85,11 +68,7 @@ fn whatsapp_marks_become_tags() {
 }
 
 fn entity(offset: usize, length: usize, kind: EntityKind<'_>) -> Entity<'_> {
-    Entity {
-        offset,
-        length,
-        kind,
-    }
+    Entity { offset, length, kind }
 }
 
 #[test]
@@ -97,67 +76,31 @@ fn telegram_entities_become_tags() {
     use EntityKind::{Bold, Code, Italic, Link, Quote};
     for (text, entities, expected) in [
         ("👍 да", vec![entity(3, 2, Bold)], "👍 [b]да[/b]"),
-        (
-            "abc",
-            vec![entity(0, 2, Bold), entity(1, 2, Italic)],
-            "[b]a[i]b[/i][/b][i]c[/i]",
-        ),
-        (
-            "abc",
-            vec![entity(1, 1, Bold), entity(0, 3, Italic)],
-            "[i]a[b]b[/b]c[/i]",
-        ),
-        (
-            "тут",
-            vec![entity(0, 3, Link("https://e.ru/?a[]=1"))],
-            "[url=https://e.ru/?a%5B%5D=1]тут[/url]",
-        ),
+        ("abc", vec![entity(0, 2, Bold), entity(1, 2, Italic)], "[b]a[i]b[/i][/b][i]c[/i]"),
+        ("abc", vec![entity(1, 1, Bold), entity(0, 3, Italic)], "[i]a[b]b[/b]c[/i]"),
+        ("тут", vec![entity(0, 3, Link("https://e.ru/?a[]=1"))], "[url=https://e.ru/?a%5B%5D=1]тут[/url]"),
         ("тут", vec![entity(0, 3, Link("javascript:x"))], "тут"),
-        (
-            "x[/code]y",
-            vec![entity(0, 9, Code), entity(0, 3, Bold)],
-            "[code]x[\u{200B}/code]y[/code]",
-        ),
+        ("x[/code]y", vec![entity(0, 9, Code), entity(0, 3, Bold)], "[code]x[\u{200B}/code]y[/code]"),
         ("a\nb\nc", vec![entity(2, 1, Quote)], "a\n>>b\nc"),
         ("ab", vec![entity(1, 1, Quote)], "a\n>>b"),
         ("ab", vec![entity(0, 1, Quote)], ">>a\nb"),
-        (
-            "a\n\nb",
-            vec![entity(0, 4, Quote), entity(0, 4, Bold)],
-            ">>[b]a[/b]\n>>\n>>[b]b[/b]",
-        ),
-        (
-            "abc",
-            vec![
-                entity(2, usize::MAX, Bold),
-                entity(9, 9, Italic),
-                entity(1, 0, Bold),
-            ],
-            "ab[b]c[/b]",
-        ),
+        ("a\n\nb", vec![entity(0, 4, Quote), entity(0, 4, Bold)], ">>[b]a[/b]\n>>\n>>[b]b[/b]"),
+        ("abc", vec![entity(2, usize::MAX, Bold), entity(9, 9, Italic), entity(1, 0, Bold)], "ab[b]c[/b]"),
         ("[b]", vec![entity(1, 1, Bold)], "[[b]\u{200B}b[/b]]"),
         ("👍", vec![entity(1, 1, Bold)], "👍"),
     ] {
         assert_eq!(from_telegram(text, &entities), expected, "{text}");
     }
-    assert_eq!(
-        EntityKind::from_wire("expandable_blockquote", None),
-        Some(Quote)
-    );
-    assert_eq!(
-        EntityKind::from_wire("text_link", Some("https://e.ru")),
-        Some(Link("https://e.ru"))
-    );
+    assert_eq!(EntityKind::from_wire("expandable_blockquote", None), Some(Quote));
+    assert_eq!(EntityKind::from_wire("text_link", Some("https://e.ru")), Some(Link("https://e.ru")));
     assert_eq!(EntityKind::from_wire("text_link", None), None);
     assert_eq!(EntityKind::from_wire("hashtag", None), None);
 }
 
 fn harmless(nodes: &[Node]) -> bool {
     nodes.iter().all(|node| {
-        let kind = matches!(
-            node,
-            Node::Text(_) | Node::Styled(..) | Node::Code(_) | Node::Quote(_) | Node::Link { .. }
-        );
+        let kind =
+            matches!(node, Node::Text(_) | Node::Styled(..) | Node::Code(_) | Node::Quote(_) | Node::Link { .. });
         kind && harmless(node.children())
     })
 }
@@ -219,19 +162,11 @@ proptest! {
 #[test]
 fn hostile_messages_take_linear_time() {
     let started = Instant::now();
-    for text in [
-        "*a ", "_*~`a ", "*a* ", "`", "``` ", "*_~a~_* ", "[", "> ", ">>", "-",
-    ] {
+    for text in ["*a ", "_*~`a ", "*a* ", "`", "``` ", "*_~a~_* ", "[", "> ", ">>", "-"] {
         let text = text.repeat(200_000);
         assert!(from_whatsapp(&text).len() >= text.len() / 4);
-        let entities: Vec<_> = (0..100)
-            .map(|at| entity(at, 100_000, kind(u8::try_from(at % 4).unwrap())))
-            .collect();
+        let entities: Vec<_> = (0..100).map(|at| entity(at, 100_000, kind(u8::try_from(at % 4).unwrap()))).collect();
         assert!(from_telegram(&text, &entities).len() >= text.len());
     }
-    assert!(
-        started.elapsed() < Duration::from_mins(1),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }

@@ -23,32 +23,19 @@ fn cuts_at_the_best_border() {
     assert_eq!(split_text("", 100, Unit::Chars), Vec::<String>::new());
     assert_eq!(split_text(word, 100, Unit::Chars), [word]);
     let paragraphs = format!("{word}\n\n{word}\n{word}");
-    assert_eq!(
-        split_text(&paragraphs, 100, Unit::Chars),
-        [word, &format!("{word}\n{word}")[..word.len()], word]
-    );
+    assert_eq!(split_text(&paragraphs, 100, Unit::Chars), [word, &format!("{word}\n{word}")[..word.len()], word]);
     let lines = format!("{word}\n{word}");
     assert_eq!(split_text(&lines, 70, Unit::Chars), [word, word]);
     let long = "я".repeat(150);
     assert_eq!(
-        split_text(&long, 64, Unit::Chars)
-            .iter()
-            .map(|piece| piece.chars().count())
-            .collect::<Vec<_>>(),
+        split_text(&long, 64, Unit::Chars).iter().map(|piece| piece.chars().count()).collect::<Vec<_>>(),
         [64, 64, 22]
     );
 }
 
 #[test]
 fn what_is_one_character_stays_whole() {
-    for cluster in [
-        "👨\u{200D}👩\u{200D}👧",
-        "🇷🇺",
-        "👍🏽",
-        "e\u{301}",
-        "\r\n",
-        "❤\u{FE0F}",
-    ] {
+    for cluster in ["👨\u{200D}👩\u{200D}👧", "🇷🇺", "👍🏽", "e\u{301}", "\r\n", "❤\u{FE0F}"] {
         let text = format!("x{}", cluster.repeat(60));
         for piece in split_text(&text, 64, Unit::Utf16) {
             assert!(Unit::Utf16.count(&piece) <= 64);
@@ -68,55 +55,30 @@ fn styles_and_quotes_go_on_in_the_next_piece() {
     let pieces = split_nodes(&parse(&text), 64, &by_telegram);
     assert_eq!(pieces.len(), 2);
     for piece in &pieces {
-        assert!(
-            matches!(piece.as_slice(), [Node::Styled(Style::Bold, _)]),
-            "{piece:?}"
-        );
+        assert!(matches!(piece.as_slice(), [Node::Styled(Style::Bold, _)]), "{piece:?}");
     }
     let dashes = "-".repeat(54);
-    let text = format!(
-        "{dashes}\nИван [вчера]\n{}\n{dashes}\nответ",
-        "слово ".repeat(30)
-    );
+    let text = format!("{dashes}\nИван [вчера]\n{}\n{dashes}\nответ", "слово ".repeat(30));
     let pieces = split_nodes(&parse(&text), 100, &by_plain);
     let shown: Vec<_> = pieces.iter().map(|piece| to_plain(piece, UTC)).collect();
-    assert_eq!(
-        shown.iter().filter(|piece| piece.contains("Иван:")).count(),
-        1
-    );
-    assert!(
-        shown.iter().all(|piece| piece.starts_with("> ")),
-        "{shown:?}"
-    );
+    assert_eq!(shown.iter().filter(|piece| piece.contains("Иван:")).count(), 1);
+    assert!(shown.iter().all(|piece| piece.starts_with("> ")), "{shown:?}");
 }
 
 #[test]
 fn a_link_is_rather_moved_than_cut() {
-    let text = format!(
-        "{} [url=https://e.ru/]сайт нашей компании[/url]",
-        "слово ".repeat(9)
-    );
+    let text = format!("{} [url=https://e.ru/]сайт нашей компании[/url]", "слово ".repeat(9));
     let pieces = split_nodes(&parse(&text), 64, &by_telegram);
     assert_eq!(pieces.len(), 2);
-    assert!(
-        matches!(pieces[1].as_slice(), [Node::Link { .. }]),
-        "{pieces:?}"
-    );
+    assert!(matches!(pieces[1].as_slice(), [Node::Link { .. }]), "{pieces:?}");
 }
 
 #[test]
 fn an_endless_address_becomes_text() {
     let url = format!("https://e.ru/{}", "a".repeat(500));
-    for text in [
-        format!("[url={url}]тут[/url]"),
-        format!("[img]{url} [/img]"),
-        format!("[url]{url}[/url]"),
-    ] {
+    for text in [format!("[url={url}]тут[/url]"), format!("[img]{url} [/img]"), format!("[url]{url}[/url]")] {
         let pieces = split_nodes(&parse(&text), 100, &by_whatsapp);
-        assert!(
-            pieces.iter().all(|piece| by_whatsapp(piece) <= 100),
-            "{text}"
-        );
+        assert!(pieces.iter().all(|piece| by_whatsapp(piece) <= 100), "{text}");
         let joined: String = pieces.iter().map(|piece| to_whatsapp(piece, UTC)).collect();
         assert!(joined.contains(&url), "{joined}");
     }
@@ -125,28 +87,13 @@ fn an_endless_address_becomes_text() {
 #[test]
 fn long_texts_take_nearly_linear_time() {
     let started = Instant::now();
-    for text in [
-        "слово ",
-        "[b]a[/b] ",
-        "я",
-        " ",
-        "[url=https://e.ru/]a[/url]",
-        "\n",
-        "[i][b]a[/i][/b]",
-    ] {
+    for text in ["слово ", "[b]a[/b] ", "я", " ", "[url=https://e.ru/]a[/url]", "\n", "[i][b]a[/i][/b]"] {
         let pieces = split_nodes(&parse(&text.repeat(20_000)), 4096, &by_telegram);
         assert!(pieces.iter().all(|piece| by_telegram(piece) <= 4096));
     }
     let text = "слово ".repeat(100_000);
-    assert_eq!(
-        squeeze(&split_text(&text, 64, Unit::Chars).concat()),
-        squeeze(&text)
-    );
-    assert!(
-        started.elapsed() < Duration::from_mins(1),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_eq!(squeeze(&split_text(&text, 64, Unit::Chars).concat()), squeeze(&text));
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
 proptest! {

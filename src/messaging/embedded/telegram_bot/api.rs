@@ -120,9 +120,7 @@ pub(super) fn is_token(token: &str) -> bool {
         (1..=20).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_digit())
             && (10..=200).contains(&secret.len())
-            && secret
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            && secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
     })
 }
 
@@ -134,12 +132,9 @@ async fn open<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
         return Err(ApiError::unreadable(status, header));
     };
     if envelope.ok {
-        return serde_json::from_value(envelope.result)
-            .map_err(|_other_form| ApiError::Malformed(status.as_u16()));
+        return serde_json::from_value(envelope.result).map_err(|_other_form| ApiError::Malformed(status.as_u16()));
     }
-    let code = envelope
-        .error_code
-        .and_then(|code| StatusCode::from_u16(code).ok());
+    let code = envelope.error_code.and_then(|code| StatusCode::from_u16(code).ok());
     let parameters = envelope.parameters.unwrap_or_default();
     let wait = parameters.retry_after.map(Duration::from_secs);
     Err(ApiError::refused(
@@ -163,39 +158,20 @@ mod tests {
     #[test]
     fn addresses_hold_under_a_base_with_a_path() {
         let token = Secret::new("42:AAbbccddeeff_-");
-        for base in [
-            "https://api.example/telegram",
-            "https://api.example/telegram/",
-        ] {
+        for base in ["https://api.example/telegram", "https://api.example/telegram/"] {
             let api = api(base);
             let url = api.url(&token, &[], "getMe").unwrap();
-            assert_eq!(
-                url.as_str(),
-                "https://api.example/telegram/bot42:AAbbccddeeff_-/getMe"
-            );
+            assert_eq!(url.as_str(), "https://api.example/telegram/bot42:AAbbccddeeff_-/getMe");
             let url = api.file_url(&token, "photos/file 1.jpg").unwrap();
-            assert_eq!(
-                url.as_str(),
-                "https://api.example/telegram/file/bot42:AAbbccddeeff_-/photos/file%201.jpg"
-            );
+            assert_eq!(url.as_str(), "https://api.example/telegram/file/bot42:AAbbccddeeff_-/photos/file%201.jpg");
         }
     }
 
     #[test]
     fn what_is_no_token_gets_into_no_address() {
         let api = api("https://api.example");
-        for token in [
-            "",
-            "42",
-            "42:",
-            "x:AAbbccddeeff",
-            "42:../../x/AAAA",
-            "42:AAbb?ccddeeff",
-        ] {
-            assert!(
-                api.url(&Secret::new(token), &[], "getMe").is_err(),
-                "{token}"
-            );
+        for token in ["", "42", "42:", "x:AAbbccddeeff", "42:../../x/AAAA", "42:AAbb?ccddeeff"] {
+            assert!(api.url(&Secret::new(token), &[], "getMe").is_err(), "{token}");
         }
         let token = Secret::new("42:AAbbccddeeff_-");
         for path in ["../secret", "/etc/passwd", "a//b", ""] {

@@ -30,25 +30,15 @@ const FRAME: [&str; 13] = [
     "show_caption_above_media",
 ];
 /// Fields that may stand beside any kind.
-const FRAME_FAMILIES: [&str; 8] = [
-    "reply_",
-    "forward_",
-    "is_",
-    "sender_",
-    "message_thread_",
-    "edit_",
-    "author_",
-    "external_reply",
-];
+const FRAME_FAMILIES: [&str; 8] =
+    ["reply_", "forward_", "is_", "sender_", "message_thread_", "edit_", "author_", "external_reply"];
 
 /// Reads a message; `raw` is the same as it came. A message of which nothing can be shown says its kind in brackets, so that
 /// the operator knows that something came.
 pub(super) fn read(message: &Message, raw: &Value) -> Said {
     let content = &message.content;
     let files: Vec<IncomingFile> = file(content, message.message_id).into_iter().collect();
-    let text = written(content)
-        .or_else(|| spoken_of(content, files.is_empty()))
-        .unwrap_or_default();
+    let text = written(content).or_else(|| spoken_of(content, files.is_empty())).unwrap_or_default();
     if text.is_empty() && files.is_empty() {
         let text = from_plain(&format!("[{}]", unknown_kind(raw)));
         return Said { text, files };
@@ -73,27 +63,17 @@ fn spoken_of(content: &Content, no_file: bool) -> Option<String> {
         let phone = contact.phone_number.trim_start_matches('+');
         format!("{}\n+{phone}", contact.full_name())
     } else if let Some(venue) = &content.venue {
-        format!(
-            "{}\n{}\n{}",
-            venue.title,
-            venue.address,
-            map_link(&venue.location)
-        )
+        format!("{}\n{}\n{}", venue.title, venue.address, map_link(&venue.location))
     } else if let Some(location) = &content.location {
         map_link(location)
     } else if let Some(poll) = &content.poll {
         let options = poll.options.iter().map(|option| option.text.as_str());
-        let lines: Vec<&str> = std::iter::once(poll.question.as_str())
-            .chain(options)
-            .collect();
+        let lines: Vec<&str> = std::iter::once(poll.question.as_str()).chain(options).collect();
         lines.join("\n- ")
     } else if let Some(dice) = &content.dice {
         format!("{} {}", dice.emoji, dice.value)
     } else {
-        let emoji = content
-            .sticker
-            .as_ref()
-            .and_then(|sticker| sticker.emoji.clone());
+        let emoji = content.sticker.as_ref().and_then(|sticker| sticker.emoji.clone());
         emoji.filter(|_| no_file)?
     };
     Some(from_plain(text.trim()))
@@ -107,11 +87,7 @@ fn map_link(place: &Location) -> String {
 
 /// The one file of a message (an album comes as several messages).
 fn file(content: &Content, message: i64) -> Option<IncomingFile> {
-    if let Some(photo) = content
-        .photo
-        .iter()
-        .max_by_key(|size| size.width.saturating_mul(size.height))
-    {
+    if let Some(photo) = content.photo.iter().max_by_key(|size| size.width.saturating_mul(size.height)) {
         return incoming(photo, "photo", "image/jpeg", message);
     }
     if let Some(sticker) = &content.sticker {
@@ -125,26 +101,15 @@ fn file(content: &Content, message: i64) -> Option<IncomingFile> {
         (&content.audio, "audio", "audio/mpeg"),
         (&content.document, "document", "application/octet-stream"),
     ];
-    kinds
-        .into_iter()
-        .find_map(|(file, kind, mime)| incoming(file.as_ref()?, kind, mime, message))
+    kinds.into_iter().find_map(|(file, kind, mime)| incoming(file.as_ref()?, kind, mime, message))
 }
 
 /// Portals show a still `.webp` in place; an animated sticker they cannot show, but its thumbnail they can.
 fn sticker_file(sticker: &Sticker, message: i64) -> Option<IncomingFile> {
     if sticker.is_animated || sticker.is_video {
-        return incoming(
-            sticker.thumbnail.as_ref()?,
-            "sticker",
-            "image/webp",
-            message,
-        );
+        return incoming(sticker.thumbnail.as_ref()?, "sticker", "image/webp", message);
     }
-    let still = File {
-        file_id: sticker.file_id.clone(),
-        file_size: sticker.file_size,
-        ..File::default()
-    };
+    let still = File { file_id: sticker.file_id.clone(), file_size: sticker.file_size, ..File::default() };
     incoming(&still, "sticker", "image/webp", message)
 }
 
@@ -152,19 +117,11 @@ fn incoming(file: &File, kind: &str, mime: &str, message: i64) -> Option<Incomin
     if file.file_id.is_empty() {
         return None;
     }
-    let mime = file
-        .mime_type
-        .as_deref()
-        .unwrap_or(mime)
-        .to_ascii_lowercase();
+    let mime = file.mime_type.as_deref().unwrap_or(mime).to_ascii_lowercase();
     let given = file.file_name.as_ref().or(file.title.as_ref());
     Some(IncomingFile {
         origin: Origin::TelegramFile(file.file_id.clone()),
-        name: file_name(
-            given.map_or("", String::as_str),
-            &mime,
-            &format!("{kind}_{message}"),
-        ),
+        name: file_name(given.map_or("", String::as_str), &mime, &format!("{kind}_{message}")),
         mime,
         size: file.file_size,
     })

@@ -59,19 +59,9 @@ impl From<OutgoingError> for ApiError {
 }
 
 impl ApiError {
-    pub(super) fn refused(
-        status: StatusCode,
-        description: &str,
-        wait: Option<Duration>,
-        moved: Option<i64>,
-    ) -> Self {
+    pub(super) fn refused(status: StatusCode, description: &str, wait: Option<Duration>, moved: Option<i64>) -> Self {
         let reason = moved.map_or_else(|| reason(status, description), Reason::Moved);
-        Self::Refused(Refusal {
-            status,
-            reason,
-            explicit: true,
-            wait,
-        })
+        Self::Refused(Refusal { status, reason, explicit: true, wait })
     }
 
     /// An answer without an envelope: a proxy's page.
@@ -103,32 +93,22 @@ impl ApiError {
         match self {
             Self::Lost(error) => transfer::lost(&error),
             Self::Refused(refusal) => refusal.into_failure(),
-            Self::Malformed(status) => {
-                Failure::unknown(format!("Telegram answered {status} in an unknown form"))
-            }
+            Self::Malformed(status) => Failure::unknown(format!("Telegram answered {status} in an unknown form")),
         }
     }
 }
 
 impl Refusal {
     fn into_failure(self) -> Failure {
-        let cause = format!(
-            "Telegram answered {} ({:?})",
-            self.status.as_u16(),
-            self.reason
-        );
+        let cause = format!("Telegram answered {} ({:?})", self.status.as_u16(), self.reason);
         let told = match self.reason {
             Reason::Flood | Reason::Conflict => return transfer::busy(cause, self.wait),
             _ if self.status.is_server_error() => {
                 let failure = transfer::busy(cause, self.wait);
-                return Failure {
-                    certain: self.explicit,
-                    ..failure
-                };
+                return Failure { certain: self.explicit, ..failure };
             }
             Reason::Token => {
-                return Failure::permanent(Told::ChannelDisconnected, cause)
-                    .retry(Retry::WhenChannelReturns);
+                return Failure::permanent(Told::ChannelDisconnected, cause).retry(Retry::WhenChannelReturns);
             }
             Reason::Blocked => Told::BlockedByClient,
             Reason::CannotWriteFirst => Told::CannotWriteFirst,
@@ -158,11 +138,7 @@ fn reason(status: StatusCode, description: &str) -> Reason {
 
 fn forbidden(description: &str) -> Reason {
     let has = |words: &[&str]| words.iter().any(|word| description.contains(word));
-    if has(&[
-        "can't initiate",
-        "send messages to bots",
-        "send messages to the user",
-    ]) {
+    if has(&["can't initiate", "send messages to bots", "send messages to the user"]) {
         Reason::CannotWriteFirst
     } else if has(&["blocked", "deactivated", "kicked", "not a member"]) {
         Reason::Blocked
@@ -179,20 +155,11 @@ fn bad_request(description: &str) -> Reason {
         Reason::TooLong
     } else if has(&["too big", "too large"]) {
         Reason::TooLarge
-    } else if has(&[
-        "chat not found",
-        "peer_id_invalid",
-        "user not found",
-        "chat_id is empty",
-    ]) {
+    } else if has(&["chat not found", "peer_id_invalid", "user not found", "chat_id is empty"]) {
         Reason::NoChat
     } else if has(&["wrong file", "file_id", "file identifier", "file reference"]) {
         Reason::NoFile
-    } else if has(&[
-        "photo_",
-        "image_process_failed",
-        "wrong type of the web page content",
-    ]) {
+    } else if has(&["photo_", "image_process_failed", "wrong type of the web page content"]) {
         Reason::Picture
     } else if has(&["voice_messages_forbidden"]) {
         Reason::Voice
@@ -215,17 +182,9 @@ mod tests {
         for (status, description, told) in [
             (401, "Unauthorized", Told::ChannelDisconnected),
             (404, "Not Found", Told::ChannelDisconnected),
-            (
-                403,
-                "Forbidden: bot was blocked by the user",
-                Told::BlockedByClient,
-            ),
+            (403, "Forbidden: bot was blocked by the user", Told::BlockedByClient),
             (403, "Forbidden: user is deactivated", Told::BlockedByClient),
-            (
-                403,
-                "Forbidden: bot can't initiate conversation with a user",
-                Told::CannotWriteFirst,
-            ),
+            (403, "Forbidden: bot can't initiate conversation with a user", Told::CannotWriteFirst),
             (400, "Bad Request: chat not found", Told::NoSuchRecipient),
             (400, "Bad Request: message is too long", Told::TextTooLong),
             (400, "Bad Request: file is too big", Told::FileTooLarge),

@@ -78,28 +78,17 @@ pub struct TelegramBot {
 impl TelegramBot {
     /// `base` is `TELEGRAM_API_URL`.
     pub fn new(outgoing: Outgoing, base: Url) -> Self {
-        Self {
-            api: Api::new(outgoing, base),
-        }
+        Self { api: Api::new(outgoing, base) }
     }
 
     /// Asks Telegram whose token it is; `ChannelDisconnected` when nobody's.
     pub async fn describe(&self, token: &Secret) -> Result<BotInfo, Failure> {
         let me: wire::User = self.ask(token, "getMe", &json!({})).await?;
-        Ok(BotInfo {
-            id: me.id.to_string(),
-            name: me.full_name(),
-            username: me.username.unwrap_or_default(),
-        })
+        Ok(BotInfo { id: me.id.to_string(), name: me.full_name(), username: me.username.unwrap_or_default() })
     }
 
     /// Has updates posted to `url` (https on Telegram's own server) with `secret` in `X-Telegram-Bot-Api-Secret-Token`.
-    pub async fn set_webhook(
-        &self,
-        token: &Secret,
-        url: &Url,
-        secret: &Secret,
-    ) -> Result<(), Failure> {
+    pub async fn set_webhook(&self, token: &Secret, url: &Url, secret: &Secret) -> Result<(), Failure> {
         if !is_webhook_secret(secret.expose()) {
             let cause = "a webhook's secret is 1 to 256 letters, digits, _ and -";
             return Err(Failure::permanent(Told::Internal, cause));
@@ -115,29 +104,19 @@ impl TelegramBot {
     /// Back to polling. Updates that wait are kept.
     pub async fn delete_webhook(&self, token: &Secret) -> Result<(), Failure> {
         let body = json!({ "drop_pending_updates": false });
-        self.ask::<bool>(token, "deleteWebhook", &body)
-            .await
-            .map(drop)
+        self.ask::<bool>(token, "deleteWebhook", &body).await.map(drop)
     }
 
     /// Waits up to `patience` (at most 50 s) for updates from `offset` on. Updates below the offset are forgotten by
     /// Telegram: pass it only when they are stored. Fails as busy while a webhook is set or another node polls.
-    pub async fn poll(
-        &self,
-        channel: &ChannelRef,
-        offset: i64,
-        patience: Duration,
-    ) -> Result<Vec<Polled>, Failure> {
+    pub async fn poll(&self, channel: &ChannelRef, offset: i64, patience: Duration) -> Result<Vec<Polled>, Failure> {
         let patience = patience.min(LONGEST_POLL);
         let body = json!({
             "offset": offset,
             "timeout": patience.as_secs(),
             "allowed_updates": UPDATES,
         });
-        let answer = self
-            .api
-            .call_for::<Vec<Value>>(&channel.secret, "getUpdates", &body, patience + POLL_GRACE)
-            .await;
+        let answer = self.api.call_for::<Vec<Value>>(&channel.secret, "getUpdates", &body, patience + POLL_GRACE).await;
         let updates = answer.map_err(ApiError::into_failure).map_err(harmless)?;
         Ok(updates.into_iter().filter_map(polled).collect())
     }
@@ -145,34 +124,19 @@ impl TelegramBot {
     /// Fetches a file by its id: where it lies now, then its bytes.
     pub async fn fetch(&self, channel: &ChannelRef, origin: &Origin) -> Result<Fetched, Failure> {
         let Origin::TelegramFile(id) = origin else {
-            return Err(Failure::permanent(
-                Told::FileUnavailable,
-                "not a Telegram file",
-            ));
+            return Err(Failure::permanent(Told::FileUnavailable, "not a Telegram file"));
         };
         let token = &channel.secret;
-        let file: wire::Located = self
-            .ask(token, "getFile", &json!({ "file_id": id }))
-            .await?;
+        let file: wire::Located = self.ask(token, "getFile", &json!({ "file_id": id })).await?;
         let limit = CAPABILITIES.download_limit;
         if file.file_size.is_some_and(|size| size > limit) {
-            return Err(Failure::permanent(
-                Told::FileTooLarge,
-                "over Telegram's 20 MB",
-            ));
+            return Err(Failure::permanent(Told::FileTooLarge, "over Telegram's 20 MB"));
         }
-        let path = file
-            .file_path
-            .ok_or_else(|| Failure::transient("the file has no path yet"))?;
-        let url = self
-            .api
-            .file_url(token, &path)
-            .map_err(ApiError::into_failure)?;
+        let path = file.file_path.ok_or_else(|| Failure::transient("the file has no path yet"))?;
+        let url = self.api.file_url(token, &path).map_err(ApiError::into_failure)?;
         let mut fetched = transfer::fetch(self.api.outgoing(), url, limit).await?;
         // Telegram calls every file this; the message knew better.
-        fetched
-            .mime
-            .take_if(|mime| mime == "application/octet-stream");
+        fetched.mime.take_if(|mime| mime == "application/octet-stream");
         Ok(fetched)
     }
 
@@ -204,8 +168,5 @@ fn polled(update: Value) -> Option<Polled> {
 }
 
 fn is_webhook_secret(secret: &str) -> bool {
-    (1..=256).contains(&secret.len())
-        && secret
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    (1..=256).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }

@@ -41,11 +41,7 @@ impl Try {
     }
 
     fn text(&self, html: &str) -> String {
-        if self.plain {
-            plain(html)
-        } else {
-            html.to_owned()
-        }
+        if self.plain { plain(html) } else { html.to_owned() }
     }
 }
 
@@ -57,12 +53,7 @@ impl TelegramBot {
         what: &Outgoing,
     ) -> Result<Sent, Failure> {
         check(what)?;
-        let mut next = Try {
-            chat: chat_id(peer)?,
-            plain: false,
-            document: false,
-            moved: false,
-        };
+        let mut next = Try { chat: chat_id(peer)?, plain: false, document: false, moved: false };
         loop {
             let answer = match what {
                 Outgoing::Text(html) => self.send_text(&channel.secret, html, &next).await,
@@ -76,12 +67,7 @@ impl TelegramBot {
         }
     }
 
-    async fn send_text(
-        &self,
-        token: &Secret,
-        html: &str,
-        now: &Try,
-    ) -> Result<SentMessage, ApiError> {
+    async fn send_text(&self, token: &Secret, html: &str, now: &Try) -> Result<SentMessage, ApiError> {
         let mut body = json!({ "chat_id": now.chat, "text": now.text(html) });
         if let (false, Value::Object(fields)) = (now.plain, &mut body) {
             fields.insert("parse_mode".to_owned(), json!("HTML"));
@@ -89,16 +75,9 @@ impl TelegramBot {
         self.api.call(token, "sendMessage", &body).await
     }
 
-    async fn send_file(
-        &self,
-        token: &Secret,
-        file: &OutgoingFile,
-        now: &Try,
-    ) -> Result<SentMessage, ApiError> {
+    async fn send_file(&self, token: &Secret, file: &OutgoingFile, now: &Try) -> Result<SentMessage, ApiError> {
         let (method, field) = if now.document { DOCUMENT } else { method(file) };
-        let mut form = Form::new()
-            .text("chat_id", now.chat.clone())
-            .part(field, part(file));
+        let mut form = Form::new().text("chat_id", now.chat.clone()).part(field, part(file));
         if !file.caption.is_empty() {
             form = form.text("caption", now.text(&file.caption));
             if !now.plain {
@@ -110,23 +89,18 @@ impl TelegramBot {
 }
 
 fn sent(message: &SentMessage) -> Sent {
-    Sent {
-        ids: vec![message.message_id.to_string()],
-        peer: Some(message.chat.id.to_string()),
-    }
+    Sent { ids: vec![message.message_id.to_string()], peer: Some(message.chat.id.to_string()) }
 }
 
 /// Spares an upload that Telegram would refuse.
 fn check(what: &Outgoing) -> Result<(), Failure> {
     match what {
-        Outgoing::File(file) if size(file) > CAPABILITIES.upload_limit => Err(Failure::permanent(
-            Told::FileTooLarge,
-            "over Telegram's 50 MB",
-        )),
-        Outgoing::File(file) if file.bytes.is_empty() => Err(Failure::permanent(
-            Told::Rejected,
-            "Telegram takes no empty file",
-        )),
+        Outgoing::File(file) if size(file) > CAPABILITIES.upload_limit => {
+            Err(Failure::permanent(Told::FileTooLarge, "over Telegram's 50 MB"))
+        }
+        Outgoing::File(file) if file.bytes.is_empty() => {
+            Err(Failure::permanent(Told::Rejected, "Telegram takes no empty file"))
+        }
         _ => Ok(()),
     }
 }
@@ -141,21 +115,14 @@ fn chat_id(peer: &str) -> Result<String, Failure> {
     let digits = peer.strip_prefix('-').unwrap_or(peer);
     let number = (1..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let name = peer.strip_prefix('@').is_some_and(|name| {
-        (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     });
     if number || name {
         Ok(peer.to_owned())
     } else if peer.starts_with('+') {
-        Err(Failure::permanent(
-            Told::CannotWriteFirst,
-            "a bot reaches nobody by phone",
-        ))
+        Err(Failure::permanent(Told::CannotWriteFirst, "a bot reaches nobody by phone"))
     } else {
-        Err(Failure::permanent(
-            Told::NoSuchRecipient,
-            "not a chat of Telegram",
-        ))
+        Err(Failure::permanent(Told::NoSuchRecipient, "not a chat of Telegram"))
     }
 }
 
@@ -166,13 +133,9 @@ const DOCUMENT: (&str, &str) = ("sendDocument", "document");
 fn method(file: &OutgoingFile) -> (&'static str, &'static str) {
     let mime = file.mime.split(';').next().unwrap_or_default().trim();
     match mime.to_ascii_lowercase().as_str() {
-        "image/jpeg" | "image/png" | "image/webp" if size(file) <= CAPABILITIES.photo_limit => {
-            ("sendPhoto", "photo")
-        }
+        "image/jpeg" | "image/png" | "image/webp" if size(file) <= CAPABILITIES.photo_limit => ("sendPhoto", "photo"),
         "audio/ogg" | "audio/opus" => ("sendVoice", "voice"),
-        "audio/mpeg" | "audio/mp3" | "audio/mp4" | "audio/m4a" | "audio/x-m4a" => {
-            ("sendAudio", "audio")
-        }
+        "audio/mpeg" | "audio/mp3" | "audio/mp4" | "audio/m4a" | "audio/x-m4a" => ("sendAudio", "audio"),
         "video/mp4" => ("sendVideo", "video"),
         _ => DOCUMENT,
     }
@@ -207,10 +170,7 @@ fn plain(html: &str) -> String {
 
 /// `&amp;` last, so that what was escaped twice is opened once.
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&quot;", "\"")
-        .replace("&amp;", "&")
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -218,12 +178,7 @@ mod tests {
     use super::*;
 
     fn file(mime: &str, size: usize) -> OutgoingFile {
-        OutgoingFile {
-            name: "name".into(),
-            mime: mime.into(),
-            caption: String::new(),
-            bytes: vec![0; size],
-        }
+        OutgoingFile { name: "name".into(), mime: mime.into(), caption: String::new(), bytes: vec![0; size] }
     }
 
     #[test]
@@ -267,27 +222,15 @@ mod tests {
         for good in ["42", "-1001234567890", "@shop_channel"] {
             assert_eq!(chat_id(good).unwrap(), good);
         }
-        assert_eq!(
-            chat_id("+79001234567").unwrap_err().told,
-            Told::CannotWriteFirst
-        );
+        assert_eq!(chat_id("+79001234567").unwrap_err().told, Told::CannotWriteFirst);
         for wrong in ["", "-", "@", "4 2", "@a/b", "79001234567@c.us"] {
-            assert_eq!(
-                chat_id(wrong).unwrap_err().told,
-                Told::NoSuchRecipient,
-                "{wrong}"
-            );
+            assert_eq!(chat_id(wrong).unwrap_err().told, Told::NoSuchRecipient, "{wrong}");
         }
     }
 
     #[test]
     fn each_objection_is_met_once() {
-        let mut next = Try {
-            chat: "1".into(),
-            plain: false,
-            document: false,
-            moved: false,
-        };
+        let mut next = Try { chat: "1".into(), plain: false, document: false, moved: false };
         assert!(next.mend(Some(Reason::Markup)) && next.plain);
         assert!(!next.mend(Some(Reason::Markup)));
         assert!(next.mend(Some(Reason::Moved(-100))) && next.chat == "-100");

@@ -1,9 +1,6 @@
 //! Updates as they arrive: our own people in Telegram's shapes.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "JSON literals are handed over"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "JSON literals are handed over")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -24,10 +21,7 @@ fn boris(content: Value) -> Value {
         "from": {"id": 777, "is_bot": false, "first_name": "Boris", "last_name": "B", "username": "boris_b", "language_code": "ru"},
         "chat": {"id": 777, "type": "private", "first_name": "Boris", "username": "boris_b"},
     });
-    message
-        .as_object_mut()
-        .unwrap()
-        .extend(content.as_object().unwrap().clone());
+    message.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
     message
 }
 
@@ -74,20 +68,11 @@ fn a_text_with_entities_is_understood() {
         "text": "😀 bold [b]", "entities": [{"type": "bold", "offset": 3, "length": 4}, {"type": "hashtag", "offset": 0, "length": 1}],
     }));
     assert!(said.text.starts_with("😀 [b]bold[/b] ["), "{}", said.text);
-    assert!(
-        !said.text.ends_with("[b]"),
-        "what the client typed is no tag"
-    );
-    assert_eq!(
-        (said.id.as_str(), said.peer.as_str(), said.group),
-        ("31", "777", false)
-    );
+    assert!(!said.text.ends_with("[b]"), "what the client typed is no tag");
+    assert_eq!((said.id.as_str(), said.peer.as_str(), said.group), ("31", "777", false));
     assert_eq!((said.author, said.at), (Author::Client, 1_789_000_000_000));
     let person = said.person;
-    assert_eq!(
-        (person.id.as_str(), person.name.as_deref()),
-        ("777", Some("Boris B"))
-    );
+    assert_eq!((person.id.as_str(), person.name.as_deref()), ("777", Some("Boris B")));
     assert_eq!(person.username.as_deref(), Some("boris_b"));
     assert_eq!(person.link.as_deref(), Some("https://t.me/boris_b"));
     assert_eq!(person.phone, None);
@@ -106,39 +91,21 @@ fn the_largest_photo_is_taken_with_its_caption() {
     }));
     assert_eq!(said.text, "[i]look[/i]");
     assert_eq!(said.files[0].origin, Origin::TelegramFile("l".into()));
-    assert_eq!(
-        (said.files[0].name.as_str(), said.files[0].size),
-        ("photo_31.jpg", Some(90_000))
-    );
+    assert_eq!((said.files[0].name.as_str(), said.files[0].size), ("photo_31.jpg", Some(90_000)));
 }
 
 #[test]
 fn every_kind_of_file_gets_a_name_with_an_extension() {
     let one = |kind: &str, file: Value| json!({ kind: file });
     let document = json!({"file_id": "d", "file_name": "Счёт.pdf", "mime_type": "application/pdf"});
-    assert_eq!(
-        file(one("document", document)),
-        named("d", "Счёт.pdf", "application/pdf")
-    );
+    assert_eq!(file(one("document", document)), named("d", "Счёт.pdf", "application/pdf"));
     let voice = json!({"file_id": "v", "mime_type": "audio/ogg", "duration": 3});
-    assert_eq!(
-        file(one("voice", voice)),
-        named("v", "voice_31.ogg", "audio/ogg")
-    );
+    assert_eq!(file(one("voice", voice)), named("v", "voice_31.ogg", "audio/ogg"));
     let audio = json!({"file_id": "a", "title": "Song", "mime_type": "audio/mpeg"});
-    assert_eq!(
-        file(one("audio", audio)),
-        named("a", "Song.mp3", "audio/mpeg")
-    );
+    assert_eq!(file(one("audio", audio)), named("a", "Song.mp3", "audio/mpeg"));
     let video = json!({"file_id": "w", "width": 1, "height": 1});
-    assert_eq!(
-        file(one("video", video.clone())),
-        named("w", "video_31.mp4", "video/mp4")
-    );
-    assert_eq!(
-        file(one("video_note", video)),
-        named("w", "video_note_31.mp4", "video/mp4")
-    );
+    assert_eq!(file(one("video", video.clone())), named("w", "video_31.mp4", "video/mp4"));
+    assert_eq!(file(one("video_note", video)), named("w", "video_note_31.mp4", "video/mp4"));
     let animation = json!({"animation": {"file_id": "g", "mime_type": "video/mp4"}, "document": {"file_id": "g"}});
     assert_eq!(file(animation), named("g", "animation_31.mp4", "video/mp4"));
 }
@@ -146,15 +113,11 @@ fn every_kind_of_file_gets_a_name_with_an_extension() {
 #[test]
 fn a_sticker_is_a_picture_a_preview_or_its_emoji() {
     let sticker = |fields: Value| json!({ "sticker": fields });
-    let still =
-        sticker(json!({"file_id": "s", "emoji": "👍", "is_animated": false, "is_video": false}));
+    let still = sticker(json!({"file_id": "s", "emoji": "👍", "is_animated": false, "is_video": false}));
     assert_eq!(file(still), named("s", "sticker_31.webp", "image/webp"));
-    let moving =
-        sticker(json!({"file_id": "s", "is_animated": true, "thumbnail": {"file_id": "t"}}));
+    let moving = sticker(json!({"file_id": "s", "is_animated": true, "thumbnail": {"file_id": "t"}}));
     assert_eq!(file(moving), named("t", "sticker_31.webp", "image/webp"));
-    let bare = message(sticker(
-        json!({"file_id": "s", "is_video": true, "emoji": "👍"}),
-    ));
+    let bare = message(sticker(json!({"file_id": "s", "is_video": true, "emoji": "👍"})));
     assert_eq!((bare.text.as_str(), bare.files.len()), ("👍", 0));
     let nothing = message(sticker(json!({"file_id": "s", "is_video": true})));
     assert!(nothing.text.contains("sticker"), "{}", nothing.text);
@@ -178,20 +141,13 @@ fn places_polls_and_dice_are_texts() {
     let text = message(json!({ "location": place, "venue": venue })).text;
     assert!(text.starts_with("Shop\nMain st.\nhttps://"), "{text}");
     let poll = json!({"question": "When?", "options": [{"text": "now"}, {"text": "later"}]});
-    assert_eq!(
-        message(json!({ "poll": poll })).text,
-        "When?\n- now\n- later"
-    );
-    assert_eq!(
-        message(json!({"dice": {"emoji": "🎲", "value": 6}})).text,
-        "🎲 6"
-    );
+    assert_eq!(message(json!({ "poll": poll })).text, "When?\n- now\n- later");
+    assert_eq!(message(json!({"dice": {"emoji": "🎲", "value": 6}})).text, "🎲 6");
 }
 
 #[test]
 fn nothing_that_came_is_shown_as_nothing() {
-    let new =
-        message(json!({"hologram": {"x": 1}, "reply_to_message": {}, "is_from_offline": true}));
+    let new = message(json!({"hologram": {"x": 1}, "reply_to_message": {}, "is_from_offline": true}));
     assert!(new.text.contains("hologram"), "{}", new.text);
     let odd = message(json!({"photo": "none", "document": 5}));
     assert!(!odd.text.is_empty());
@@ -199,51 +155,27 @@ fn nothing_that_came_is_shown_as_nothing() {
 
 #[test]
 fn what_nobody_wrote_is_no_message() {
-    assert_eq!(
-        other_kind(&update("edited_message", boris(json!({"text": "x"})))),
-        "edited_message"
-    );
-    assert_eq!(
-        other_kind(&update("my_chat_member", json!({}))),
-        "my_chat_member"
-    );
+    assert_eq!(other_kind(&update("edited_message", boris(json!({"text": "x"})))), "edited_message");
+    assert_eq!(other_kind(&update("my_chat_member", json!({}))), "my_chat_member");
     let joined = boris(json!({"new_chat_members": []}));
-    assert_eq!(
-        other_kind(&update("message", joined)),
-        "message/new_chat_members"
-    );
+    assert_eq!(other_kind(&update("message", joined)), "message/new_chat_members");
     let call = boris(json!({"video_chat_started": {}}));
-    assert_eq!(
-        other_kind(&update("message", call)),
-        "message/video_chat_started"
-    );
+    assert_eq!(other_kind(&update("message", call)), "message/video_chat_started");
 }
 
 #[test]
 fn in_a_group_the_person_is_the_writer_or_in_whose_name_he_writes() {
     let chat = json!({"id": -1_001_234_567_890_i64, "type": "supergroup", "title": "Neighbours"});
     let said = message(json!({"text": "hi", "chat": chat}));
-    assert_eq!(
-        (said.group, said.peer.as_str(), said.person.id.as_str()),
-        (true, "-1001234567890", "777")
-    );
+    assert_eq!((said.group, said.peer.as_str(), said.person.id.as_str()), (true, "-1001234567890", "777"));
     let channel = json!({"id": -5, "type": "channel", "title": "News", "username": "news"});
     let person = message(json!({"text": "hi", "chat": chat, "sender_chat": channel})).person;
-    assert_eq!(
-        (person.id.as_str(), person.name.as_deref()),
-        ("-5", Some("News"))
-    );
+    assert_eq!((person.id.as_str(), person.name.as_deref()), ("-5", Some("News")));
 }
 
 #[test]
 fn noise_is_refused() {
-    for noise in [
-        &b""[..],
-        b"[]",
-        b"hello",
-        b"\xff",
-        "{\"a\":".repeat(5000).as_bytes(),
-    ] {
+    for noise in [&b""[..], b"[]", b"hello", b"\xff", "{\"a\":".repeat(5000).as_bytes()] {
         assert!(split(noise).is_err());
     }
     assert!(parse(&json!({"message": {}})).is_err());

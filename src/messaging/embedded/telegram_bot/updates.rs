@@ -5,9 +5,7 @@ use serde_json::{Map, Value};
 use super::{content, wire};
 use crate::{
     clock::Millis,
-    messaging::{
-        Author, CoreEvent, IncomingMessage, Malformed, Person, RawItem, transfer::anonymous_key,
-    },
+    messaging::{Author, CoreEvent, IncomingMessage, Malformed, Person, RawItem, transfer::anonymous_key},
 };
 
 /// The key under which the embedded core keeps a Telegram update.
@@ -40,27 +38,13 @@ const SERVICE: [&str; 24] = [
     "giveaway_created",
     "web_app_data",
 ];
-const SERVICE_FAMILIES: [&str; 4] = [
-    "forum_topic_",
-    "general_forum_topic_",
-    "video_chat_",
-    "direct_message_price_",
-];
+const SERVICE_FAMILIES: [&str; 4] = ["forum_topic_", "general_forum_topic_", "video_chat_", "direct_message_price_"];
 
 /// A webhook's body is one update.
 pub(super) fn split(body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
-    let update: Value = serde_json::from_slice(body).map_err(|error| {
-        Malformed(format!(
-            "no JSON at line {} column {}",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    if update.is_object() {
-        Ok(vec![raw(update)])
-    } else {
-        Err(Malformed("not an update".to_owned()))
-    }
+    let update: Value = serde_json::from_slice(body)
+        .map_err(|error| Malformed(format!("no JSON at line {} column {}", error.line(), error.column())))?;
+    if update.is_object() { Ok(vec![raw(update)]) } else { Err(Malformed("not an update".to_owned())) }
 }
 
 pub(super) fn raw(update: Value) -> RawItem {
@@ -72,10 +56,8 @@ pub(super) fn raw(update: Value) -> RawItem {
 
 /// Understands one item of [`raw`].
 pub(super) fn parse(item: &Value) -> Result<CoreEvent, Malformed> {
-    let update = item
-        .get(OWNER)
-        .and_then(Value::as_object)
-        .ok_or_else(|| Malformed("not an update of Telegram".to_owned()))?;
+    let update =
+        item.get(OWNER).and_then(Value::as_object).ok_or_else(|| Malformed("not an update of Telegram".to_owned()))?;
     if let Some(message) = update.get("message") {
         return parse_message(message);
     }
@@ -84,9 +66,7 @@ pub(super) fn parse(item: &Value) -> Result<CoreEvent, Malformed> {
 }
 
 fn other(kind: &str) -> CoreEvent {
-    CoreEvent::Other {
-        kind: kind.chars().take(64).collect(),
-    }
+    CoreEvent::Other { kind: kind.chars().take(64).collect() }
 }
 
 fn parse_message(value: &Value) -> Result<CoreEvent, Malformed> {
@@ -110,16 +90,8 @@ fn parse_message(value: &Value) -> Result<CoreEvent, Malformed> {
 }
 
 fn service_kind(message: &Value) -> Option<&str> {
-    let family = |key: &str| {
-        SERVICE_FAMILIES
-            .iter()
-            .any(|family| key.starts_with(family))
-    };
-    message
-        .as_object()?
-        .keys()
-        .map(String::as_str)
-        .find(|key| SERVICE.contains(key) || family(key))
+    let family = |key: &str| SERVICE_FAMILIES.iter().any(|family| key.starts_with(family));
+    message.as_object()?.keys().map(String::as_str).find(|key| SERVICE.contains(key) || family(key))
 }
 
 /// The writer; in a group, a channel or anonymous administrator may write in a chat's name.
@@ -127,15 +99,9 @@ fn person(message: &wire::Message) -> Person {
     let (id, name, username) = match (&message.sender_chat, &message.from) {
         (Some(chat), _) => (chat.id, chat.name(), chat.username.clone()),
         (None, Some(user)) => (user.id, user.full_name(), user.username.clone()),
-        (None, None) => (
-            message.chat.id,
-            message.chat.name(),
-            message.chat.username.clone(),
-        ),
+        (None, None) => (message.chat.id, message.chat.name(), message.chat.username.clone()),
     };
-    let link = username
-        .as_ref()
-        .map(|username| format!("https://t.me/{username}"));
+    let link = username.as_ref().map(|username| format!("https://t.me/{username}"));
     Person {
         id: id.to_string(),
         name: Some(name).filter(|name| !name.is_empty()),
@@ -149,11 +115,7 @@ fn person(message: &wire::Message) -> Person {
 /// A bot learns a phone only when the person shares his own card.
 fn own_phone(message: &wire::Message, person: i64) -> Option<String> {
     let contact = message.content.contact.as_ref()?;
-    let digits: String = contact
-        .phone_number
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
+    let digits: String = contact.phone_number.chars().filter(char::is_ascii_digit).collect();
     let own = contact.user_id == Some(person) && (8..=15).contains(&digits.len());
     own.then(|| format!("+{digits}"))
 }

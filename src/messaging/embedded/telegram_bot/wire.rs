@@ -18,10 +18,7 @@ fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T
         Value::Array(items) => items,
         _ => Vec::new(),
     };
-    Ok(items
-        .into_iter()
-        .filter_map(|item| serde_json::from_value(item).ok())
-        .collect())
+    Ok(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
 }
 
 #[derive(Deserialize)]
@@ -59,19 +56,14 @@ pub(super) struct Chat {
 impl Chat {
     /// A group's title or a person's name.
     pub(super) fn name(&self) -> String {
-        self.title.clone().unwrap_or_else(|| {
-            joined(
-                self.first_name.as_deref().unwrap_or_default(),
-                self.last_name.as_deref(),
-            )
-        })
+        self.title
+            .clone()
+            .unwrap_or_else(|| joined(self.first_name.as_deref().unwrap_or_default(), self.last_name.as_deref()))
     }
 }
 
 fn joined(first: &str, last: Option<&str>) -> String {
-    format!("{first} {}", last.unwrap_or_default())
-        .trim()
-        .to_owned()
+    format!("{first} {}", last.unwrap_or_default()).trim().to_owned()
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,311 @@
+//! Accounts and what they are connected to: adding a login or a bot, connecting a channel to an Open Channel, and taking it off.
+
+use url::Url;
+
+use super::{
+    ExpandError,
+    grant::{self, Refused},
+    provision,
+};
+use crate::{
+    app::App,
+    b24::methods::{
+        connector::{Activate, ConnectorData, DataSet},
+        open_lines::{ConfigGet, Line},
+    },
+    clock::Millis,
+    db::{Binding, BindingState, Channel, DbError, Expansion, Installation, Intake, NewBinding, NewChannel},
+    domain::{
+        connector::Connector,
+        failure::{Failure, Retry, Told},
+        ids::{ChannelId, LoginId, PortalId},
+    },
+    messaging::{
+        CoreKind,
+        chatapp::{Account, LoginError, WEBHOOK_EVENTS},
+    },
+    secret::{SealError, Secret, random_id, random_token},
+};
+
+/// Short enough to leave room for a peer in an external chat id, long enough to be no other's.
+const CHANNEL_ID_LENGTH: usize = 8;
+/// 192 random bits in a webhook's path.
+const WEBHOOK_SECRET_BYTES: usize = 24;
+
+/// Why an account could not be added or connected.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("the core refused the login")]
+    LoginRefused,
+    #[error("the core gives no more logins today")]
+    LoginsUsedUp,
+    #[error("the messenger refused the token")]
+    TokenRefused,
+    #[error("the core does not answer: {0}")]
+    CoreSilent(String),
+    #[error("the channel is gone")]
+    ChannelGone,
+    /// The channel, or the Open Channel for this connector, is taken: by this line.
+    #[error("connected already to {0}")]
+    Taken(String),
+    #[error("the license is over")]
+    LicenseExpired,
+    #[error(transparent)]
+    Portal(#[from] Refused),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Random(#[from] SealError),
+}
+
+impl From<LoginError> for AccountError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => Self::LoginRefused,
+            LoginError::TooMany => Self::LoginsUsedUp,
+            LoginError::Unavailable(_) | LoginError::Malformed => Self::CoreSilent(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for AccountError {
+    fn from(failure: Failure) -> Self {
+        match failure.told {
+            Told::LicenseExpired => Self::LicenseExpired,
+            _ if failure.retry == Retry::WhenChannelReturns => Self::LoginRefused,
+            _other => Self::CoreSilent(failure.cause),
+        }
+    }
+}
+
+/// Checks a ChatApp login and takes over the channels of its licenses. The password is used here and not kept.
+pub async fn add_chatapp(
+    app: &App,
+    portal: &PortalId,
+    (email, password, app_id): (&str, &Secret, &str),
+) -> Result<(), AccountError> {
+    let login = app.chatapp.login(email, password, app_id).await?;
+    let now = app.clock.now();
+    let id = app.db.login_put(portal, (email, app_id), &login.tokens, now).await?;
+    take_over(app, portal, id).await?;
+    app.db.delivery_resume(portal, now).await?;
+    app.bell.ring();
+    Ok(())
+}
+
+/// Reads a login's licenses again; what is gone from them stays as it was, with its chats.
+async fn take_over(app: &App, portal: &PortalId, login: LoginId) -> Result<(), AccountError> {
+    for license in app.chatapp.licenses(login).await? {
+        for messenger in license.messengers {
+            let Some(connector) = messenger.connector else { continue };
+            let new = NewChannel {
+                id: ChannelId(random_id(CHANNEL_ID_LENGTH)?),
+                core: CoreKind::Chatapp,
+                connector,
+                account: messenger.account.to_string(),
+                title: if license.name.is_empty() { format!("№ {}", license.id) } else { license.name.clone() },
+                link: None,
+                login: Some(login),
+                valid_until: license.until,
+                secret: None,
+            };
+            app.db.channel_put(portal, new, app.clock.now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks a bot's token with Telegram and takes the bot over.
+pub async fn add_telegram_bot(app: &App, portal: &PortalId, token: Secret) -> Result<ChannelId, AccountError> {
+    let bot = app.embedded.telegram_bot().describe(&token).await.map_err(|failure| match failure.told {
+        Told::ChannelDisconnected => AccountError::TokenRefused,
+        _other => AccountError::CoreSilent(failure.cause),
+    })?;
+    let new = NewChannel {
+        id: ChannelId(random_id(CHANNEL_ID_LENGTH)?),
+        core: CoreKind::Embedded,
+        connector: Connector::TelegramBot,
+        account: bot.id,
+        title: format!("{} (@{})", bot.name, bot.username),
+        link: Some(format!("https://t.me/{}", bot.username)),
+        login: None,
+        valid_until: None,
+        secret: Some(token),
+    };
+    let now = app.clock.now();
+    let id = app.db.channel_put(portal, new, now).await?;
+    app.db.delivery_resume(portal, now).await?;
+    app.bell.ring();
+    Ok(id)
+}
+
+/// Connects a channel to an Open Channel: its events come to us, the portal switches the connector on and names the account.
+pub async fn connect(
+    app: &App,
+    installation: &Installation,
+    (connector, line): (Connector, i64),
+    channel: &ChannelId,
+) -> Result<(), AccountError> {
+    let portal = &installation.portal;
+    let channel = app.db.channel_get(portal, channel).await?.filter(|channel| channel.connector == connector);
+    let channel = channel.ok_or(AccountError::ChannelGone)?;
+    for taken in
+        [app.db.binding_of_channel(portal, &channel.id).await?, app.db.binding_on_line(portal, connector, line).await?]
+    {
+        match taken {
+            Some(binding) if binding.channel == channel.id && binding.line == line => {
+                return switch_on(app, installation, &channel, &binding).await;
+            }
+            Some(binding) => return Err(AccountError::Taken(binding.line_name)),
+            None => {}
+        }
+    }
+    let settings = line_settings(app, installation, line).await?;
+    listen(app, &channel).await?;
+    announce(app, installation, &channel, line).await?;
+    let new = NewBinding {
+        installation: installation.id,
+        channel: channel.id.clone(),
+        connector,
+        line,
+        line_name: settings.line_name.clone(),
+        signature: has_signature(&settings),
+    };
+    if !app.db.binding_add(portal, new, app.clock.now()).await? {
+        return Err(AccountError::Taken(settings.line_name));
+    }
+    // The robots' list of channels has grown.
+    provision::begin(app, portal, installation.id).await?;
+    Ok(())
+}
+
+/// Connecting again what is connected: the webhook, the portal's switch and the line's settings are brought up to date.
+async fn switch_on(
+    app: &App,
+    installation: &Installation,
+    channel: &Channel,
+    binding: &Binding,
+) -> Result<(), AccountError> {
+    let settings = line_settings(app, installation, binding.line).await?;
+    listen(app, channel).await?;
+    announce(app, installation, channel, binding.line).await?;
+    let (portal, now) = (&installation.portal, app.clock.now());
+    app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(&settings))).await?;
+    app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
+    app.db.channel_set_state(portal, &channel.id, crate::db::ChannelState::Alive, now).await?;
+    app.db.delivery_resume(portal, now).await?;
+    app.bell.ring();
+    Ok(())
+}
+
+/// The name and the settings of a line, as the portal has them now.
+pub async fn line_settings(app: &App, installation: &Installation, line: i64) -> Result<Line, AccountError> {
+    let method = ConfigGet { config_id: line, with_queue: false, show_offline: false };
+    let found = grant::call(app, installation, &method).await?.0;
+    Ok(found.unwrap_or_else(|| Line { id: Some(line), line_name: line.to_string(), ..Line::default() }))
+}
+
+/// Our connectors are registered with signatures; a line that hides its operators' data sends none.
+fn has_signature(line: &Line) -> bool {
+    !line.operator_data.eq_ignore_ascii_case("hide")
+}
+
+/// Has the core's events sent to us. The secret is new every time, so that an old webhook is worth nothing.
+async fn listen(app: &App, channel: &Channel) -> Result<(), AccountError> {
+    let secret = Secret::new(random_token(WEBHOOK_SECRET_BYTES)?);
+    match channel.core {
+        CoreKind::Chatapp => {
+            let (Some(account), Some(login)) = (Account::parse(&channel.account), channel.login) else {
+                return Err(AccountError::ChannelGone);
+            };
+            // ChatApp tries the address while it registers it: the secret must be known before.
+            app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Webhook, Some(&secret)).await?;
+            let url = own_url(app, &format!("/core/chatapp/{}/{}", channel.id, secret.expose()))?;
+            app.chatapp.register_webhook(login, &account, &url, &WEBHOOK_EVENTS).await?;
+        }
+        CoreKind::Embedded => {
+            let access = app.db.channel_access(channel)?;
+            let bots = app.embedded.telegram_bot();
+            if app.config.public_url.scheme() == "https" {
+                app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Webhook, Some(&secret)).await?;
+                let path = format!("/channels/{}/{}/{}", channel.connector.short(), channel.id, secret.expose());
+                bots.set_webhook(&access.secret, &own_url(app, &path)?, &secret).await?;
+            } else {
+                bots.delete_webhook(&access.secret).await?;
+                app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Polling, None).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {
+    Url::parse(&app.config.own_url(path)).map_err(|error| AccountError::Db(DbError::Corrupt(error.to_string())))
+}
+
+async fn announce(app: &App, installation: &Installation, channel: &Channel, line: i64) -> Result<(), AccountError> {
+    let connector = channel.connector.id();
+    grant::call(app, installation, &Activate { connector, line, active: true }).await?;
+    let link = channel.link.as_deref().unwrap_or_default();
+    let data = ConnectorData { id: &channel.id.0, url: link, url_im: link, name: &channel.title };
+    grant::call(app, installation, &DataSet { connector, line, data }).await?;
+    Ok(())
+}
+
+/// Takes a connector off a line: no event of the account comes any more, its chats and messages stay.
+pub async fn disconnect(
+    app: &App,
+    installation: &Installation,
+    connector: Connector,
+    line: i64,
+) -> Result<(), AccountError> {
+    let portal = &installation.portal;
+    if let Some(binding) = app.db.binding_on_line(portal, connector, line).await? {
+        app.db.binding_remove(portal, binding.id).await?;
+        if let Some(channel) = app.db.channel_get(portal, &binding.channel).await? {
+            be_silent(app, &channel).await;
+        }
+        provision::begin(app, portal, installation.id).await?;
+    }
+    grant::call(app, installation, &Activate { connector: connector.id(), line, active: false }).await?;
+    Ok(())
+}
+
+/// Takes the webhook away. A core that does not answer keeps posting to a path that is forgotten here: no harm.
+async fn be_silent(app: &App, channel: &Channel) {
+    let told = match (channel.core, Account::parse(&channel.account), channel.login) {
+        (CoreKind::Chatapp, Some(account), Some(login)) => app.chatapp.unregister_webhook(login, &account).await,
+        (CoreKind::Chatapp, ..) => Ok(()),
+        (CoreKind::Embedded, ..) => match app.db.channel_access(channel) {
+            Ok(access) => app.embedded.telegram_bot().delete_webhook(&access.secret).await,
+            Err(error) => Err(Failure::transient(error)),
+        },
+    };
+    if let Err(failure) = told {
+        tracing::warn!(channel = %channel.id, cause = failure.cause, "a webhook could not be taken away");
+    }
+    if let Err(error) = app.db.channel_set_intake(&channel.portal, &channel.id, Intake::None, None).await {
+        tracing::error!(channel = %channel.id, %error, "a channel's intake could not be written");
+    }
+}
+
+/// The portal says that a connector was taken off a line: an administrator's act, or our own.
+pub async fn switched_off(app: &App, portal: &PortalId, connector: &str, line: i64) -> Result<Expansion, ExpandError> {
+    let Some(connector) = Connector::from_id(connector) else { return Ok(Expansion::default()) };
+    let binding = app.db.binding_on_line(portal, connector, line).await?;
+    off(app, portal, binding.into_iter().collect(), app.clock.now()).await
+}
+
+/// A line is gone; its bindings cannot work any more.
+pub async fn line_deleted(app: &App, portal: &PortalId, line: i64) -> Result<Expansion, ExpandError> {
+    let bindings = app.db.binding_list(portal).await?.into_iter().filter(|binding| binding.line == line).collect();
+    off(app, portal, bindings, app.clock.now()).await
+}
+
+async fn off(app: &App, portal: &PortalId, bindings: Vec<Binding>, now: Millis) -> Result<Expansion, ExpandError> {
+    let relevant = !bindings.is_empty();
+    for binding in bindings {
+        app.db.binding_set_state(portal, binding.id, BindingState::Off, now).await?;
+    }
+    Ok(Expansion { relevant, ..Expansion::default() })
+}

@@ -1,0 +1,170 @@
+//! What portals send: events and robot firings. A verified one is one inbox row and then a 200; Bitrix24 never sends it again. One
+//! that cannot be verified gets an empty 403 and leaves nothing behind.
+
+use actix_web::{HttpResponse, web};
+
+use super::{answer::lang_of, body::Body};
+use crate::{
+    app::App,
+    b24::{
+        form::{self, Limits, Value},
+        incoming::{Auth, EventPost, LineItems, OperatorMessage, PortalEvent, RobotCall, without_tokens},
+    },
+    db::{DbError, Installation, NewInbox, Source},
+    relay::proof::{self, Offer, Unproved},
+    secret::{constant_time_eq, fingerprint},
+};
+
+type Shared = web::Data<App>;
+
+pub async fn events(app: Shared, body: Body) -> HttpResponse {
+    take(&app, "", &body.0).await
+}
+
+pub async fn events_of(app: Shared, key: web::Path<String>, body: Body) -> HttpResponse {
+    take(&app, &key, &body.0).await
+}
+
+/// One event of the application with this key.
+pub async fn take(app: &App, key: &str, body: &[u8]) -> HttpResponse {
+    let Ok(form) = read(body) else { return forbidden("the body is not a form") };
+    let Ok(post) = EventPost::from_form(&form) else { return forbidden("not an event") };
+    let verified = match verify(app, key, &post).await {
+        Ok(verified) => verified,
+        Err(Unproved::Db(error)) => return unavailable(&error),
+        Err(unproved) => return forbidden(&unproved.to_string()),
+    };
+    let Some(installation) = verified else { return done() };
+    let item = NewInbox {
+        source: Source::Portal(installation.id),
+        key: key_of(&post, &form),
+        body: without_tokens(&form).to_json().to_string(),
+    };
+    accept(app, &installation, item).await
+}
+
+/// Whose event it is; None when it was the echo that confirms the token, which asks for nothing more.
+async fn verify(app: &App, key: &str, post: &EventPost) -> Result<Option<Installation>, Unproved> {
+    let application = app.config.application_by_key(key).ok_or(Unproved::Nothing)?;
+    let known = app.db.installation_find(&post.auth.member_id, &application.client_id).await?;
+    if let (PortalEvent::Test { query }, Some(installation)) = (&post.event, &known) {
+        let echoed = query.get("nonce").is_some_and(|nonce| {
+            installation.nonce.as_ref().is_some_and(|own| constant_time_eq(own.as_bytes(), nonce.as_bytes()))
+        });
+        if echoed && !post.auth.application_token.is_empty() {
+            proof::token_confirmed(app, installation, &post.auth.application_token).await?;
+            return Ok(None);
+        }
+    }
+    if let Some(installation) = known
+        && matches(app, &installation, &post.auth)?
+    {
+        return Ok(Some(installation));
+    }
+    if post.event == PortalEvent::Install {
+        return install(app, application, &post.auth).await.map(Some);
+    }
+    Err(Unproved::Nothing)
+}
+
+fn matches(app: &App, installation: &Installation, auth: &Auth) -> Result<bool, DbError> {
+    let token = app.db.installation_token(installation)?;
+    Ok(token.is_some_and(|token| token.matches(auth.application_token.expose())))
+}
+
+/// An installation without a page: the event itself brings the tokens that prove it.
+async fn install(app: &App, application: &crate::config::Application, auth: &Auth) -> Result<Installation, Unproved> {
+    let refresh = auth.refresh.as_ref().ok_or(Unproved::Nothing)?;
+    let offer = Offer {
+        member_id: &auth.member_id,
+        refresh,
+        server_endpoint: auth.server_endpoint.as_deref(),
+        lang: lang_of(None),
+    };
+    let proved = proof::install(app, application, offer).await?;
+    if !proved.user.admin {
+        return Err(Unproved::Nothing);
+    }
+    Ok(proof::accept(app, proved, &auth.application_token).await?)
+}
+
+pub async fn robots(app: Shared, code: web::Path<String>, body: Body) -> HttpResponse {
+    let Ok(form) = read(&body.0) else { return forbidden("the body is not a form") };
+    let Ok(call) = RobotCall::from_form(&form) else { return forbidden("not a robot's firing") };
+    if robots::find(&call.code).is_none() || call.code != *code {
+        return forbidden("a robot that is none of ours");
+    }
+    let installation = match robot_caller(&app, &call).await {
+        Ok(installation) => installation,
+        Err(Unproved::Db(error)) => return unavailable(&error),
+        Err(unproved) => return forbidden(&unproved.to_string()),
+    };
+    let item = NewInbox {
+        source: Source::Robot(installation.id),
+        key: fingerprint(call.event_token.expose()),
+        body: without_tokens(&form).to_json().to_string(),
+    };
+    accept(&app, &installation, item).await
+}
+
+/// Firings name no application, so the token tells which of the portal's installations it is.
+async fn robot_caller(app: &App, call: &RobotCall) -> Result<Installation, Unproved> {
+    for application in &app.config.applications {
+        let known = app.db.installation_find(&call.auth.member_id, &application.client_id).await?;
+        if let Some(installation) = known
+            && matches(app, &installation, &call.auth)?
+        {
+            return Ok(installation);
+        }
+    }
+    Err(Unproved::Nothing)
+}
+
+fn read(body: &[u8]) -> Result<Value, form::FormError> {
+    let limits = Limits::default();
+    if body.first() == Some(&b'{') { form::parse_json(body, &limits) } else { form::parse(body, &limits) }
+}
+
+/// The same event has the same key: messages by the portal's own numbers, the rest by what they say and when.
+fn key_of(post: &EventPost, form: &Value) -> String {
+    match &post.event {
+        PortalEvent::MessageAdd(LineItems { connector, line, messages, .. }) => {
+            let ids = messages.iter().map(message_key).collect::<Vec<_>>().join(",");
+            format!("{}:{}", post.name, fingerprint(&format!("{connector}:{line}:{ids}")))
+        }
+        _other => {
+            let data = form.get(&["data"]).map(|data| data.to_json().to_string()).unwrap_or_default();
+            let at = post.sent_at.map_or(0, crate::clock::Millis::seconds);
+            format!("{}:{at}:{}", post.name, fingerprint(&data))
+        }
+    }
+}
+
+fn message_key(message: &OperatorMessage) -> String {
+    format!("{}/{}", message.im.chat_id, message.im.message_id)
+}
+
+async fn accept(app: &App, installation: &Installation, item: NewInbox) -> HttpResponse {
+    match app.db.inbox_accept(&installation.portal, vec![item], app.clock.now()).await {
+        Ok(_stored_or_repeated) => {
+            app.bell.ring();
+            done()
+        }
+        Err(error) => unavailable(&error),
+    }
+}
+
+pub fn done() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok")
+}
+
+/// Nothing is told to somebody who cannot prove who he is; our log says why.
+pub fn forbidden(why: &str) -> HttpResponse {
+    tracing::warn!(why, "a request that could not be verified was refused");
+    HttpResponse::Forbidden().finish()
+}
+
+pub fn unavailable(error: &DbError) -> HttpResponse {
+    tracing::error!(%error, "a verified request could not be stored");
+    HttpResponse::ServiceUnavailable().finish()
+}

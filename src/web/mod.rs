@@ -1,0 +1,139 @@
+//! The server's door: one flat list of routes, thin handlers, and the start and stop of everything that runs.
+//!
+//! Who is who: [`events`] and [`webhooks`] take what portals and messengers send; [`pages`] opens frames, [`frame`] answers their
+//! script; [`answer`] is how a person reads a page or a failure; [`session`] is what lets a page act.
+
+mod answer;
+mod body;
+mod events;
+mod files;
+mod frame;
+mod health;
+mod pages;
+mod session;
+mod views;
+mod webhooks;
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{
+    App as ActixApp, HttpServer,
+    dev::ServerHandle,
+    middleware::DefaultHeaders,
+    web::{self, ServiceConfig},
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{app::App, queue::worker, relay};
+
+/// A client that has not sent its headers by then is let go.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const WORKERS: usize = 2;
+
+/// Every route.
+fn routes(config: &mut ServiceConfig) {
+    // Bitrix24: installation, screens, events, robots
+    config
+        .route("/b24/install", web::post().to(pages::install))
+        .route("/b24/install", web::get().to(pages::look))
+        .route("/b24/install", web::head().to(pages::look))
+        .route("/b24/install/{app}", web::post().to(pages::install_of))
+        .route("/b24/install/{app}", web::get().to(pages::look))
+        .route("/b24/install/{app}", web::head().to(pages::look))
+        .route("/b24/app", web::post().to(pages::app_page))
+        .route("/b24/app", web::get().to(pages::look))
+        .route("/b24/app", web::head().to(pages::look))
+        .route("/b24/placements/{name}", web::post().to(pages::placement))
+        .route("/b24/placements/{name}", web::get().to(pages::look))
+        .route("/b24/placements/{name}", web::head().to(pages::look))
+        .route("/b24/events", web::post().to(events::events))
+        .route("/b24/events", web::get().to(pages::look))
+        .route("/b24/events", web::head().to(pages::look))
+        .route("/b24/events/{app}", web::post().to(events::events_of))
+        .route("/b24/events/{app}", web::get().to(pages::look))
+        .route("/b24/events/{app}", web::head().to(pages::look))
+        .route("/b24/robots/{code}", web::post().to(events::robots));
+    // cores and messengers
+    config
+        .route("/core/chatapp/{channel}/{secret}", web::post().to(webhooks::chatapp))
+        .route("/channels/{kind}/{channel}/{secret}", web::post().to(webhooks::messenger));
+    // files, both ways
+    config.route("/media/{token}", web::get().to(files::media)).route("/media/{token}", web::head().to(files::media));
+    // the frames' own requests
+    config
+        .route("/frame/install/provision", web::post().to(frame::install_provision))
+        .route("/frame/install/state", web::get().to(frame::install_state))
+        .route("/frame/connector", web::get().to(frame::connector))
+        .route("/frame/connector/account", web::post().to(frame::connector_account))
+        .route("/frame/connector/connect", web::post().to(frame::connector_connect))
+        .route("/frame/connector/disconnect", web::post().to(frame::connector_disconnect))
+        .route("/frame/crm/list", web::get().to(frame::crm_list))
+        .route("/frame/crm/write", web::post().to(frame::crm_write))
+        .route("/frame/crm/open", web::post().to(frame::crm_open))
+        .route("/frame/session/renew", web::post().to(frame::session_renew));
+    // operators of the server
+    config.route("/health/ping", web::get().to(health::ping)).route("/health", web::get().to(health::health));
+}
+
+/// A server that runs.
+pub struct Running {
+    app: Arc<App>,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts serving on listeners that are bound already, and the background work with it.
+pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
+    recover(&app).await;
+    let data = web::Data::from(Arc::clone(&app));
+    let mut server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(data.clone())
+            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .configure(routes)
+    })
+    .workers(WORKERS)
+    .client_request_timeout(HEADER_TIME)
+    .disable_signals()
+    .shutdown_timeout(10);
+    for listener in listeners {
+        server = server.listen(listener)?;
+    }
+    let server = server.run();
+    let handle = server.handle();
+    let serving = tokio::spawn(server);
+    let (stop, stopping) = watch::channel(false);
+    let tasks = vec![
+        tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
+    ];
+    Ok(Running { app, server: handle, serving, stop, tasks })
+}
+
+/// What the last process left half done.
+async fn recover(app: &App) {
+    match app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await {
+        Ok((0, 0)) => {}
+        Ok((again, unknown)) => tracing::warn!(again, unknown, "deliveries were interrupted when the server stopped"),
+        Err(error) => tracing::error!(%error, "interrupted deliveries could not be looked for"),
+    }
+}
+
+impl Running {
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Stops accepting, then claiming, then waits for what is under way, then closes the database.
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let _ = self.serving.await;
+        self.app.db.close().await;
+    }
+}

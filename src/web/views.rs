@@ -1,0 +1,351 @@
+//! Fills the templates' views from what the relay knows.
+
+use placements::connectors;
+use templates::{
+    Health, Problem,
+    app::{AccountChannelView, AccountView, AppState, AppView},
+    connector::{
+        AccountForm, Capabilities, ChannelState as Choice, Connection, ConnectorAccountView, ConnectorChannelView,
+        ConnectorView, WriteFirst as WriteFirstView,
+    },
+    crm_chat::{
+        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
+    },
+    install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
+};
+
+use super::answer::Failed;
+use crate::{
+    app::App,
+    b24::bbcode,
+    db::{
+        Binding, BindingState, Channel, ChannelState, GrantState, Installation, InstallationState, Portal, Step,
+        StepState,
+    },
+    domain::{capabilities::WriteFirst, connector::Connector},
+    messaging::CoreKind,
+    relay::{
+        accounts,
+        card::{self, Card, CardChat, Right},
+        provision,
+    },
+};
+
+/// The beginning of a message in the list of chats, in characters.
+const EXCERPT: usize = 140;
+const MEGABYTE: u64 = 1024 * 1024;
+
+pub async fn install(app: &App, installation: &Installation, portal: &Portal) -> Result<InstallView, Failed> {
+    let steps = steps(app, installation).await?;
+    let working = steps.iter().any(|step| matches!(step.state, StepMark::Waiting | StepMark::Running));
+    let stopped = steps.iter().any(|step| step.state == StepMark::Failed);
+    let phase = if stopped {
+        Phase::Stopped
+    } else if working {
+        Phase::Working
+    } else {
+        Phase::Ready { install_mode: installation.state == InstallationState::Installing }
+    };
+    Ok(InstallView { portal: portal.domain.clone(), steps, phase })
+}
+
+async fn steps(app: &App, installation: &Installation) -> Result<Vec<StepView>, Failed> {
+    let known = app.db.step_list(&installation.portal, installation.id).await?;
+    Ok(StepKey::ALL.into_iter().map(|key| step(key, known.iter().find(|step| step.name == key.key()))).collect())
+}
+
+fn step(key: StepKey, known: Option<&Step>) -> StepView {
+    let state = match known.map(|step| step.state) {
+        None | Some(StepState::Waiting) => StepMark::Waiting,
+        Some(StepState::Running) => StepMark::Running,
+        Some(StepState::Done) => StepMark::Done,
+        Some(StepState::Lacking) => StepMark::Lacking,
+        Some(StepState::Failed) => StepMark::Failed,
+    };
+    let problem = match state {
+        StepMark::Lacking if key == StepKey::Access => Some(Problem::ScopeLacks),
+        StepMark::Lacking => Some(Problem::PlanLacks),
+        StepMark::Failed => Some(Problem::PortalSilent),
+        StepMark::Waiting | StepMark::Running | StepMark::Done => None,
+    };
+    let detail = known.map(|step| step.detail.clone()).filter(|detail| problem.is_some() && !detail.is_empty());
+    StepView { key, state, problem, detail }
+}
+
+pub async fn app(app: &App, installation: &Installation, may_manage: bool) -> Result<AppView, Failed> {
+    let mut installation = installation.clone();
+    let grant = app.db.grant_get(&installation.portal, installation.id).await?;
+    let alive = grant.is_some_and(|grant| grant.state == GrantState::Alive);
+    let mut state = if alive { AppState::Works } else { AppState::GrantLost };
+    if alive && (installation.state == InstallationState::Installing || !installation.token_confirmed) {
+        state = match provision::check(app, &installation).await {
+            Ok(info) if info.installed => AppState::Works,
+            Ok(_unfinished) => AppState::Unfinished,
+            Err(refused) => match Failed::from(refused).problem {
+                Problem::GrantLost | Problem::PlanLacks => AppState::GrantLost,
+                _silent => AppState::Silent,
+            },
+        };
+        let known = app.db.installation_get(&installation.portal, installation.id).await?;
+        installation = known.unwrap_or(installation);
+    }
+    let steps = steps(app, &installation).await?;
+    if state == AppState::Works && steps.iter().any(|step| matches!(step.state, StepMark::Lacking | StepMark::Failed)) {
+        state = AppState::Limited;
+    }
+    let portal = app.db.portal_get(&installation.portal).await?;
+    Ok(AppView {
+        portal: portal.map(|portal| portal.domain).unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        state,
+        may_manage,
+        is_working: steps.iter().any(|step| matches!(step.state, StepMark::Running)),
+        steps,
+        checked_at_ms: None,
+        grant_url: None,
+        accounts: accounts(app, &installation).await?,
+        support_url: app.config.support_url.as_ref().map(ToString::to_string),
+    })
+}
+
+/// What people call a connector, and its icon.
+fn shown(connector: Connector) -> (String, String) {
+    let icon = connectors::find(connector.id()).map(connectors::Connector::icon).unwrap_or_default();
+    (connector.title().to_owned(), icon)
+}
+
+fn account_title(channel: &Channel) -> (String, String) {
+    match channel.core {
+        CoreKind::Chatapp => (channel.title.clone(), "ChatApp".into()),
+        CoreKind::Embedded => (channel.title.clone(), format!("{} API", channel.connector.title())),
+    }
+}
+
+/// Channels in groups of one account: those of a license, or one bot.
+fn by_account(channels: Vec<Channel>) -> Vec<Vec<Channel>> {
+    let mut groups: Vec<Vec<Channel>> = Vec::new();
+    for channel in channels {
+        let same = groups
+            .iter_mut()
+            .find(|group| group.first().is_some_and(|first| account_key(first) == account_key(&channel)));
+        match same {
+            Some(group) => group.push(channel),
+            None => groups.push(vec![channel]),
+        }
+    }
+    groups
+}
+
+fn account_key(channel: &Channel) -> (CoreKind, &str) {
+    let license = match channel.core {
+        CoreKind::Chatapp => channel.account.split_once('/').map_or(channel.account.as_str(), |(license, _)| license),
+        CoreKind::Embedded => channel.account.as_str(),
+    };
+    (channel.core, license)
+}
+
+async fn accounts(app: &App, installation: &Installation) -> Result<Vec<AccountView>, Failed> {
+    let bindings = app.db.binding_list(&installation.portal).await?;
+    let groups = by_account(app.db.channel_list(&installation.portal).await?);
+    let now = app.clock.now();
+    Ok(groups
+        .into_iter()
+        .filter_map(|group| {
+            let first = group.first()?;
+            let (title, core) = account_title(first);
+            let over = first.valid_until.is_some_and(|until| until < now);
+            let dead = group.iter().any(|channel| channel.state == ChannelState::Dead);
+            let problem = if over { Some(Problem::AccountExpired) } else { dead.then_some(Problem::ChannelDown) };
+            Some(AccountView {
+                title,
+                core,
+                health: if problem.is_some() { Health::Error } else { Health::Ok },
+                problem,
+                valid_until_ms: first.valid_until.map(|until| until.0),
+                channels: group.iter().map(|channel| account_channel(channel, &bindings)).collect(),
+            })
+        })
+        .collect())
+}
+
+fn account_channel(channel: &Channel, bindings: &[Binding]) -> AccountChannelView {
+    let (messenger, icon) = shown(channel.connector);
+    let binding = bindings.iter().find(|binding| binding.channel == channel.id);
+    let health = match (channel.state, binding.map(|binding| binding.state)) {
+        (ChannelState::Dead, _) => Health::Error,
+        (ChannelState::Alive, Some(BindingState::Active)) => Health::Ok,
+        (ChannelState::Alive, Some(BindingState::Off)) => Health::Warn,
+        (ChannelState::Alive, None) => Health::Calm,
+    };
+    AccountChannelView {
+        title: channel.title.clone(),
+        messenger,
+        icon,
+        health,
+        line: binding.map(|b| b.line_name.clone()),
+    }
+}
+
+pub async fn connector(
+    app: &App,
+    installation: &Installation,
+    (connector, line): (Connector, i64),
+    may_manage: bool,
+) -> Result<ConnectorView, Failed> {
+    let (messenger, icon) = shown(connector);
+    let portal = &installation.portal;
+    let bindings = app.db.binding_list(portal).await?;
+    let own: Vec<Channel> =
+        app.db.channel_list(portal).await?.into_iter().filter(|channel| channel.connector == connector).collect();
+    let here = bindings.iter().find(|binding| binding.connector == connector && binding.line == line);
+    let settings = accounts::line_settings(app, installation, line).await?;
+    let forms = forms(app, connector);
+    let core = if forms.contains(&AccountForm::TelegramBot) { CoreKind::Embedded } else { CoreKind::Chatapp };
+    Ok(ConnectorView {
+        messenger,
+        icon,
+        line: settings.line_name,
+        connection: connection(here, &own),
+        capabilities: capabilities(app, core, connector),
+        accounts: by_account(own).into_iter().filter_map(|group| choices(app, &group, &bindings, line)).collect(),
+        forms,
+        may_manage,
+    })
+}
+
+fn connection(here: Option<&Binding>, own: &[Channel]) -> Connection {
+    let Some(binding) = here else { return Connection::None };
+    let channel = own.iter().find(|channel| channel.id == binding.channel);
+    let title = channel.map(|channel| channel.title.clone()).unwrap_or_default();
+    let dead = channel.is_none_or(|channel| channel.state == ChannelState::Dead);
+    if dead || binding.state == BindingState::Off {
+        return Connection::Broken { channel: title, problem: Problem::ChannelDown };
+    }
+    Connection::Works { channel: title, since_ms: None }
+}
+
+fn choices(app: &App, group: &[Channel], bindings: &[Binding], line: i64) -> Option<ConnectorAccountView> {
+    let first = group.first()?;
+    let channels = group.iter().map(|channel| {
+        let binding = bindings.iter().find(|binding| binding.channel == channel.id);
+        let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
+        let state = match binding {
+            Some(binding) if binding.line == line => Choice::Here,
+            Some(binding) => Choice::Elsewhere(binding.line_name.clone()),
+            None if over => Choice::Unusable(Problem::AccountExpired),
+            None if channel.state == ChannelState::Dead => Choice::Unusable(Problem::ChannelDown),
+            None => Choice::Free,
+        };
+        ConnectorChannelView { id: channel.id.0.clone(), title: channel.title.clone(), state }
+    });
+    Some(ConnectorAccountView {
+        title: account_title(first).0,
+        valid_until_ms: first.valid_until.map(|until| until.0),
+        channels: channels.collect(),
+    })
+}
+
+fn forms(app: &App, connector: Connector) -> Vec<AccountForm> {
+    let mut forms = Vec::new();
+    let known = connectors::find(connector.id());
+    if app.config.cores.contains(&CoreKind::Embedded) && crate::messaging::embedded::Embedded::serves(connector) {
+        forms.push(AccountForm::TelegramBot);
+    }
+    if app.config.cores.contains(&CoreKind::Chatapp) && known.is_some_and(|known| !known.chatapp_types.is_empty()) {
+        forms.push(AccountForm::ChatApp);
+    }
+    forms
+}
+
+fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities {
+    let can = app.core(core).capabilities(connector);
+    Capabilities {
+        write_first: match can.write_first {
+            WriteFirst::Never => WriteFirstView::Never,
+            WriteFirst::ByPhone => WriteFirstView::ByPhone,
+            WriteFirst::ByPhoneOrUsername => WriteFirstView::ByPhoneOrUsername,
+            WriteFirst::ByEmail => WriteFirstView::ByEmail,
+        },
+        edit: false,
+        delete: false,
+        client_edit: false,
+        delivered: can.delivered,
+        read: can.read,
+        file_limit_mb: u32::try_from(can.upload_limit / MEGABYTE).ok().filter(|limit| *limit > 0),
+    }
+}
+
+pub async fn card(app: &App, installation: &Installation, right: Right<'_>, card: Card) -> Result<CrmChatView, Failed> {
+    let contents = card::read(app, installation, right, card).await?;
+    let chats = card::chats(app, installation, card, &contents.addresses).await?;
+    let addresses = contents
+        .addresses
+        .into_iter()
+        .map(|(address, owner)| CardAddressView { text: address.to_string(), owner })
+        .collect();
+    Ok(CrmChatView {
+        card: contents.title,
+        kind: match card.entity_type_id {
+            1 => CardKind::Lead,
+            3 => CardKind::Contact,
+            4 => CardKind::Company,
+            _deal => CardKind::Deal,
+        },
+        addresses,
+        chats: chats.into_iter().map(chat).collect(),
+        write: write(app, installation).await?,
+    })
+}
+
+fn chat(chat: CardChat) -> ChatView {
+    let contact = chat.view.contact.as_ref();
+    let name = contact
+        .and_then(|contact| contact.name.clone().or_else(|| contact.username.clone()).or_else(|| contact.phone.clone()))
+        .unwrap_or_else(|| chat.view.chat.peer.clone());
+    let (messenger, icon) = shown(chat.connector);
+    let state = match &chat.last {
+        Some(last) if last.failed => ChatState::Failed,
+        Some(last) if last.from_client => ChatState::Unanswered,
+        Some(_answered) => ChatState::Open,
+        None => ChatState::Closed,
+    };
+    ChatView {
+        id: chat.view.chat.id().to_string(),
+        contact: name,
+        channel: format!("{messenger} · {}", chat.channel),
+        icon,
+        state,
+        last: chat.last.map(|last| LastMessageView {
+            text: excerpt(&last.text),
+            is_from_client: last.from_client,
+            at_ms: last.at_ms,
+        }),
+    }
+}
+
+/// Without markup, whichever it is: our own texts are BB-code, those that went to a messenger are in its markup.
+fn excerpt(text: &str) -> String {
+    let plain = bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default());
+    let mut short: String = plain.chars().take(EXCERPT).collect();
+    if short.len() < plain.len() {
+        short.push('…');
+    }
+    short
+}
+
+async fn write(app: &App, installation: &Installation) -> Result<WriteView, Failed> {
+    let writers = card::writers(app, &installation.portal).await?;
+    if writers.is_empty() {
+        return Ok(WriteView::Refused(Problem::NoChannels));
+    }
+    let able: Vec<WriteChannelView> = writers
+        .into_iter()
+        .filter(|(channel, _)| app.core(channel.core).capabilities(channel.connector).write_first != WriteFirst::Never)
+        .map(|(channel, _binding)| WriteChannelView {
+            messenger: channel.connector.title().to_owned(),
+            id: channel.id.0,
+            title: channel.title,
+        })
+        .collect();
+    Ok(if able.is_empty() { WriteView::Refused(Problem::CannotWriteFirst) } else { WriteView::Form(able) })
+}

@@ -1,0 +1,172 @@
+//! What a portal remembers for tests: calls, breaches of the contract, posts, and the faults that a test has ordered.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde_json::Value;
+
+use super::{Portal, UserId, events::PostedEvent};
+
+/// One REST call.
+#[derive(Clone, Debug)]
+pub struct CallRecord {
+    pub at_ms: i64,
+    pub method: String,
+    /// Without the token.
+    pub params: Value,
+    /// The token's user. `None`: the call was not authorised.
+    pub user: Option<UserId>,
+    pub status: u16,
+    /// The answer's `error`. `None`: the call succeeded.
+    pub error: Option<String>,
+}
+
+/// A call that the contract table does not allow.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub method: String,
+    pub what: String,
+}
+
+/// Two calls of `imconnector.send.messages` at the same time for one chat; a real portal may make two clients of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    pub connector: String,
+    pub chat: String,
+}
+
+/// What a call meets instead of its usual answer.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Nothing is done; the error is answered.
+    Refuses {
+        status: u16,
+        code: String,
+        text: String,
+    },
+    /// Nothing is done; a page instead of JSON, as proxies answer.
+    Html { status: u16 },
+    /// Nothing is done, and the answer comes late or never, as the caller's patience has it.
+    Hangs(Duration),
+    /// The call is done, and the answer comes late or never: an unknown outcome.
+    DoesAndHangs(Duration),
+    /// The call is done, and the connection is cut without an answer.
+    DoesAndCuts,
+}
+
+impl Fault {
+    /// The portal's rate limit.
+    pub fn query_limit() -> Self {
+        Self::Refuses {
+            status: 503,
+            code: "QUERY_LIMIT_EXCEEDED".to_owned(),
+            text: "Too many requests".to_owned(),
+        }
+    }
+
+    /// The limit of operating time.
+    pub fn operation_time_limit() -> Self {
+        Self::Refuses {
+            status: 429,
+            code: "OPERATION_TIME_LIMIT".to_owned(),
+            text: "Method is blocked due to operation time limit.".to_owned(),
+        }
+    }
+}
+
+/// The portal's leaky bucket: this many calls fit in, and two a second drain away.
+const BUCKET_CALLS: i64 = 50;
+const DRAIN_MS_PER_CALL: i64 = 500;
+
+#[derive(Default)]
+pub(super) struct Journal {
+    /// The rate limit is on.
+    limited: bool,
+    /// When the bucket will be empty, if no more calls come.
+    empty_at_ms: i64,
+    pub calls: Vec<CallRecord>,
+    pub violations: Vec<Violation>,
+    pub posted: Vec<PostedEvent>,
+    pub overlaps: Vec<Overlap>,
+    /// Sends under way, by connector and external chat.
+    pub under_way: HashMap<(String, String), u32>,
+    pub faults: Vec<(String, Fault)>,
+    /// Addresses that the portal has fetched files from, with the outcome.
+    pub downloads: Vec<(String, Result<usize, String>)>,
+}
+
+impl Portal {
+    pub(super) fn journal<T>(&self, act: impl FnOnce(&mut Journal) -> T) -> T {
+        act(&mut self
+            .inner
+            .journal
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// All REST calls, oldest first.
+    pub fn calls(&self) -> Vec<CallRecord> {
+        self.journal(|journal| journal.calls.clone())
+    }
+
+    /// Calls of one method, oldest first.
+    pub fn calls_of(&self, method: &str) -> Vec<CallRecord> {
+        self.journal(|journal| {
+            journal
+                .calls
+                .iter()
+                .filter(|call| call.method == method)
+                .cloned()
+                .collect()
+        })
+    }
+
+    /// Calls that the contract table does not allow. A test that ends with one has found a mistake in the product.
+    pub fn contract_violations(&self) -> Vec<Violation> {
+        self.journal(|journal| journal.violations.clone())
+    }
+
+    /// Events, robots and others that were posted to applications, in order.
+    pub fn posted_events(&self) -> Vec<PostedEvent> {
+        self.journal(|journal| journal.posted.clone())
+    }
+
+    /// Chats for which two messages were sent at the same time.
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        self.journal(|journal| journal.overlaps.clone())
+    }
+
+    /// Files that the portal has fetched: address, and size or failure.
+    pub fn downloads(&self) -> Vec<(String, Result<usize, String>)> {
+        self.journal(|journal| journal.downloads.clone())
+    }
+
+    /// The next call of the method meets the fault. Several are met one after another.
+    pub fn fails_next(&self, method: &str, fault: Fault) {
+        self.journal(|journal| journal.faults.push((method.to_owned(), fault)));
+    }
+
+    /// Switches the cloud's rate limit on: a burst of 50 calls, then two a second. A new portal is without it, as a box is.
+    pub fn limits_rate(&self, on: bool) {
+        self.journal(|journal| journal.limited = on);
+    }
+
+    /// Counts a call; true: it does not fit into the bucket.
+    pub(super) fn is_over_limit(&self) -> bool {
+        let now = self.now_ms();
+        self.journal(|journal| {
+            let full = (journal.empty_at_ms - now).max(0);
+            if journal.limited && full + DRAIN_MS_PER_CALL > BUCKET_CALLS * DRAIN_MS_PER_CALL {
+                return true;
+            }
+            journal.empty_at_ms = now + full + DRAIN_MS_PER_CALL;
+            false
+        })
+    }
+
+    pub(super) fn takes_fault(&self, method: &str) -> Option<Fault> {
+        self.journal(|journal| {
+            let at = journal.faults.iter().position(|(name, _)| name == method)?;
+            Some(journal.faults.remove(at).1)
+        })
+    }
+}
