@@ -31,7 +31,7 @@ pub fn every_error_code_is_used() {
             }
         }
     }
-    for problem in templates::problem::Problem::ALL {
+    for problem in templates::Problem::ALL {
         let path = format!("Problem::{problem:?}");
         if !used_in(&["src/"], "", &path) {
             unused.push(path);
