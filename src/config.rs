@@ -175,10 +175,7 @@ impl Flags {
             ("trusted_proxies", &self.trusted_proxies),
         ];
         let texts = texts.into_iter().filter_map(|(name, value)| Some((name, Value::String(value.clone()?))));
-        let lists = lists.into_iter().filter_map(|(name, value)| {
-            let items = value.as_ref()?.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Some((name, Value::Array(items.map(|item| Value::String(item.to_owned())).collect())))
-        });
+        let lists = lists.into_iter().filter_map(|(name, value)| Some((name, list(value.as_ref()?))));
         texts.chain(lists).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
@@ -193,6 +190,20 @@ impl Config {
             table.extend(file);
         }
         table.extend(flags.table());
+        let raw: Raw = Value::Table(table).try_into().map_err(|error| invalid(&error))?;
+        Self::check(raw)
+    }
+
+    /// The defaults with some settings replaced, for a server inside this process (`demo`, tests). Lists are comma-separated.
+    pub fn with(settings: &[(&str, &str)]) -> Result<Self, ConfigError> {
+        let mut table: Table = toml::from_str(DEFAULTS).map_err(|error| invalid(&error))?;
+        for (name, text) in settings {
+            let value = match table.get(*name) {
+                Some(Value::Array(_)) => list(text),
+                _text => Value::String((*text).to_owned()),
+            };
+            table.insert((*name).to_owned(), value);
+        }
         let raw: Raw = Value::Table(table).try_into().map_err(|error| invalid(&error))?;
         Self::check(raw)
     }
@@ -260,6 +271,11 @@ impl Config {
         }
         self.applications.iter().find(|app| app.key == key)
     }
+}
+
+fn list(text: &str) -> Value {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
 fn invalid(why: &dyn std::fmt::Display) -> ConfigError {

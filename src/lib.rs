@@ -2,9 +2,12 @@
 
 pub mod app;
 pub mod b24;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod domain;
 pub mod media;
 pub mod messaging;

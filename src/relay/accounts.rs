@@ -246,8 +246,8 @@ fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {
 async fn announce(app: &App, installation: &Installation, channel: &Channel, line: i64) -> Result<(), AccountError> {
     let connector = channel.connector.id();
     grant::call(app, installation, &Activate { connector, line, active: true }).await?;
-    let link = channel.link.as_deref().unwrap_or_default();
-    let data = ConnectorData { id: &channel.id.0, url: link, url_im: link, name: &channel.title };
+    let address = channel.link.as_deref().unwrap_or_default();
+    let data = ConnectorData { id: &channel.id.0, url: address, url_im: address, name: &channel.title };
     grant::call(app, installation, &DataSet { connector, line, data }).await?;
     Ok(())
 }

@@ -34,7 +34,9 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _changed = stop.changed() => {}
         }
     }
-    tasks.into_values().for_each(|task| task.abort());
+    for task in tasks.into_values() {
+        task.abort();
+    }
 }
 
 fn follow(app: &Arc<App>, tasks: &mut HashMap<ChannelId, JoinHandle<()>>, channels: Vec<Channel>) {

@@ -30,7 +30,7 @@ pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessag
         match expand_one(app, item, &message).await? {
             Some(new) => expansion.messages.push(new),
             None => {
-                tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat")
+                tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat");
             }
         }
     }

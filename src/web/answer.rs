@@ -186,8 +186,8 @@ impl Failed {
             request_id: request,
             support_url: app.config.support_url.as_ref().map(Url::to_string),
         };
-        // An error inside a frame must be seen, so a browser gets 200-like treatment of any status; the code tells the truth.
-        html(app, portal, status(self.problem), lang, None, |document| templates::plain::error(document, &view))
+        let page = Page { portal, status: status(self.problem), lang, session: None };
+        html(app, &page, |document| templates::plain::error(document, &view))
     }
 }
 
@@ -224,37 +224,42 @@ pub fn frame(
     draw: impl FnOnce(&Document<'_>) -> Markup,
 ) -> Result<HttpResponse, Failed> {
     let token = session.sign(&app.keys)?;
-    Ok(html(app, Some(portal), StatusCode::OK, &session.lang, Some(&token), draw))
+    let page = Page { portal: Some(portal), status: StatusCode::OK, lang: &session.lang, session: Some(&token) };
+    Ok(html(app, &page, draw))
 }
 
 /// What a URL check or a curious browser sees.
 pub fn neutral(app: &App) -> HttpResponse {
-    html(app, None, StatusCode::OK, "en", None, templates::plain::neutral)
+    let page = Page { portal: None, status: StatusCode::OK, lang: "en", session: None };
+    html(app, &page, templates::plain::neutral)
 }
 
-fn html(
-    app: &App,
-    portal: Option<&Portal>,
+/// What a page is sent with.
+struct Page<'a> {
+    /// None for a page that could not prove whose it is: it carries no data and no session, so any portal may show it.
+    portal: Option<&'a Portal>,
     status: StatusCode,
-    lang: &str,
-    session: Option<&str>,
-    draw: impl FnOnce(&Document<'_>) -> Markup,
-) -> HttpResponse {
+    lang: &'a str,
+    session: Option<&'a str>,
+}
+
+fn html(app: &App, page: &Page<'_>, draw: impl FnOnce(&Document<'_>) -> Markup) -> HttpResponse {
     let nonce = random_id(24).unwrap_or_default();
-    let script = script_of(app, portal);
-    let frame = session.map(|session| Frame {
+    let script = script_of(app, page.portal);
+    let frame = page.session.map(|session| Frame {
         session,
         session_seconds: u32::try_from(LIFETIME.as_secs()).unwrap_or(0),
         portal_script: &script,
     });
-    let markup = draw(&Document { texts: texts(lang), nonce: &nonce, frame });
-    let ancestors = portal.and_then(origin).unwrap_or_else(|| "'none'".into());
+    let markup = draw(&Document { texts: texts(page.lang), nonce: &nonce, frame });
+    // An error that the browser refused to show in the portal would be a white page.
+    let ancestors = page.portal.map_or_else(|| Some("*".into()), origin).unwrap_or_else(|| "'none'".into());
     // 'strict-dynamic': Bitrix24's own script, which is let in by nonce, loads more of its own.
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'; img-src 'self' data:; \
          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
     );
-    HttpResponse::build(status)
+    HttpResponse::build(page.status)
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))

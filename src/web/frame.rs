@@ -263,7 +263,7 @@ async fn card_state(app: &App, request: &HttpRequest, _body: &Body) -> Result<Va
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Letter {
     #[serde(default)]
     once: String,
     #[serde(default)]
@@ -277,7 +277,7 @@ struct Text {
 async fn write(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, Failed> {
     let call = Call::of(app, request).await?;
     call.card()?;
-    let asked: Text = read(body)?;
+    let asked: Letter = read(body)?;
     let wanted = Wanted {
         once: &filled(&asked.once, "once")?,
         channel: &filled(&asked.channel, "channel")?,
