@@ -56,7 +56,12 @@ impl<'s> Frame<'s> {
 
     /// Fails unless the page opened with a session.
     pub fn is_open(&self) {
-        assert!(self.status == 200 && self.session.is_some(), "the page did not open ({}): {}", self.status, self.text());
+        assert!(
+            self.status == 200 && self.session.is_some(),
+            "the page did not open ({}): {}",
+            self.status,
+            self.text()
+        );
     }
 
     pub fn session(&self) -> Option<&str> {

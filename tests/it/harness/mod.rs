@@ -17,6 +17,6 @@ mod story;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
-pub use runner::{Case, Rule, run};
 pub(crate) use runner::stories;
+pub use runner::{Case, Rule, run};
 pub use story::Story;

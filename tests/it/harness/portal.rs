@@ -12,11 +12,7 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Story,
-    frame::Frame,
-    story::PATIENCE,
-};
+use super::{Story, frame::Frame, story::PATIENCE};
 
 pub struct Portal<'s> {
     pub story: &'s Story,
@@ -52,7 +48,9 @@ impl<'s> Portal<'s> {
 
     /// Somebody opens one of the application's screens; the browser posts the portal's form into the frame.
     pub async fn opens(&self, user: UserId, placement: &str, options: &Value) -> Frame<'s> {
-        self.tries_to_open(user, placement, options).await.unwrap_or_else(|closed| panic!("{placement} does not open: {closed:?}"))
+        self.tries_to_open(user, placement, options)
+            .await
+            .unwrap_or_else(|closed| panic!("{placement} does not open: {closed:?}"))
     }
 
     pub async fn tries_to_open(&self, user: UserId, placement: &str, options: &Value) -> Result<Frame<'s>, Closed> {
@@ -125,7 +123,8 @@ impl<'s> Portal<'s> {
     /// Waits until a text stands in some chat, and gives the chat.
     pub async fn sees_text(&self, text: &str) -> Chat {
         let has = |message: &Message| message.text.contains(text);
-        let in_chats = |portal: &sandbox::portal::Portal| portal.chats().into_iter().find(|chat| chat.messages.iter().any(has));
+        let in_chats =
+            |portal: &sandbox::portal::Portal| portal.chats().into_iter().find(|chat| chat.messages.iter().any(has));
         self.sees(&format!("a chat has the text `{text}`"), in_chats).await
     }
 

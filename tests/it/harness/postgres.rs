@@ -90,7 +90,8 @@ fn execute(server: &str, sql: &str) -> Result<(), String> {
 
 /// The URL of a database on the server; what follows a `?` is kept.
 fn with_database(server: &str, name: &str) -> String {
-    let (base, options) = server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
+    let (base, options) =
+        server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
     let scheme = base.find("://").map_or(0, |at| at + 3);
     let host = base[scheme..].find('/').map_or(base.len(), |at| scheme + at);
     format!("{}/{name}{options}", &base[..host])

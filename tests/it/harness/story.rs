@@ -327,9 +327,12 @@ impl Story {
         }
         for portal in held(&self.portals).iter() {
             let breaches = portal.contract_violations();
-            complaints.extend(breaches.iter().map(|it| format!("{} was called against its contract: {}", it.method, it.what)));
+            complaints.extend(
+                breaches.iter().map(|it| format!("{} was called against its contract: {}", it.method, it.what)),
+            );
             let overlaps = portal.overlaps();
-            complaints.extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
+            complaints
+                .extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
         }
         let windows = held(&self.windows).clone();
         for window in windows {
@@ -337,7 +340,8 @@ impl Story {
             let found = window.complaints(self.http()).await;
             complaints.extend(found.into_iter().filter(|it| !provoked.iter().any(|part| it.contains(part))));
         }
-        let unknown = self.sandbox.messengers().chatapp().calls().into_iter().filter(|call| matches!(call.status, 404 | 405));
+        let unknown =
+            self.sandbox.messengers().chatapp().calls().into_iter().filter(|call| matches!(call.status, 404 | 405));
         complaints.extend(unknown.map(|call| format!("ChatApp has no {} {}: {}", call.method, call.path, call.status)));
         complaints
     }
@@ -347,15 +351,21 @@ impl Story {
         let mut seen = Vec::new();
         for portal in held(&self.portals).iter() {
             seen.push(format!("--- calls of {}", portal.domain()));
-            let calls = portal.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
+            let calls = portal
+                .calls()
+                .into_iter()
+                .map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
             seen.extend(last(calls.collect()));
             seen.push(format!("--- posts of {}", portal.domain()));
-            let posts = portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
+            let posts =
+                portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
             seen.extend(last(posts.collect()));
         }
         let chatapp = self.sandbox.messengers().chatapp();
         seen.push("--- calls of ChatApp".to_owned());
-        seen.extend(last(chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect()));
+        seen.extend(last(
+            chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect(),
+        ));
         seen.push("--- webhooks of ChatApp".to_owned());
         seen.extend(last(chatapp.posted().into_iter().map(|it| format!("{} {}", it.status, it.body)).collect()));
         seen.join("\n")

@@ -32,7 +32,8 @@ async fn every_route_answers_a_curious_visitor_with_a_page_without_data(story: &
         }
     }
     for robot in robots::all() {
-        let answer = story.http().post(story.url(&format!("/b24/robots/{}", robot.manifest.code))).send().await.unwrap();
+        let answer =
+            story.http().post(story.url(&format!("/b24/robots/{}", robot.manifest.code))).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 403, "{}", robot.manifest.code);
     }
     let ping = story.http().get(story.url("/health/ping")).send().await.unwrap();
@@ -128,7 +129,8 @@ async fn a_session_acts_on_its_own_page_only(story: &Story) {
 async fn a_card_that_the_crm_hides_is_closed(story: &Story) {
     let portal = story.portal().await;
     portal.installs().await;
-    let hidden = NewCard { title: "A secret deal".into(), visible_to: Some(vec![portal.admin()]), ..NewCard::default() };
+    let hidden =
+        NewCard { title: "A secret deal".into(), visible_to: Some(vec![portal.admin()]), ..NewCard::default() };
     let card = portal.card(CardKind::Deal, hidden);
     let options = json!({"ID": card.id.to_string()});
     portal.opens(portal.admin(), "CRM_DEAL_DETAIL_TAB", &options).await.is_open();

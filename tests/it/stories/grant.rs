@@ -55,11 +55,12 @@ async fn a_dead_grant_parks_the_portal_until_an_administrator_opens_the_applicat
     portal.dismisses(portal.admin());
 
     client.writes(&account, "Is anybody there?");
-    story.until("the portal is parked", async || {
-        let known = story.app().db.portal_get(&portal.id()).await.unwrap()?;
-        (known.state == PortalState::Parked).then_some(())
-    })
-    .await;
+    story
+        .until("the portal is parked", async || {
+            let known = story.app().db.portal_get(&portal.id()).await.unwrap()?;
+            (known.state == PortalState::Parked).then_some(())
+        })
+        .await;
     let stale = story.sandbox.refreshes();
     client.writes(&account, "Hello?");
     story.time_passes(Duration::from_hours(5));
@@ -92,14 +93,20 @@ async fn a_silent_oauth_server_loses_no_message(story: &Story) {
     story.sandbox.world().oauth.is_down(true);
     story.time_passes(Duration::from_hours(2));
     client.writes(&account, "Through the night");
-    story.until("the server was asked for a new token", async || {
-        let counts = story.app().db.delivery_counts().await.unwrap();
-        (counts.waiting == 1 && counts.inbox == 0).then_some(())
-    })
-    .await;
+    story
+        .until("the server was asked for a new token", async || {
+            let counts = story.app().db.delivery_counts().await.unwrap();
+            (counts.waiting == 1 && counts.inbox == 0).then_some(())
+        })
+        .await;
     story.sandbox.world().oauth.is_down(false);
-    story.passes_until("the message arrives", async || {
-        portal.chats().iter().any(|chat| chat.messages.iter().any(|it| it.text == "Through the night")).then_some(())
-    })
-    .await;
+    story
+        .passes_until("the message arrives", async || {
+            portal
+                .chats()
+                .iter()
+                .any(|chat| chat.messages.iter().any(|it| it.text == "Through the night"))
+                .then_some(())
+        })
+        .await;
 }

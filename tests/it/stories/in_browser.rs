@@ -33,7 +33,12 @@ async fn an_administrator_installs_connects_and_talks(story: &Story) {
     window.types("input[name=password]", "guess").await;
     window.types("input[name=app_id]", &cabinet.app_id).await;
     window.clicks("form[data-action$=account] button[type=submit]").await;
-    window.reads("form[data-action$=account] [data-error]", portal.words().problems.of(templates::Problem::LoginRefused).what).await;
+    window
+        .reads(
+            "form[data-action$=account] [data-error]",
+            portal.words().problems.of(templates::Problem::LoginRefused).what,
+        )
+        .await;
     let password = window.sees("input[name=password]").await;
     password.clear().await.unwrap();
     window.types("input[name=password]", &cabinet.password).await;
