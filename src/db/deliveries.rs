@@ -3,14 +3,12 @@
 //! A *lane* is the order in which the deliveries of one chat in one direction must happen: only the oldest open delivery
 //! of a lane may run. A delivery is open while it waits, runs or is parked, so a failing one holds its lane and nothing else.
 
-use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _, dsl::exists,
-};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
 use super::{
     Db, DbError, DbResult,
     conn::Conn,
-    schema::{attempt, delivery, portal},
+    schema::{attempt, delivery},
     stored_enum,
 };
 use crate::{
@@ -180,19 +178,19 @@ pub struct Delivery {
 }
 
 #[derive(Queryable)]
-struct Row {
-    id: i64,
-    portal_id: String,
+pub(super) struct Row {
+    pub id: i64,
+    pub portal_id: String,
     _lane: String,
-    kind: String,
+    pub kind: String,
     _priority: i32,
     message_id: Option<i64>,
     part_id: Option<i64>,
     run_id: Option<i64>,
     payload: String,
-    state: String,
+    pub state: String,
     _due_at: i64,
-    tries: i32,
+    pub tries: i32,
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
@@ -262,48 +260,6 @@ impl Db {
     pub async fn delivery_add(&self, portal: &PortalId, new: NewDelivery, now: Millis) -> DbResult<()> {
         let portal = portal.0.clone();
         self.write(move |conn| insert(conn, &portal, &new, now)).await
-    }
-
-    /// Takes due deliveries of all portals, at most one per lane, and records that an attempt at each begins.
-    pub async fn delivery_claim(&self, limit: i64, now: Millis) -> DbResult<Vec<Delivery>> {
-        self.write(move |conn| {
-            let older = diesel::alias!(delivery as older);
-            let blocked = older
-                .filter(older.field(delivery::lane).eq(delivery::lane))
-                .filter(older.field(delivery::id).lt(delivery::id))
-                .filter(older.field(delivery::state).eq_any(OPEN));
-            let runs = portal::table.filter(portal::id.eq(delivery::portal_id)).filter(portal::state.eq("active"));
-            let rows: Vec<Row> = delivery::table
-                .filter(delivery::state.eq(DeliveryState::Waiting.text()))
-                .filter(delivery::due_at.le(now.0))
-                .filter(diesel::dsl::not(exists(blocked)))
-                .filter(exists(runs).or(delivery::kind.eq(DeliveryKind::Uninstall.text())))
-                .order((delivery::priority, delivery::due_at, delivery::id))
-                .limit(limit)
-                .load(conn)?;
-            let mut claimed = Vec::with_capacity(rows.len());
-            for mut row in rows {
-                diesel::update(delivery::table.find(row.id))
-                    .set((
-                        delivery::state.eq(DeliveryState::Sending.text()),
-                        delivery::tries.eq(delivery::tries + 1),
-                        delivery::changed_at.eq(now.0),
-                    ))
-                    .execute(conn)?;
-                diesel::insert_into(attempt::table)
-                    .values((
-                        attempt::portal_id.eq(&row.portal_id),
-                        attempt::delivery_id.eq(row.id),
-                        attempt::started_at.eq(now.0),
-                    ))
-                    .execute(conn)?;
-                row.tries += 1;
-                row.state = DeliveryState::Sending.text().into();
-                claimed.push(Delivery::try_from(row)?);
-            }
-            Ok(claimed)
-        })
-        .await
     }
 
     /// When the next waiting delivery is due, if any.

@@ -10,6 +10,7 @@
 mod bindings;
 mod channels;
 mod chats;
+mod claim;
 mod conn;
 mod deliveries;
 mod grants;
@@ -23,6 +24,8 @@ mod provision;
 mod runs;
 mod schema;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 use std::sync::Arc;

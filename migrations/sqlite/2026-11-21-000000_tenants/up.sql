@@ -114,7 +114,8 @@ CREATE TABLE inbox (
     received_at BIGINT NOT NULL,
     UNIQUE (portal_id, source, dedup_key)
 );
-CREATE INDEX inbox_due ON inbox (due_at, id) WHERE state = 'new';
+CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+CREATE INDEX inbox_waiting ON inbox (portal_id, source, id) WHERE state = 'new';
 
 CREATE TABLE contact (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -220,8 +221,10 @@ CREATE TABLE delivery (
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
-CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('waiting', 'sending');
-CREATE INDEX delivery_due ON delivery (due_at, id) WHERE state = 'waiting';
+-- The queries that these serve repeat their conditions letter by letter (db/claim.rs).
+CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('waiting', 'sending', 'parked');
+CREATE INDEX delivery_due ON delivery (priority, due_at, id) WHERE state IN ('waiting', 'parked');
+CREATE INDEX delivery_under_way ON delivery (portal_id, kind) WHERE state = 'sending';
 CREATE INDEX delivery_run ON delivery (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
 
