@@ -222,11 +222,32 @@ pub trait MessagingCore: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;
 
+    /// Whether [`MessagingCore::find_sent`] can tell anything.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// What was sent with `key`, after an attempt whose outcome nobody saw. None: it is not among what the core shows, which
+    /// proves nothing.
+    async fn find_sent(
+        &self,
+        _channel: &ChannelRef,
+        _peer: &str,
+        _key: &IdempotencyKey,
+    ) -> Result<Option<Sent>, Failure> {
+        Ok(None)
+    }
+
     /// Fetches a file that came with a message.
     async fn fetch(&self, channel: &ChannelRef, origin: &Origin) -> Result<Fetched, Failure>;
 
     /// Cuts a webhook's body into items; no IO. One item is one inbox row.
     fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed>;
+
+    /// Whether an item of a webhook is the account's, as far as it says whose it is.
+    fn is_of(&self, _item: &Value, _account: &str) -> bool {
+        true
+    }
 
     /// Understands one item; no IO. Never fails for an unknown kind.
     fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed>;
