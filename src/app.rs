@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError},
     db::{Db, DbError},
-    media::Store,
+    media::{Room, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::Bell,
@@ -41,6 +41,8 @@ pub struct App {
     pub chatapp: ChatApp,
     pub embedded: Embedded,
     pub store: Store,
+    /// What files may take of the memory at the same time.
+    pub room: Room,
     /// Tells the worker that there may be work.
     pub bell: Bell,
     /// One refresh at a time for each installation.
@@ -59,6 +61,7 @@ impl App {
             chatapp: ChatApp::new(outgoing.clone(), config.chatapp_api_url.clone(), tokens, clock.clone()),
             embedded: Embedded::new(outgoing.clone(), config.telegram_api_url.clone()),
             store: Store::new(config.media_dir.clone()),
+            room: Room::default(),
             bell: Bell::default(),
             refreshing: Locks::default(),
             config,

@@ -21,7 +21,7 @@ stored_enum! {
         Waiting = "waiting",
         /// An attempt is under way.
         Sending = "sending",
-        /// Held until a person has repaired the channel.
+        /// Held until a person has repaired the channel; now and then it looks for itself.
         Parked = "parked",
         Done = "done",
         Failed = "failed",
@@ -262,11 +262,11 @@ impl Db {
         self.write(move |conn| insert(conn, &portal, &new, now)).await
     }
 
-    /// When the next waiting delivery is due, if any.
+    /// When the next delivery that waits or is parked is due, if any.
     pub async fn delivery_next_due(&self) -> DbResult<Option<Millis>> {
         self.read(move |conn| {
             let next: Option<i64> = delivery::table
-                .filter(delivery::state.eq(DeliveryState::Waiting.text()))
+                .filter(delivery::state.eq_any([DeliveryState::Waiting.text(), DeliveryState::Parked.text()]))
                 .select(diesel::dsl::min(delivery::due_at))
                 .first(conn)?;
             Ok(next.map(Millis))
@@ -274,22 +274,26 @@ impl Db {
         .await
     }
 
-    /// After a crash: attempts that nobody finished. What may be repeated without harm waits again; for the rest nobody
-    /// knows whether it happened, so it is shown as unknown. Returns how many of each.
-    pub async fn delivery_sweep(&self, repeatable: &'static [DeliveryKind], now: Millis) -> DbResult<(usize, usize)> {
+    /// After a crash: attempts that nobody finished. What may be repeated without harm waits again (how many, is returned).
+    /// Of the rest nobody knows whether it happened: they stay as they are, hold their lanes, and are returned to be concluded.
+    pub async fn delivery_sweep(
+        &self,
+        repeatable: &'static [DeliveryKind],
+        now: Millis,
+    ) -> DbResult<(usize, Vec<Delivery>)> {
         self.write(move |conn| {
             let kinds: Vec<&str> = repeatable.iter().map(|kind| kind.text()).collect();
-            let sending = delivery::state.eq(DeliveryState::Sending.text());
-            diesel::update(attempt::table.filter(attempt::ended_at.is_null()))
+            let sending = || delivery::state.eq(DeliveryState::Sending.text());
+            let again: Vec<i64> =
+                delivery::table.filter(sending().and(delivery::kind.eq_any(kinds))).select(delivery::id).load(conn)?;
+            diesel::update(attempt::table.filter(attempt::delivery_id.eq_any(&again).and(attempt::ended_at.is_null())))
                 .set((attempt::ended_at.eq(now.0), attempt::outcome.eq("interrupted")))
                 .execute(conn)?;
-            let again = diesel::update(delivery::table.filter(sending.and(delivery::kind.eq_any(kinds))))
+            diesel::update(delivery::table.filter(delivery::id.eq_any(&again)))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
-            let unknown = diesel::update(delivery::table.filter(delivery::state.eq(DeliveryState::Sending.text())))
-                .set((delivery::state.eq(DeliveryState::Unknown.text()), delivery::error.eq("interrupted")))
-                .execute(conn)?;
-            Ok((again, unknown))
+            let rows: Vec<Row> = delivery::table.filter(sending()).order(delivery::id).load(conn)?;
+            Ok((again.len(), rows.into_iter().map(Delivery::try_from).collect::<DbResult<_>>()?))
         })
         .await
     }

@@ -26,18 +26,24 @@ mod to_portal;
 mod tokens;
 mod uninstall;
 
+use std::time::Duration;
+
 use crate::{
     app::App,
     b24::{
         form,
         incoming::{PortalEvent, RobotCall},
     },
+    clock::Millis,
     db::{
-        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, PortalState,
-        Settled, Source,
+        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled, Source,
     },
-    domain::failure::{Failure, Told},
-    queue::retry::{Tried, Verdict, verdict},
+    domain::{
+        failure::{Failure, Retry, Told},
+        ids::{ChannelId, PortalId},
+    },
+    messaging::{IdempotencyKey, Sent},
+    queue::retry::{HOLD_WHEN_DOWN, STALE, Tried, Verdict, verdict},
 };
 
 pub use grant::Locks;
@@ -47,6 +53,11 @@ pub use tokens::KeptTokens;
 /// Kinds whose repetition is the same as doing it once.
 pub const REPEATABLE: &[DeliveryKind] =
     &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
+
+/// An operator whose message will have waited so long is told that it waits.
+const TELL_AFTER: Duration = Duration::from_secs(60);
+/// When a core is asked for a message whose sending nobody saw: twice, because its history may lag behind.
+const LOOKS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +97,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
 
 /// Makes one attempt at a delivery.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
+    let began = app.clock.now();
     let attempt = match delivery.kind {
         DeliveryKind::ToCore => to_core::deliver(app, delivery).await,
         DeliveryKind::ToPortal => to_portal::deliver(app, delivery).await,
@@ -99,26 +111,47 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
     };
     match attempt {
         Ok(settled) => settled,
-        Err(failure) => failed(app, delivery, failure).await,
+        Err(failure) => failed(app, delivery, began, failure).await,
+    }
+}
+
+/// Concludes an attempt whose own end nobody saw: the process or the code broke in its middle.
+pub async fn unseen(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
+    failed(app, delivery, app.clock.now(), Failure::unknown(why)).await
+}
+
+/// How patient a delivery is.
+fn tried(delivery: &Delivery, now: Millis) -> Tried {
+    // A note twice is better than none; the same again and again is not.
+    let repeatable = REPEATABLE.contains(&delivery.kind) || (delivery.kind == DeliveryKind::Note && delivery.tries < 2);
+    let to_client = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToAddress);
+    Tried {
+        tries: delivery.tries,
+        created_at: delivery.created_at,
+        now,
+        repeatable,
+        // A robot's process, and a person at a card, can do better than wait.
+        may_park: delivery.kind == DeliveryKind::ToCore,
+        hold_when_down: if to_client { STALE } else { HOLD_WHEN_DOWN },
+        seed: delivery.id.0,
     }
 }
 
 /// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about.
-async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
+async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure) -> Settled {
     let now = app.clock.now();
-    let tried = Tried {
-        tries: delivery.tries,
-        created_at: delivery.created_at,
-        now,
-        repeatable: REPEATABLE.contains(&delivery.kind),
-        seed: delivery.id.0,
-    };
+    let tried = tried(delivery, now);
     let mut verdict = verdict(&failure, tried);
+    if verdict == Verdict::Unknown
+        && let Some(settled) = find_out(app, delivery).await
+    {
+        return settled;
+    }
     if verdict == Verdict::ParkPortal
-        && let Err(error) = app.db.portal_set_state(&delivery.portal, PortalState::Parked, now).await
+        && let Err(error) = app.db.portal_park(&delivery.portal, began, now).await
     {
         tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-        verdict = Verdict::Again(now.after(std::time::Duration::from_secs(60)));
+        verdict = Verdict::Again(now.after(Duration::from_secs(60)));
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
@@ -127,29 +160,64 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
     let mut settled = match verdict {
         Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
         Verdict::ParkPortal => Settled { due_at: now, ..Settled::new(DeliveryState::Waiting, "portal_parked") },
-        Verdict::ParkChannel => Settled::new(DeliveryState::Parked, "channel_parked"),
+        Verdict::ParkChannel(look) => Settled { due_at: look, ..Settled::new(DeliveryState::Parked, "channel_parked") },
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
         Verdict::Unknown => Settled::new(DeliveryState::Unknown, "unknown"),
     };
     settled.told = Some(failure.told.code());
     settled.error = Some(failure.cause.clone());
-    if matches!(verdict, Verdict::GiveUp | Verdict::Unknown) {
-        let unknown = verdict == Verdict::Unknown;
-        match delivery.kind {
-            DeliveryKind::ToCore => to_core::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
-            DeliveryKind::ToAddress => address::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
-            _quiet => {}
-        }
-    }
+    tell(app, delivery, verdict, failure.told, &mut settled).await;
     settled
 }
 
+/// Adds what people read of a failure.
+async fn tell(app: &App, delivery: &Delivery, verdict: Verdict, told: Told, settled: &mut Settled) {
+    let unknown = verdict == Verdict::Unknown;
+    match verdict {
+        Verdict::GiveUp | Verdict::Unknown => match delivery.kind {
+            DeliveryKind::ToCore => to_core::gave_up(app, delivery, told, unknown, settled).await,
+            DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
+            DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
+            _quiet => {}
+        },
+        Verdict::Again(at) | Verdict::ParkChannel(at) if delivery.kind == DeliveryKind::ToCore => {
+            if at >= delivery.created_at.after(TELL_AFTER) {
+                to_core::waits(app, delivery, told, settled).await;
+            }
+        }
+        Verdict::Again(_) | Verdict::ParkChannel(_) | Verdict::ParkPortal => {}
+    }
+}
+
+/// Asks the other side about an attempt whose outcome nobody saw. None: nobody can tell.
+async fn find_out(app: &App, delivery: &Delivery) -> Option<Settled> {
+    match delivery.kind {
+        DeliveryKind::ToCore => to_core::find_out(app, delivery).await,
+        DeliveryKind::ToAddress => address::find_out(app, delivery).await,
+        _untold => None,
+    }
+}
+
+/// What a core has sent with a key, where it can tell. It may know it only after a moment.
+async fn find_sent(app: &App, channel: &Channel, peer: &str, key: &IdempotencyKey) -> Option<Sent> {
+    let core = app.core(channel.core);
+    let access = app.db.channel_access(channel).ok()?;
+    if !core.remembers() {
+        return None;
+    }
+    for wait in LOOKS {
+        tokio::time::sleep(wait).await;
+        match core.find_sent(&access, peer, key).await {
+            Ok(Some(sent)) => return Some(sent),
+            Ok(None) => {}
+            Err(failure) => tracing::info!(channel = %channel.id, cause = failure.cause, "the core could not be asked"),
+        }
+    }
+    None
+}
+
 /// The channel, or the failure that says that there is none any more.
-async fn channel_of(
-    app: &App,
-    portal: &crate::domain::ids::PortalId,
-    id: &crate::domain::ids::ChannelId,
-) -> Result<Channel, Failure> {
+async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Channel, Failure> {
     app.db
         .channel_get(portal, id)
         .await
@@ -157,15 +225,32 @@ async fn channel_of(
         .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the channel is gone"))
 }
 
-/// Marks a channel dead when its core says so, so that its page tells the person what to do.
+/// Marks a channel dead when its core says so, so that its page tells the person what to do. Credentials that were replaced since
+/// the channel was read are not judged by the old ones.
 async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
-    if failure.retry == crate::domain::failure::Retry::WhenChannelReturns {
-        let state = ChannelState::Dead;
-        if let Err(error) = app.db.channel_set_state(&channel.portal, &channel.id, state, app.clock.now()).await {
-            tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
-        }
+    if failure.retry == Retry::WhenChannelReturns
+        && let Err(error) = app.db.channel_mark_dead(channel, app.clock.now()).await
+    {
+        tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
     }
     failure
+}
+
+/// A channel that was thought dead has worked: what waits for it goes on.
+pub async fn revive(app: &App, channel: &Channel) {
+    if channel.state == ChannelState::Alive {
+        return;
+    }
+    let now = app.clock.now();
+    let revived = async {
+        app.db.channel_set_state(&channel.portal, &channel.id, ChannelState::Alive, now).await?;
+        app.db.delivery_resume(&channel.portal, now).await
+    };
+    match revived.await {
+        Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "a dead channel works again"),
+        Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
+    }
+    app.bell.ring();
 }
 
 /// The database is away: nothing happened, and it is tried again.

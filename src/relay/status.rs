@@ -1,6 +1,8 @@
 //! The tick of an operator's message: told to the portal only after the messenger has accepted all of it, with all its ids, once.
 //! (The portal also takes it as "read", and without it shows a spinner for ever and sends no edits.)
 
+use serde::{Deserialize, Serialize};
+
 use super::{db_failure, grant};
 use crate::{
     app::App,
@@ -13,9 +15,22 @@ use crate::{
     },
 };
 
+/// Where the operator wrote: the channel may feed another Open Channel by the time the tick is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    #[serde(default)]
+    pub line: Option<i64>,
+}
+
+impl Written {
+    pub fn of(delivery: &Delivery) -> Self {
+        serde_json::from_str(&delivery.payload).unwrap_or_default()
+    }
+}
+
 /// The delivery that tells it.
-pub fn delivery(message: &Message, now: Millis) -> NewDelivery {
-    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id)
+pub fn delivery(message: &Message, written: Written, now: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(&written)
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
@@ -36,7 +51,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         chat: DeliveredChat { id: external.to_string() },
     };
     let messages = [delivered];
-    let method = SendStatusDelivery { connector: binding.connector.id(), line: binding.line, messages: &messages };
-    grant::call_portal(app, &delivery.portal, &method).await?;
+    let line = Written::of(delivery).line.unwrap_or(binding.line);
+    let method = SendStatusDelivery { connector: binding.connector.id(), line, messages: &messages };
+    grant::call_of(app, &delivery.portal, binding.installation, &method).await?;
     Ok(Settled::done())
 }
