@@ -16,7 +16,7 @@ stored_enum! {
         Waiting = "waiting",
         /// An attempt is under way.
         Sending = "sending",
-        /// Held until a person has repaired the channel.
+        /// Held until a person has repaired the channel; now and then it looks for itself.
         Parked = "parked",
         Done = "done",
         Failed = "failed",
@@ -181,7 +181,7 @@ pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
     _lane: String,
-    kind: String,
+    pub kind: String,
     _priority: i32,
     message_id: Option<i64>,
     part_id: Option<i64>,

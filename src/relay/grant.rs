@@ -24,7 +24,7 @@ use crate::{
     },
     clock::Millis,
     config::Application,
-    db::{DbError, Grant, GrantState, Installation, Portal},
+    db::{DbError, Grant, GrantState, Installation, InstallationState, Portal},
     domain::{
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
@@ -135,10 +135,17 @@ async fn call_as<M: Method>(
     }
 }
 
-/// The same, for background work that knows only the portal.
-pub async fn call_portal<M: Method>(app: &App, portal: &PortalId, method: &M) -> Result<M::Output, Refused> {
-    let installation = app.db.installation_working(portal).await?.ok_or(Refused::NoGrant)?;
-    call_as(app, &installation, method, Caller::Background).await
+/// The same for background work, with the installation that owns what the call is about: a connector or a robot answers only to
+/// the application that registered it.
+pub async fn call_of<M: Method>(
+    app: &App,
+    portal: &PortalId,
+    installation: InstallationId,
+    method: &M,
+) -> Result<M::Output, Refused> {
+    let installation = app.db.installation_get(portal, installation).await?;
+    let working = installation.filter(|known| known.state != InstallationState::Stopped);
+    call_as(app, &working.ok_or(Refused::NoGrant)?, method, Caller::Background).await
 }
 
 async fn living(app: &App, installation: &Installation) -> Result<Grant, Refused> {
