@@ -24,7 +24,8 @@ trap : INT TERM HUP
 "$1" --port=0 </dev/null 2>&1 &
 driver=$!
 cat >/dev/null || true
-kill "$driver" 2>/dev/null || true
+exec 2>/dev/null
+kill "$driver" || true
 wait "$driver" || true
 "#;
 

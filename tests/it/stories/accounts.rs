@@ -165,8 +165,8 @@ async fn a_wrong_bot_token_is_told(story: &Story) {
 /// A talk whose account has just lost every token: only its password helps.
 async fn with_a_dead_login<'s>(story: &'s Story, cabinet: &Cabinet) -> (Portal<'s>, Account, Client, Chat) {
     let portal = installed(story).await;
-    let account = cabinet.add_license(Some("Branch"), &["viber"]).account("viber");
-    portal.connects_chatapp(portal.line(), "chatapp_viber", cabinet).await;
+    let account = cabinet.add_license(Some("Branch"), &["telegram"]).account("telegram");
+    portal.connects_chatapp(portal.line(), "chatapp_telegram", cabinet).await;
     let client = story.sandbox.messengers().phone().person("Olga", Some("+7 900 123-45-67"), None);
     let chat = portal.is_written_to(&client, &account, "Hello").await;
     story.sandbox.messengers().chatapp().revoke_tokens();
@@ -180,10 +180,10 @@ async fn with_a_dead_login<'s>(story: &'s Story, cabinet: &Cabinet) -> (Portal<'
 }
 
 async fn a_dead_login_parks_what_is_written_until_the_account_is_added_again(story: &Story) {
-    let cabinet = shop(story);
+    let cabinet = story.sandbox.messengers().add_cabinet("branch@example.com", "a-password-of-the-branch");
     let (portal, account, client, chat) = with_a_dead_login(story, &cabinet).await;
     let message = portal.operator_writes(chat.id, "How may we help?", &[]);
-    let mut page = portal.looks_at_connector(portal.admin(), portal.line(), "chatapp_viber").await;
+    let mut page = portal.looks_at_connector(portal.admin(), portal.line(), "chatapp_telegram").await;
     page.says(portal.words().connector.broken);
     page.adds_chatapp_account(&cabinet).await.is_done();
     portal.shows_as_sent(chat.id, message).await;
@@ -194,7 +194,7 @@ async fn a_dead_login_parks_what_is_written_until_the_account_is_added_again(sto
 }
 
 async fn what_is_written_to_a_dead_login_waits(story: &Story) {
-    let cabinet = shop(story);
+    let cabinet = story.sandbox.messengers().add_cabinet("branch@example.com", "a-password-of-the-branch");
     let (_portal, account, client, _chat) = with_a_dead_login(story, &cabinet).await;
     let logins = story.sandbox.messengers().chatapp().logins();
     for _day in 0..3 {
