@@ -24,7 +24,8 @@ trap : INT TERM HUP
 "$1" --port=0 </dev/null 2>&1 &
 driver=$!
 cat >/dev/null || true
-kill "$driver" 2>/dev/null || true
+exec 2>/dev/null
+kill "$driver" || true
 wait "$driver" || true
 "#;
 
@@ -114,9 +115,8 @@ impl Window {
             if let Some(found) = look().await {
                 return found;
             }
-            if tokio::time::Instant::now() >= deadline {
-                panic!("waited in vain until {what}; the page says: {}", self.text().await);
-            }
+            let in_time = tokio::time::Instant::now() < deadline;
+            assert!(in_time, "waited in vain until {what}; the page says: {}", self.text().await);
         }
     }
 

@@ -15,8 +15,8 @@ pub mod postgres;
 mod runner;
 mod story;
 
-pub use frame::{Answer, Frame};
+pub use frame::Frame;
 pub use portal::Portal;
 pub(crate) use runner::stories;
 pub use runner::{Case, Rule, run};
-pub use story::Story;
+pub use story::{CLIENT_ID, HOUR, MINUTE, Story};

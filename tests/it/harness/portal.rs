@@ -12,7 +12,11 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 
-use super::{Story, frame::Frame, story::PATIENCE};
+use super::{
+    Story,
+    frame::Frame,
+    story::{CLIENT_ID, PATIENCE},
+};
 
 pub struct Portal<'s> {
     pub story: &'s Story,
@@ -43,7 +47,7 @@ impl<'s> Portal<'s> {
 
     /// An administrator adds the application in the Market.
     pub fn adds_chatapp(&self) {
-        self.adds_app(self.story.client_id());
+        self.adds_app(CLIENT_ID);
     }
 
     /// Somebody opens one of the application's screens; the browser posts the portal's form into the frame.
@@ -84,7 +88,7 @@ impl<'s> Portal<'s> {
 
     /// What our server knows of the installation.
     pub async fn installation(&self) -> Option<Installation> {
-        self.story.app().db.installation_find(&self.id(), self.story.client_id()).await.unwrap()
+        self.story.app().db.installation_find(&self.id(), CLIENT_ID).await.unwrap()
     }
 
     /// "Connect" in the Contact Center, which opens the connector's page on the line.

@@ -57,7 +57,7 @@ enum On {
     Postgres,
 }
 
-pub fn run(arguments: &Arguments, rules: Vec<Rule>, cases: Vec<Case>) -> ExitCode {
+pub fn run(arguments: &Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
     logs::start();
     let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
     let stories = cases.iter().flat_map(|case| [trial(case, On::Sqlite), trial(case, On::Postgres)]);

@@ -35,7 +35,11 @@ const LOOK: Duration = Duration::from_millis(15);
 /// How many calls and posts of each kind a failed story shows.
 const SEEN: usize = 40;
 
-const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Of the application that is tested.
+pub const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
 const CLIENT_SECRET: &str = "a-secret-of-the-make-believe-cabinet";
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -148,10 +152,6 @@ impl Story {
         window
     }
 
-    pub fn client_id(&self) -> &'static str {
-        CLIENT_ID
-    }
-
     pub fn app(&self) -> Arc<App> {
         Arc::clone(&held(&self.app))
     }
@@ -217,7 +217,7 @@ impl Story {
             if let Some(found) = look().await {
                 return found;
             }
-            self.time_passes(Duration::from_mins(1));
+            self.time_passes(MINUTE);
             self.calms_or_waits().await;
         }
         panic!("three days passed in vain until {what}");
@@ -281,29 +281,19 @@ impl Story {
         self.app().db.delivery_counts().await.ok()
     }
 
+    /// The story says what it leaves behind.
+    pub fn expects(&self, left: impl FnOnce(&mut OpenCounts)) {
+        left(&mut held(&self.expected));
+    }
+
     /// The story ends with so many deliveries failed for good.
     pub fn expects_failed(&self, count: i64) {
-        held(&self.expected).failed = count;
+        self.expects(|left| left.failed = count);
     }
 
     /// The story ends with so many deliveries of which nobody knows the outcome.
     pub fn expects_unknown(&self, count: i64) {
-        held(&self.expected).unknown = count;
-    }
-
-    /// The story ends with so many deliveries waiting for another time or a repaired portal.
-    pub fn expects_waiting(&self, count: i64) {
-        held(&self.expected).waiting = count;
-    }
-
-    /// The story ends with so many deliveries waiting for a repaired channel.
-    pub fn expects_parked(&self, count: i64) {
-        held(&self.expected).parked = count;
-    }
-
-    /// The story ends with so many inbox items given up.
-    pub fn expects_dead(&self, count: i64) {
-        held(&self.expected).inbox_dead = count;
+        self.expects(|left| left.unknown = count);
     }
 
     /// The story provokes complaints of the browser with this in them.
@@ -320,7 +310,8 @@ impl Story {
             while !self.is_calm().await && Instant::now() < deadline {
                 again.tick().await;
             }
-            let (expected, found) = (*held(&self.expected), self.counts().await);
+            let expected = *held(&self.expected);
+            let found = self.counts().await;
             if found != Some(expected) {
                 complaints.push(format!("left behind in the queue: {found:?}\n   what the story told: {expected:?}"));
             }
