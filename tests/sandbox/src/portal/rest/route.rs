@@ -56,7 +56,7 @@ async fn rest(
             sleep(*time).await;
             return page(504);
         }
-        Some(Fault::DoesAndHangs(_) | Fault::DoesAndCuts) | None => None,
+        Some(Fault::DoesSlowly(_) | Fault::DoesAndHangs(_) | Fault::DoesAndCuts) | None => None,
     };
     let (user, answer) = match instead {
         Some(refused) => (None, refused),
@@ -74,6 +74,9 @@ async fn rest(
             .map_or_else(|| code.to_string(), str::to_owned)
     });
     portal.notes_call(&method, given, user, (status, error));
+    if let Some(Fault::DoesSlowly(time)) = fault {
+        sleep(time).await;
+    }
     match fault {
         Some(Fault::DoesAndHangs(time)) => {
             sleep(time).await;
