@@ -25,12 +25,15 @@ use sandbox::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::portal::Portal;
+use super::{browser::Window, logs, portal::Portal};
 
 /// What waits longer than this in real time is taken to wait for ever. A loaded machine gets its time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition without a bell of its own is looked at.
 const LOOK: Duration = Duration::from_millis(15);
+
+/// How many calls and posts of each kind a failed story shows.
+const SEEN: usize = 40;
 
 const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
 const CLIENT_SECRET: &str = "a-secret-of-the-make-believe-cabinet";
@@ -72,7 +75,10 @@ pub struct Story {
     portals: Mutex<Vec<sandbox::portal::Portal>>,
     /// What the story says will be left behind; everything else is a complaint.
     expected: Mutex<OpenCounts>,
-    /// Breaches of the contract that the story provokes.
+    windows: Mutex<Vec<Window>>,
+    /// Parts of what browsers complain of because the story provokes it.
+    provoked: Mutex<Vec<String>>,
+    began: logs::Mark,
     _folder: Folder,
 }
 
@@ -103,6 +109,9 @@ impl Story {
             app: Mutex::new(app),
             portals: Mutex::default(),
             expected: Mutex::default(),
+            windows: Mutex::default(),
+            provoked: Mutex::default(),
+            began: logs::mark(),
             _folder: folder,
         };
         story.publishes(true);
@@ -130,6 +139,13 @@ impl Story {
         let portal = self.sandbox.add_portal(&title).await.expect("a port is free");
         held(&self.portals).push(portal.clone());
         Portal::new(self, portal)
+    }
+
+    /// A window of a browser, closed with the story.
+    pub async fn window(&self) -> Window {
+        let window = Window::open().await;
+        held(&self.windows).push(window.clone());
+        window
     }
 
     pub fn client_id(&self) -> &'static str {
@@ -195,6 +211,51 @@ impl Story {
         }
     }
 
+    /// The same for what happens only when time passes: retries. A minute at every look, three days at most.
+    pub async fn passes_until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        for _minute in 0..3 * 24 * 60 {
+            if let Some(found) = look().await {
+                return found;
+            }
+            self.time_passes(Duration::from_mins(1));
+            self.calms_or_waits().await;
+        }
+        panic!("three days passed in vain until {what}");
+    }
+
+    /// Waits until everything that is due has been tried; what waits for another time goes on waiting.
+    async fn calms_or_waits(&self) {
+        self.until("nothing is being tried any more", async || {
+            let counts = self.counts().await?;
+            let next = self.app().db.delivery_next_due().await.ok()?;
+            let due = next.is_some_and(|at| at <= self.clock.now());
+            (counts.sending == 0 && counts.inbox == 0 && !due).then_some(())
+        })
+        .await;
+    }
+
+    /// What was logged since the story began.
+    pub fn logged(&self) -> String {
+        logs::all_since(self.began, std::thread::current().name().unwrap_or_default())
+    }
+
+    /// Every file that our server keeps, with its name. (Of a PostgreSQL there is only the folder of files.)
+    pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
+        let mut open = vec![self.config.data_dir.clone()];
+        let mut found = Vec::new();
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    found.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+                }
+            }
+        }
+        found
+    }
+
     /// Waits until nothing is under way anywhere: portals have posted, messengers have told, the queue is empty.
     pub async fn calms_down(&self) {
         self.until("nothing is under way any more", async || self.is_calm().await.then_some(())).await;
@@ -245,6 +306,11 @@ impl Story {
         held(&self.expected).inbox_dead = count;
     }
 
+    /// The story provokes complaints of the browser with this in them.
+    pub fn expects_complaint(&self, part: &str) {
+        held(&self.provoked).push(part.to_owned());
+    }
+
     /// What the story left behind although it did not say so.
     pub async fn leftovers(&self) -> Vec<String> {
         let mut complaints = Vec::new();
@@ -265,14 +331,49 @@ impl Story {
             let overlaps = portal.overlaps();
             complaints.extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
         }
+        let windows = held(&self.windows).clone();
+        for window in windows {
+            let provoked = held(&self.provoked).clone();
+            let found = window.complaints(self.http()).await;
+            complaints.extend(found.into_iter().filter(|it| !provoked.iter().any(|part| it.contains(part))));
+        }
         let unknown = self.sandbox.messengers().chatapp().calls().into_iter().filter(|call| matches!(call.status, 404 | 405));
         complaints.extend(unknown.map(|call| format!("ChatApp has no {} {}: {}", call.method, call.path, call.status)));
         complaints
     }
 
+    /// What the make-believe world has seen last, to understand a failure by.
+    pub fn seen(&self) -> String {
+        let mut seen = Vec::new();
+        for portal in held(&self.portals).iter() {
+            seen.push(format!("--- calls of {}", portal.domain()));
+            let calls = portal.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
+            seen.extend(last(calls.collect()));
+            seen.push(format!("--- posts of {}", portal.domain()));
+            let posts = portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
+            seen.extend(last(posts.collect()));
+        }
+        let chatapp = self.sandbox.messengers().chatapp();
+        seen.push("--- calls of ChatApp".to_owned());
+        seen.extend(last(chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect()));
+        seen.push("--- webhooks of ChatApp".to_owned());
+        seen.extend(last(chatapp.posted().into_iter().map(|it| format!("{} {}", it.status, it.body)).collect()));
+        seen.join("\n")
+    }
+
     pub async fn end(self) {
+        let windows = std::mem::take(&mut *held(&self.windows));
+        for window in windows {
+            window.close().await;
+        }
         self.server_stops().await;
     }
+}
+
+fn last(mut lines: Vec<String>) -> Vec<String> {
+    let skipped = lines.len().saturating_sub(SEEN);
+    lines.drain(..skipped);
+    lines
 }
 
 fn config(
