@@ -13,10 +13,12 @@ pub mod needs;
 mod portal;
 pub mod postgres;
 mod runner;
+mod shop;
 mod story;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub use runner::{Case, Rule, run};
 pub(crate) use runner::stories;
+pub use shop::{BOT_NAME, BOT_TOKEN, BotShop, Shop, TELEGRAM, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
 pub use story::Story;

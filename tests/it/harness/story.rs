@@ -261,7 +261,7 @@ impl Story {
         self.until("nothing is under way any more", async || self.is_calm().await.then_some(())).await;
     }
 
-    async fn is_calm(&self) -> bool {
+    pub(super) async fn is_calm(&self) -> bool {
         // Work goes round: what one side posts, the other has to answer. Calm is calm only if it is so twice.
         for _look in 0..2 {
             let portals = held(&self.portals).iter().all(sandbox::portal::Portal::is_quiet);
@@ -277,7 +277,7 @@ impl Story {
         true
     }
 
-    async fn counts(&self) -> Option<OpenCounts> {
+    pub(super) async fn counts(&self) -> Option<OpenCounts> {
         self.app().db.delivery_counts().await.ok()
     }
 

@@ -1,6 +1,9 @@
 //! Stories, by what they are about.
 
 mod accounts;
+mod content_failing;
+mod content_in;
+mod content_out;
 mod frames;
 mod grant;
 mod in_browser;
@@ -19,6 +22,9 @@ pub fn all() -> Vec<Case> {
         accounts::list(),
         frames::list(),
         texts::list(),
+        content_in::list(),
+        content_out::list(),
+        content_failing::list(),
         schema::list(),
         in_browser::list(),
     ]
