@@ -8,11 +8,11 @@ use std::{
 
 use sandbox::{
     messengers::{Account, Cabinet, Client, License, Received, telegram::Bot},
-    portal::{Author, CallRecord, CardKind, CardRef, Chat, LineId, Message, NewCard},
+    portal::{Author, CallRecord, CardKind, CardRef, Chat, LineId, Message, NewCard, UserId},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Portal, Story};
+use super::{Frame, Portal, Story};
 
 pub const WHATSAPP: &str = "chatapp_whatsapp";
 pub const TELEGRAM: &str = "chatapp_telegram";
@@ -175,6 +175,19 @@ impl Portal<'_> {
         };
         let told = self.told("imconnector.send.status.delivery");
         told.iter().filter(|it| number(&it["im"]["message_id"]) == Some(message)).map(ids).collect()
+    }
+
+    /// The ChatApp tab of a card.
+    pub async fn opens_tab(&self, user: UserId, card: CardRef) -> Frame<'_> {
+        let placement = format!("CRM_{}_DETAIL_TAB", card.kind.name().to_uppercase());
+        self.opens(user, &placement, &json!({"ID": card.id.to_string()})).await
+    }
+
+    /// The id of the portal's only channel.
+    pub async fn channel(&self) -> String {
+        let channels = self.story.app().db.channel_list(&self.id()).await.unwrap();
+        let [channel] = channels.as_slice() else { panic!("{} channels", channels.len()) };
+        channel.id.0.clone()
     }
 
     /// A contact with these phones.

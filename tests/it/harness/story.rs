@@ -189,8 +189,19 @@ impl Story {
         }
     }
 
+    /// Its operators give it another public address; the one on which it listens stays.
+    pub async fn server_restarts_as(&self, public_url: &str) {
+        self.server_stops().await;
+        let public_url = public_url.parse().expect("a URL");
+        self.server_starts_with(Config { public_url, ..self.config.clone() }).await;
+    }
+
     pub async fn server_starts(&self) {
-        let app = Arc::new(App::new(self.config.clone(), self.clock.clone()).expect("it started before"));
+        self.server_starts_with(self.config.clone()).await;
+    }
+
+    async fn server_starts_with(&self, config: Config) {
+        let app = Arc::new(App::new(config, self.clock.clone()).expect("it started before"));
         let listener = self.until("the address is free again", async || TcpListener::bind(self.address).ok()).await;
         let running = web::serve(Arc::clone(&app), vec![listener]).await.expect("it started before");
         *held(&self.app) = app;

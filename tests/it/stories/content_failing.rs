@@ -152,8 +152,7 @@ async fn a_license_that_is_over_holds_what_is_written(story: &Story) {
     shop.license.paid_until(in_a_month);
     // Paid: the administrator opens the page and connects again.
     let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
-    let channel = story.app().db.channel_list(&shop.id()).await.unwrap()[0].id.0.clone();
-    page.connects(&channel).await.is_done();
+    page.connects(&shop.channel().await).await.is_done();
     shop.client_receives(1).await;
     shop.shows_as_sent(chat, message).await;
 }

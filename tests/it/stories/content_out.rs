@@ -141,8 +141,7 @@ async fn a_signature_is_the_lines_choice(story: &Story) {
     shop.sets_line(shop.line, "OPERATOR_DATA", "hide");
     // The connector's page brings the line's settings up to date.
     let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
-    let channel = channel_of(story, &shop).await;
-    page.connects(&channel).await.is_done();
+    page.connects(&shop.channel().await).await.is_done();
     shop.operator_writes(chat, "[b]Discount:[/b] [br]ten percent", &[]);
     let unsigned = shop.client_receives(2).await;
     assert_eq!(
@@ -150,10 +149,6 @@ async fn a_signature_is_the_lines_choice(story: &Story) {
         "*Discount:*\u{20}\nten percent".trim(),
         "what looks like a name is the operator's own words"
     );
-}
-
-async fn channel_of(story: &Story, shop: &crate::harness::Shop<'_>) -> String {
-    story.app().db.channel_list(&shop.id()).await.unwrap()[0].id.0.clone()
 }
 
 async fn a_long_text_goes_in_pieces_and_in_order(story: &Story) {

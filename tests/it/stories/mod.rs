@@ -9,6 +9,7 @@ mod grant;
 mod in_browser;
 mod install;
 mod schema;
+mod telegram;
 mod texts;
 mod uninstall;
 
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Case> {
         content_in::list(),
         content_out::list(),
         content_failing::list(),
+        telegram::list(),
         schema::list(),
         in_browser::list(),
     ]
