@@ -1,6 +1,7 @@
 //! Stories, by what they are about.
 
 mod accounts;
+mod card;
 mod content_failing;
 mod content_in;
 mod content_out;
@@ -8,6 +9,7 @@ mod frames;
 mod grant;
 mod in_browser;
 mod install;
+mod robot;
 mod schema;
 mod telegram;
 mod texts;
@@ -27,6 +29,8 @@ pub fn all() -> Vec<Case> {
         content_out::list(),
         content_failing::list(),
         telegram::list(),
+        card::list(),
+        robot::list(),
         schema::list(),
         in_browser::list(),
     ]
