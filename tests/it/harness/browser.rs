@@ -24,7 +24,8 @@ trap : INT TERM HUP
 "$1" --port=0 </dev/null 2>&1 &
 driver=$!
 cat >/dev/null || true
-kill "$driver" 2>/dev/null || true
+exec 2>/dev/null
+kill "$driver" || true
 wait "$driver" || true
 "#;
 
@@ -114,9 +115,8 @@ impl Window {
             if let Some(found) = look().await {
                 return found;
             }
-            if tokio::time::Instant::now() >= deadline {
-                panic!("waited in vain until {what}; the page says: {}", self.text().await);
-            }
+            let in_time = tokio::time::Instant::now() < deadline;
+            assert!(in_time, "waited in vain until {what}; the page says: {}", self.text().await);
         }
     }
 
@@ -133,7 +133,9 @@ impl Window {
     /// What stands on the page, or in the frame that is meant.
     pub async fn text(&self) -> String {
         let body = self.client.execute("return document.body ? document.body.innerText : ''", vec![]).await;
-        body.ok().and_then(|text| Some(text.as_str()?.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap_or_default()
+        body.ok()
+            .and_then(|text| Some(text.as_str()?.split_whitespace().collect::<Vec<_>>().join(" ")))
+            .unwrap_or_default()
     }
 
     /// What went wrong by the browser's own account: refused scripts, broken policies, failed requests.

@@ -18,7 +18,7 @@ mod story;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
-pub use runner::{Case, Rule, run};
 pub(crate) use runner::stories;
-pub use shop::{BOT_NAME, BOT_TOKEN, BotShop, Shop, TELEGRAM, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
-pub use story::Story;
+pub use runner::{Case, Rule, run};
+pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
+pub use story::{CLIENT_ID, HOUR, MINUTE, Story};

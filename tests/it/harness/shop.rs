@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use super::{Frame, Portal, Story};
 
 pub const WHATSAPP: &str = "chatapp_whatsapp";
-pub const TELEGRAM: &str = "chatapp_telegram";
 pub const TELEGRAM_BOT: &str = "chatapp_telegram_bot";
 
 /// The bot of [`BotShop`].

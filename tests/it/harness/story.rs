@@ -36,7 +36,11 @@ const LOOK: Duration = Duration::from_millis(15);
 /// How many calls and posts of each kind a failed story shows.
 const SEEN: usize = 40;
 
-const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Of the application that is tested.
+pub const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
 const CLIENT_SECRET: &str = "a-secret-of-the-make-believe-cabinet";
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -149,10 +153,6 @@ impl Story {
         window
     }
 
-    pub fn client_id(&self) -> &'static str {
-        CLIENT_ID
-    }
-
     pub fn app(&self) -> Arc<App> {
         Arc::clone(&held(&self.app))
     }
@@ -190,11 +190,12 @@ impl Story {
         }
     }
 
-    /// Its operators give it another public address; the one on which it listens stays.
-    pub async fn server_restarts_as(&self, public_url: &str) {
+    /// Its operators change the settings. The address on which it listens stays.
+    pub async fn server_restarts_with(&self, change: impl FnOnce(&mut Config)) {
         self.server_stops().await;
-        let public_url = public_url.parse().expect("a URL");
-        self.server_starts_with(Config { public_url, ..self.config.clone() }).await;
+        let mut config = self.config.clone();
+        change(&mut config);
+        self.server_starts_with(config).await;
     }
 
     pub async fn server_starts(&self) {
@@ -229,7 +230,7 @@ impl Story {
             if let Some(found) = look().await {
                 return found;
             }
-            self.time_passes(Duration::from_mins(1));
+            self.time_passes(MINUTE);
             self.calms_or_waits().await;
         }
         panic!("three days passed in vain until {what}");
@@ -293,29 +294,19 @@ impl Story {
         self.app().db.delivery_counts().await.ok()
     }
 
+    /// The story says what it leaves behind.
+    pub fn expects(&self, left: impl FnOnce(&mut OpenCounts)) {
+        left(&mut held(&self.expected));
+    }
+
     /// The story ends with so many deliveries failed for good.
     pub fn expects_failed(&self, count: i64) {
-        held(&self.expected).failed = count;
+        self.expects(|left| left.failed = count);
     }
 
     /// The story ends with so many deliveries of which nobody knows the outcome.
     pub fn expects_unknown(&self, count: i64) {
-        held(&self.expected).unknown = count;
-    }
-
-    /// The story ends with so many deliveries waiting for another time or a repaired portal.
-    pub fn expects_waiting(&self, count: i64) {
-        held(&self.expected).waiting = count;
-    }
-
-    /// The story ends with so many deliveries waiting for a repaired channel.
-    pub fn expects_parked(&self, count: i64) {
-        held(&self.expected).parked = count;
-    }
-
-    /// The story ends with so many inbox items given up.
-    pub fn expects_dead(&self, count: i64) {
-        held(&self.expected).inbox_dead = count;
+        self.expects(|left| left.unknown = count);
     }
 
     /// The story provokes complaints of the browser with this in them.
@@ -332,16 +323,20 @@ impl Story {
             while !self.is_calm().await && Instant::now() < deadline {
                 again.tick().await;
             }
-            let (expected, found) = (*held(&self.expected), self.counts().await);
+            let expected = *held(&self.expected);
+            let found = self.counts().await;
             if found != Some(expected) {
                 complaints.push(format!("left behind in the queue: {found:?}\n   what the story told: {expected:?}"));
             }
         }
         for portal in held(&self.portals).iter() {
             let breaches = portal.contract_violations();
-            complaints.extend(breaches.iter().map(|it| format!("{} was called against its contract: {}", it.method, it.what)));
+            complaints.extend(
+                breaches.iter().map(|it| format!("{} was called against its contract: {}", it.method, it.what)),
+            );
             let overlaps = portal.overlaps();
-            complaints.extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
+            complaints
+                .extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
         }
         let windows = held(&self.windows).clone();
         for window in windows {
@@ -361,15 +356,21 @@ impl Story {
         let mut seen = Vec::new();
         for portal in held(&self.portals).iter() {
             seen.push(format!("--- calls of {}", portal.domain()));
-            let calls = portal.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
+            let calls = portal
+                .calls()
+                .into_iter()
+                .map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
             seen.extend(last(calls.collect()));
             seen.push(format!("--- posts of {}", portal.domain()));
-            let posts = portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
+            let posts =
+                portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
             seen.extend(last(posts.collect()));
         }
         let chatapp = self.sandbox.messengers().chatapp();
         seen.push("--- calls of ChatApp".to_owned());
-        seen.extend(last(chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect()));
+        seen.extend(last(
+            chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect(),
+        ));
         seen.push("--- webhooks of ChatApp".to_owned());
         seen.extend(last(chatapp.posted().into_iter().map(|it| format!("{} {}", it.status, it.body)).collect()));
         seen.join("\n")

@@ -33,7 +33,12 @@ async fn an_administrator_installs_connects_and_talks(story: &Story) {
     window.types("input[name=password]", "guess").await;
     window.types("input[name=app_id]", &cabinet.app_id).await;
     window.clicks("form[data-action$=account] button[type=submit]").await;
-    window.reads("form[data-action$=account] [data-error]", portal.words().problems.of(templates::Problem::LoginRefused).what).await;
+    window
+        .reads(
+            "form[data-action$=account] [data-error]",
+            portal.words().problems.of(templates::Problem::LoginRefused).what,
+        )
+        .await;
     let password = window.sees("input[name=password]").await;
     password.clear().await.unwrap();
     window.types("input[name=password]", &cabinet.password).await;
@@ -63,12 +68,12 @@ async fn an_administrator_installs_connects_and_talks(story: &Story) {
 async fn an_employee_reads_what_to_do_in_russian_and_english(story: &Story) {
     let portal = story.portal().await;
     portal.installs().await;
+    assert!(portal.connects(portal.line(), "chatapp_whatsapp"));
     let window = story.window().await;
     for lang in ["ru", "en"] {
         portal.sets_lang(lang);
         window.goes_to(&format!("{}/?user={}", portal.origin(), portal.employee())).await;
         window.clicks_handle("connector-chatapp_whatsapp").await;
-        window.clicks_handle("connect-button").await;
         window.enters_frame("app-frame").await;
         window.reads("[data-part=status]", portal.words().connector.ask_manager).await;
         window.misses("form").await;

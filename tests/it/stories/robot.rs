@@ -242,6 +242,7 @@ async fn a_channel_that_could_be_another_is_not_guessed(story: &Story) {
     let cabinet = story.sandbox.messengers().add_cabinet("second@example.com", "pass");
     let second = cabinet.add_license(Some("Second"), &["grWhatsApp"]).account("grWhatsApp");
     let line = scene.shop.adds_line("Second line");
+    scene.shop.sets_line(line, "WELCOME_MESSAGE", "N");
     let first = scene.shop.channel().await;
     let mut page = scene.shop.opens_connector(line, crate::harness::WHATSAPP).await;
     page.adds_chatapp_account(&cabinet).await.is_done();

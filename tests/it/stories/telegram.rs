@@ -269,14 +269,14 @@ async fn a_bot_that_was_taken_away_is_told_on_its_page(story: &Story) {
     let page = shop.looks_at_connector(shop.admin(), shop.line, TELEGRAM_BOT).await;
     page.says(shop.words().problems.of(templates::Problem::ChannelDown).what);
     assert!(shop.messages(chat).iter().any(|it| it.id == message && it.sending));
-    story.expects_parked(1);
+    story.expects(|left| left.parked = 1);
 }
 
 async fn a_webhook_is_believed_by_its_header_alone(story: &Story) {
     let shop = story.bot_shop().await;
     let chat = shop.has_a_chat().await;
     // With an https address the bot is told to post. (The make-believe Telegram cannot reach it; we post in its place.)
-    story.server_restarts_as("https://127.0.0.1:8443/").await;
+    story.server_restarts_with(|config| config.public_url = "https://127.0.0.1:8443/".parse().unwrap()).await;
     let mut page = shop.looks_at_connector(shop.admin(), shop.line, TELEGRAM_BOT).await;
     page.connects(&shop.channel().await).await.is_done();
     shop.client.writes(&shop.account, "by webhook");
