@@ -54,6 +54,8 @@ pub enum By {
     Card {
         user: i64,
         name: String,
+        /// Names the filled form, so that its sender learns the fate of this text and of no other.
+        form: String,
     },
 }
 
@@ -87,7 +89,7 @@ pub fn lane(job: &Job) -> Lane {
     Lane::Address(job.channel.clone(), job.to.wire())
 }
 
-fn job(delivery: &Delivery) -> Result<Job, Failure> {
+pub fn job(delivery: &Delivery) -> Result<Job, Failure> {
     serde_json::from_str(&delivery.payload)
         .map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
 }

@@ -13,10 +13,12 @@ pub mod needs;
 mod portal;
 pub mod postgres;
 mod runner;
+mod shop;
 mod story;
 
-pub use frame::Frame;
+pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub(crate) use runner::stories;
 pub use runner::{Case, Rule, run};
+pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
 pub use story::{CLIENT_ID, HOUR, MINUTE, Story};

@@ -1,11 +1,17 @@
 //! Stories, by what they are about.
 
 mod accounts;
+mod card;
+mod content_failing;
+mod content_in;
+mod content_out;
 mod frames;
 mod grant;
 mod in_browser;
 mod install;
+mod robot;
 mod schema;
+mod telegram;
 mod texts;
 mod uninstall;
 
@@ -19,6 +25,12 @@ pub fn all() -> Vec<Case> {
         accounts::list(),
         frames::list(),
         texts::list(),
+        content_in::list(),
+        content_out::list(),
+        content_failing::list(),
+        telegram::list(),
+        card::list(),
+        robot::list(),
         schema::list(),
         in_browser::list(),
     ]
