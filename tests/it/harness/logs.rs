@@ -102,6 +102,13 @@ pub fn lines_since(mark: Mark, story: &str) -> String {
     shown.concat()
 }
 
+/// Everything that the thread's story, or nobody, has logged.
+pub fn all_since(mark: Mark, thread: &str) -> String {
+    let record = record();
+    let own = record.lines.iter().filter(|line| line.number >= mark.0);
+    own.filter(|line| line.thread == thread || !line.thread.starts_with("story ")).map(|line| line.text.as_str()).collect()
+}
+
 /// Threads of stories are called `story <name>`.
 fn is_of(thread: &str, story: &str) -> bool {
     thread.strip_prefix("story ").is_none_or(|name| name == story)

@@ -40,6 +40,11 @@ impl<'s> Portal<'s> {
         PortalId(self.member_id().to_owned())
     }
 
+    /// The words that people of this portal read.
+    pub fn words(&self) -> &'static templates::Texts {
+        templates::texts(&self.lang())
+    }
+
     /// An administrator adds the application in the Market.
     pub fn adds_chatapp(&self) {
         self.adds_app(self.story.client_id());
@@ -130,6 +135,24 @@ impl<'s> Portal<'s> {
             portal.messages(chat).into_iter().find(|it| it.id == message && !it.sending)
         };
         self.sees("the operator's message is shown as sent", sent).await
+    }
+
+    /// An operator's message as this portal would tell it of any external chat, its own or not.
+    pub fn operator_event(&self, connector: &str, external_chat: &str, text: &str) -> Vec<(String, String)> {
+        let fields = [
+            ("event", "ONIMCONNECTORMESSAGEADD"),
+            ("data[CONNECTOR]", connector),
+            ("data[LINE]", &self.line().to_string()),
+            ("data[MESSAGES][0][im][chat_id]", "77"),
+            ("data[MESSAGES][0][im][message_id]", "7001"),
+            ("data[MESSAGES][0][message][user_id]", "1"),
+            ("data[MESSAGES][0][message][text]", text),
+            ("data[MESSAGES][0][chat][id]", external_chat),
+            ("auth[domain]", &self.domain()),
+            ("auth[member_id]", self.member_id()),
+            ("auth[application_token]", &self.application_token()),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// A client writes first, and the operators see it: the usual beginning.

@@ -25,7 +25,7 @@ use sandbox::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::portal::Portal;
+use super::{logs, portal::Portal};
 
 /// What waits longer than this in real time is taken to wait for ever. A loaded machine gets its time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ pub struct Story {
     portals: Mutex<Vec<sandbox::portal::Portal>>,
     /// What the story says will be left behind; everything else is a complaint.
     expected: Mutex<OpenCounts>,
-    /// Breaches of the contract that the story provokes.
+    began: logs::Mark,
     _folder: Folder,
 }
 
@@ -103,6 +103,7 @@ impl Story {
             app: Mutex::new(app),
             portals: Mutex::default(),
             expected: Mutex::default(),
+            began: logs::mark(),
             _folder: folder,
         };
         story.publishes(true);
@@ -193,6 +194,51 @@ impl Story {
             }
             assert!(Instant::now() < deadline, "waited in vain until {what}");
         }
+    }
+
+    /// The same for what happens only when time passes: retries. A minute at every look, three days at most.
+    pub async fn passes_until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        for _minute in 0..3 * 24 * 60 {
+            if let Some(found) = look().await {
+                return found;
+            }
+            self.time_passes(Duration::from_mins(1));
+            self.calms_or_waits().await;
+        }
+        panic!("three days passed in vain until {what}");
+    }
+
+    /// Waits until everything that is due has been tried; what waits for another time goes on waiting.
+    async fn calms_or_waits(&self) {
+        self.until("nothing is being tried any more", async || {
+            let counts = self.counts().await?;
+            let next = self.app().db.delivery_next_due().await.ok()?;
+            let due = next.is_some_and(|at| at <= self.clock.now());
+            (counts.sending == 0 && counts.inbox == 0 && !due).then_some(())
+        })
+        .await;
+    }
+
+    /// What was logged since the story began.
+    pub fn logged(&self) -> String {
+        logs::all_since(self.began, std::thread::current().name().unwrap_or_default())
+    }
+
+    /// Every file that our server keeps, with its name. (Of a PostgreSQL there is only the folder of files.)
+    pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
+        let mut open = vec![self.config.data_dir.clone()];
+        let mut found = Vec::new();
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    found.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+                }
+            }
+        }
+        found
     }
 
     /// Waits until nothing is under way anywhere: portals have posted, messengers have told, the queue is empty.

@@ -55,7 +55,7 @@ pub fn diesel_is_named_under_src_db_only() {
 const ABOVE: &[(&str, &[&str])] = &[
     ("src/domain/", &["app", "b24", "config", "db", "media", "messaging", "outgoing", "queue", "relay", "web"]),
     ("src/b24/", &["app", "db", "media", "messaging", "queue", "relay", "web"]),
-    ("src/messaging/", &["app", "b24", "db", "media", "queue", "relay", "web"]),
+    ("src/messaging/", &["app", "db", "media", "queue", "relay", "web"]),
     ("src/db/", &["app", "b24", "media", "outgoing", "queue", "relay", "web"]),
     ("src/media/", &["app", "b24", "db", "messaging", "queue", "relay", "web"]),
     ("src/relay/", &["web"]),

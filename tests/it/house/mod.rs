@@ -10,7 +10,7 @@ mod texts;
 
 use crate::harness::Rule;
 
-pub use schema::tables_of_schema;
+pub use schema::{Column, tables_of_schema};
 
 /// Fails with every complaint, one a line.
 fn settle(what_to_do: &str, complaints: &[String]) {

@@ -1,9 +1,24 @@
 //! Stories, by what they are about.
 
+mod accounts;
+mod frames;
+mod grant;
 mod install;
+mod schema;
+mod texts;
+mod uninstall;
 
 use crate::harness::Case;
 
 pub fn all() -> Vec<Case> {
-    [install::list()].concat()
+    [
+        install::list(),
+        uninstall::list(),
+        grant::list(),
+        accounts::list(),
+        frames::list(),
+        texts::list(),
+        schema::list(),
+    ]
+    .concat()
 }
