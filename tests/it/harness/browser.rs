@@ -30,20 +30,30 @@ struct Driver {
 
 static DRIVER: Mutex<Option<Result<Driver, String>>> = Mutex::new(None);
 
-/// A new window that knows nothing of the others. It must be closed.
-pub async fn window() -> Client {
+/// A new window that knows nothing of the others. It must be closed. `rules` are Chromium's `--host-rules`; none: empty.
+pub async fn window(rules: &str) -> Client {
     let chromium = needs::found().chromium.as_ref().expect("a browser story runs only with a browser");
     let url = driver(chromium).unwrap_or_else(|why| panic!("{why}"));
-    let options = json!({
-        "binary": chromium.browser,
-        // Root has no sandbox; small machines have a small /dev/shm; third-party cookies are blocked as in real life.
-        "args": [
-            "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1400,1000",
-            "--lang=en", "--test-third-party-cookie-phaseout", "--no-first-run",
-        ],
+    // Root has no sandbox; small machines have a small /dev/shm; nothing but the page under test goes to the network.
+    let mut arguments: Vec<String> = [
+        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,1000",
+        "--lang=en", "--test-third-party-cookie-phaseout",
+    ]
+    .map(str::to_owned)
+    .into();
+    if !rules.is_empty() {
+        arguments.push(format!("--host-rules={rules}"));
+    }
+    let capabilities = json!({
+        // 1: third-party cookies are blocked, as more and more browsers have it.
+        "goog:chromeOptions": {
+            "binary": chromium.browser, "args": arguments, "prefs": {"profile": {"cookie_controls_mode": 1}},
+        },
+        "goog:loggingPrefs": {"browser": "ALL"},
     });
     let mut builder = ClientBuilder::new(HttpConnector::new());
-    builder.capabilities([("goog:chromeOptions".to_owned(), options)].into_iter().collect());
+    builder.capabilities(capabilities.as_object().cloned().unwrap_or_default());
     builder.connect(&url).await.expect("the driver opens a window")
 }
 
