@@ -39,6 +39,8 @@ pub async fn window(rules: &str) -> Client {
         "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,1000",
         "--lang=en", "--test-third-party-cookie-phaseout",
+        // Frames of another site in the same process: the driver's record of the console has no other frames.
+        "--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,OriginKeyedProcessesByDefault",
     ]
     .map(str::to_owned)
     .into();
