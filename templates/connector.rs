@@ -92,10 +92,7 @@ pub enum AccountForm {
 
 /// What channels of a connector can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a row of a table of yes and no"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table of yes and no")]
 pub struct Capabilities {
     /// Whether and how a client can be written to first.
     pub write_first: WriteFirst,
@@ -189,10 +186,7 @@ fn status(texts: &Texts, view: &ConnectorView) -> Markup {
 
 fn channels(texts: &Texts, view: &ConnectorView) -> Markup {
     let words = &texts.connector;
-    let is_empty = view
-        .accounts
-        .iter()
-        .all(|account| account.channels.is_empty());
+    let is_empty = view.accounts.iter().all(|account| account.channels.is_empty());
     let only = only_choice(view);
     html! {
         section .panel data-part="channels" {

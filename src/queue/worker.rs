@@ -1,20 +1,23 @@
 //! The worker: expands, claims, delivers, records.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     app::App,
-    db::{DbResult, Delivery, DeliveryState, InboxItem, Settled},
+    db::{DbResult, Delivery, DeliveryState, InboxItem, Room, Settled},
+    domain::ids::PortalId,
     relay,
 };
 
 /// Inbox items expanded between two looks at the deliveries.
 const EXPAND_AT_ONCE: i64 = 64;
-/// Deliveries under way at the same time in this process.
-const AT_ONCE: usize = 128;
+/// Deliveries under way at the same time in this process …
+const AT_ONCE: usize = 256;
+/// … and of one portal, so that one whose answers are slow cannot take every place.
+const AT_ONCE_PER_PORTAL: usize = 24;
 /// How often the database is asked although the bell was silent.
 const POLL: Duration = Duration::from_secs(1);
 /// An item that fails to expand this often is put aside to be looked at.
@@ -36,55 +39,96 @@ impl Work {
 /// One round: everything that is due now, waited for. Tests call it; [`run`] is the loop around the same pieces.
 pub async fn step(app: &Arc<App>) -> DbResult<Work> {
     let expanded = expand(app).await?;
-    let claimed = claim(app, AT_ONCE).await?;
-    let delivered = claimed.len();
-    let mut tasks = JoinSet::new();
-    for delivery in claimed {
-        tasks.spawn(carry_out(Arc::clone(app), delivery));
-    }
-    while tasks.join_next().await.is_some() {}
+    let mut under_way = UnderWay::default();
+    let delivered = under_way.start(app).await?;
+    while under_way.one_ended().await {}
     Ok(Work { expanded, delivered })
 }
 
 /// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut tasks = JoinSet::new();
+    let mut under_way = UnderWay::default();
     while !*stop.borrow() {
-        let busy = round(&app, &mut tasks).await.unwrap_or_else(|error| {
+        let busy = round(&app, &mut under_way).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the queue could not be read");
             false
         });
-        while tasks.try_join_next().is_some() {}
         if !busy {
             tokio::select! {
                 () = app.bell.wait(POLL) => {}
-                _done = tasks.join_next(), if !tasks.is_empty() => {}
+                _ended = under_way.one_ended(), if !under_way.is_empty() => {}
                 _changed = stop.changed() => {}
             }
         }
     }
-    while tasks.join_next().await.is_some() {}
+    while under_way.one_ended().await {}
 }
 
 /// Starts what there is room for; true when there may be more.
-async fn round(app: &Arc<App>, tasks: &mut JoinSet<()>) -> DbResult<bool> {
+async fn round(app: &Arc<App>, under_way: &mut UnderWay) -> DbResult<bool> {
     let expanded = expand(app).await?;
-    let room = AT_ONCE.saturating_sub(tasks.len());
-    let claimed = if room == 0 { Vec::new() } else { claim(app, room).await? };
-    let busy = expanded > 0 || !claimed.is_empty();
-    for delivery in claimed {
-        let app = Arc::clone(app);
-        tasks.spawn(async move {
-            carry_out(Arc::clone(&app), delivery).await;
-            // The next one of its lane may be due already.
-            app.bell.ring();
-        });
-    }
-    Ok(busy)
+    under_way.forget_ended();
+    let started = under_way.start(app).await?;
+    Ok(expanded > 0 || started > 0)
 }
 
-async fn claim(app: &Arc<App>, room: usize) -> DbResult<Vec<Delivery>> {
-    app.db.delivery_claim(i64::try_from(room).unwrap_or(1), app.clock.now()).await
+/// The deliveries that run now.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<PortalId>,
+    per_portal: HashMap<PortalId, usize>,
+}
+
+impl UnderWay {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Claims and starts what there is room for.
+    async fn start(&mut self, app: &Arc<App>) -> DbResult<usize> {
+        let total = AT_ONCE.saturating_sub(self.tasks.len());
+        if total == 0 {
+            return Ok(0);
+        }
+        let busiest = self.per_portal.iter().filter(|(_, count)| **count >= AT_ONCE_PER_PORTAL);
+        let full = busiest.map(|(portal, _)| portal.clone()).collect();
+        let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full };
+        let claimed = app.db.delivery_claim(room, app.clock.now()).await?;
+        let count = claimed.len();
+        for group in relay::groups(claimed) {
+            let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
+            *self.per_portal.entry(portal.clone()).or_default() += 1;
+            let app = Arc::clone(app);
+            self.tasks.spawn(async move {
+                carry_out(&app, group).await;
+                portal
+            });
+        }
+        Ok(count)
+    }
+
+    /// Waits for one to end; false when none runs.
+    async fn one_ended(&mut self) -> bool {
+        let Some(ended) = self.tasks.join_next().await else { return false };
+        self.forget(ended.ok());
+        true
+    }
+
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.forget(ended.ok());
+        }
+    }
+
+    fn forget(&mut self, portal: Option<PortalId>) {
+        let Some(portal) = portal else { return };
+        if let Some(count) = self.per_portal.get_mut(&portal) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_portal.remove(&portal);
+            }
+        }
+    }
 }
 
 async fn expand(app: &Arc<App>) -> DbResult<usize> {
@@ -109,13 +153,23 @@ async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<()> {
     app.db.inbox_postpone(&item.portal, item.id, again, failure).await
 }
 
-async fn carry_out(app: Arc<App>, delivery: Delivery) {
-    let work = AssertUnwindSafe(relay::deliver(&app, &delivery)).catch_unwind();
-    let settled = work.await.unwrap_or_else(|_panic| {
-        tracing::error!(delivery = %delivery.id, "a delivery panicked");
-        Settled { error: Some("panic".into()), ..Settled::new(DeliveryState::Unknown, "panic") }
+/// Makes an attempt at each delivery of a group and records how it ended.
+async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
+    let work = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind();
+    let outcomes = work.await.unwrap_or_else(|_panic| {
+        let panicked = Settled { error: Some("panic".into()), ..Settled::new(DeliveryState::Unknown, "panic") };
+        group.iter().map(|delivery| (delivery.id, panicked.clone())).collect()
     });
-    // A result that cannot be written now must be written later: forgetting it would do the work twice.
+    for delivery in &group {
+        let outcome = outcomes.iter().find(|(id, _)| *id == delivery.id);
+        let settled =
+            outcome.map_or_else(|| Settled::new(DeliveryState::Unknown, "forgotten"), |(_, settled)| settled.clone());
+        record(app, delivery, settled).await;
+    }
+}
+
+/// A result that cannot be written now must be written later: forgetting it would do the work twice.
+async fn record(app: &Arc<App>, delivery: &Delivery, settled: Settled) {
     while let Err(error) = app.db.delivery_settle(&delivery.portal, delivery.id, settled.clone(), app.clock.now()).await
     {
         tracing::error!(delivery = %delivery.id, %error, "the result of a delivery could not be written");

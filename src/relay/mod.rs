@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod address;
+pub mod budget;
 pub mod card;
 mod files;
 pub mod grant;
@@ -26,17 +27,24 @@ mod to_portal;
 mod tokens;
 mod uninstall;
 
+use std::time::Duration;
+
 use crate::{
     app::App,
     b24::{
         form,
         incoming::{PortalEvent, RobotCall},
     },
+    clock::Millis,
     db::{
         Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, PortalState,
         Settled, Source,
     },
-    domain::failure::{Failure, Told},
+    domain::{
+        connector::Connector,
+        failure::{Failure, Told},
+        ids::DeliveryId,
+    },
     queue::retry::{Tried, Verdict, verdict},
 };
 
@@ -71,6 +79,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
                     accounts::switched_off(app, &item.portal, &connector, line).await
                 }
                 PortalEvent::LineDelete { line } => accounts::line_deleted(app, &item.portal, line).await,
+                PortalEvent::OpenLineMessageAdd(items) => to_portal::receipts(app, item, &items).await,
                 _other => Ok(Expansion::default()),
             }
         }
@@ -84,9 +93,71 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
     }
 }
 
-/// Makes one attempt at a delivery.
-pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
-    let attempt = match delivery.kind {
+/// The most messages in one call to a portal. A portal bills 1.2 s of a call's operating time for each in its own example, and cuts a
+/// call after 60 s.
+const MESSAGES_A_CALL: usize = 20;
+/// How long after an attempt whose answer was not seen the other side is asked about it.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+/// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
+const ASK_FOR: Duration = Duration::from_secs(60);
+
+/// Deliveries with what they carry, by the line of their portal that one call is for.
+type ByLine<T> = Vec<((Connector, i64), Vec<(DeliveryId, T)>)>;
+
+/// Puts deliveries that can share a call together: messages of different chats to one portal, and its statuses.
+pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut groups: Vec<Vec<Delivery>> = Vec::new();
+    for delivery in claimed {
+        let shares = matches!(delivery.kind, DeliveryKind::ToPortal | DeliveryKind::Status) && !delivery.uncertain;
+        let open = groups.iter_mut().find(|group| {
+            shares
+                && group.len() < MESSAGES_A_CALL
+                && group.first().is_some_and(|first| {
+                    first.kind == delivery.kind && first.portal == delivery.portal && !first.uncertain
+                })
+        });
+        match open {
+            Some(group) => group.push(delivery),
+            None => groups.push(vec![delivery]),
+        }
+    }
+    groups
+}
+
+/// Makes one attempt at each delivery of a group.
+pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
+    let outcomes = match group {
+        [one] => vec![(one.id, attempt(app, one).await)],
+        many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
+            status::deliver_all(app, many).await
+        }
+        many => to_portal::deliver_all(app, many).await,
+    };
+    let mut settled = Vec::with_capacity(outcomes.len());
+    for (id, outcome) in outcomes {
+        let Some(delivery) = group.iter().find(|delivery| delivery.id == id) else { continue };
+        settled.push((
+            id,
+            match outcome {
+                Ok(done) => done,
+                Err(failure) => failed(app, delivery, failure).await,
+            },
+        ));
+    }
+    settled
+}
+
+async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    if delivery.uncertain {
+        match resolve(app, delivery).await? {
+            Resolved::Happened(settled) => return Ok(*settled),
+            Resolved::DidNot => {}
+            Resolved::CannotTell => {
+                return Err(Failure::unknown("nobody can tell whether an earlier attempt succeeded"));
+            }
+        }
+    }
+    match delivery.kind {
         DeliveryKind::ToCore => to_core::deliver(app, delivery).await,
         DeliveryKind::ToPortal => to_portal::deliver(app, delivery).await,
         DeliveryKind::Note => notes::deliver(app, delivery).await,
@@ -96,10 +167,26 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
-    };
-    match attempt {
-        Ok(settled) => settled,
-        Err(failure) => failed(app, delivery, failure).await,
+    }
+}
+
+/// What became of an attempt whose answer was not seen.
+pub enum Resolved {
+    Happened(Box<Settled>),
+    DidNot,
+    CannotTell,
+}
+
+/// Asks the other side before anything is repeated.
+async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    match delivery.kind {
+        DeliveryKind::ToCore => to_core::resolve(app, delivery).await,
+        DeliveryKind::ToPortal => to_portal::resolve(app, delivery).await,
+        DeliveryKind::Note => notes::resolve(app, delivery).await,
+        DeliveryKind::ToAddress | DeliveryKind::CardComment => Ok(Resolved::CannotTell),
+        DeliveryKind::Status | DeliveryKind::RobotAnswer | DeliveryKind::Provision | DeliveryKind::Uninstall => {
+            Ok(Resolved::DidNot)
+        }
     }
 }
 
@@ -118,7 +205,7 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
         && let Err(error) = app.db.portal_set_state(&delivery.portal, PortalState::Parked, now).await
     {
         tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-        verdict = Verdict::Again(now.after(std::time::Duration::from_secs(60)));
+        verdict = Verdict::Again(now.after(Duration::from_secs(60)));
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
@@ -129,12 +216,18 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
         Verdict::ParkPortal => Settled { due_at: now, ..Settled::new(DeliveryState::Waiting, "portal_parked") },
         Verdict::ParkChannel => Settled::new(DeliveryState::Parked, "channel_parked"),
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
+        Verdict::Unknown if may_ask(delivery, now) => {
+            let due_at = now.after(ASK_AFTER);
+            Settled { due_at, uncertain: true, ..Settled::new(DeliveryState::Waiting, "unknown") }
+        }
         Verdict::Unknown => Settled::new(DeliveryState::Unknown, "unknown"),
     };
+    // What an earlier attempt may have done stays uncertain until somebody has told.
+    settled.uncertain |= delivery.uncertain && settled.state == DeliveryState::Waiting;
     settled.told = Some(failure.told.code());
     settled.error = Some(failure.cause.clone());
-    if matches!(verdict, Verdict::GiveUp | Verdict::Unknown) {
-        let unknown = verdict == Verdict::Unknown;
+    if matches!(settled.state, DeliveryState::Failed | DeliveryState::Unknown) {
+        let unknown = settled.state == DeliveryState::Unknown;
         match delivery.kind {
             DeliveryKind::ToCore => to_core::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
             DeliveryKind::ToAddress => address::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
@@ -142,6 +235,12 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
         }
     }
     settled
+}
+
+/// Whether the other side can be asked about an attempt, and can still be expected to know.
+fn may_ask(delivery: &Delivery, now: Millis) -> bool {
+    let answers = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::Note);
+    answers && (!delivery.uncertain || now < delivery.created_at.after(ASK_FOR))
 }
 
 /// The channel, or the failure that says that there is none any more.

@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use super::{ExpandError, channel_of, db_failure, files, note_channel, notes, status};
+use super::{ExpandError, Resolved, channel_of, db_failure, files, note_channel, notes, status};
 use crate::{
     app::App,
     b24::{
@@ -12,15 +12,15 @@ use crate::{
         incoming::{LineItems, OperatorFile, OperatorMessage},
     },
     db::{
-        Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, MessageOrigin,
-        MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
+        Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
+        MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
     },
     domain::{
         capabilities::{Capabilities, Markup},
         failure::{Failure, Told},
         ids::{ExternalChatId, PartId},
     },
-    messaging::{IdempotencyKey, Outgoing, OutgoingFile},
+    messaging::{Found, IdempotencyKey, Outgoing, OutgoingFile, Sent},
 };
 
 /// Every element of an event's `MESSAGES`.
@@ -138,26 +138,56 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
     IdempotencyKey(format!("{}-{part}", channel.id))
 }
 
-/// One attempt at one part.
-pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+/// A part with all that is needed to send it.
+struct Job {
+    message: Message,
+    part: Part,
+    channel: Channel,
+    peer: String,
+}
+
+async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
     let (Some(message), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
     let (message, parts) = app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(gone)?;
     let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
     let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
     let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
-    let outgoing = outgoing(app, &channel, &part).await?;
-    let access = app.db.channel_access(&channel).map_err(db_failure)?;
-    let sent = app.core(channel.core).send(&access, &view.chat.peer, &outgoing, &key(&channel, part.id)).await;
-    let sent = match sent {
-        Ok(sent) => sent,
-        Err(failure) => return Err(note_channel(app, &channel, failure).await),
-    };
-    Ok(Settled {
-        sent: Some(SentPart { part: part.id, core_ids: sent.ids }),
+    Ok(Job { message, part, channel, peer: view.chat.peer })
+}
+
+/// One attempt at one part.
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let job = job(app, delivery).await?;
+    let outgoing = outgoing(app, &job.channel, &job.part).await?;
+    let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
+    let core = app.core(job.channel.core);
+    match core.send(&access, &job.peer, &outgoing, &key(&job.channel, job.part.id)).await {
+        Ok(sent) => Ok(accepted(app, &job, sent)),
+        Err(failure) => Err(note_channel(app, &job.channel, failure).await),
+    }
+}
+
+/// The messenger has the part; the portal is told when it has all of them.
+fn accepted(app: &App, job: &Job, sent: Sent) -> Settled {
+    let message = &job.message;
+    Settled {
+        sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
         progress: Some((message.id, MessageProgress::Sent)),
-        when_all_sent: message.b24_message.map(|_| (message.id, status::delivery(&message, app.clock.now()))),
+        when_all_sent: message.b24_message.map(|_| (message.id, status::delivery(message, app.clock.now()))),
         ..Settled::done()
+    }
+}
+
+/// Asks the core for the key under which the part would have been sent.
+pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    let job = job(app, delivery).await?;
+    let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
+    let core = app.core(job.channel.core);
+    Ok(match core.find_sent(&access, &job.peer, &key(&job.channel, job.part.id)).await? {
+        Found::Happened(sent) => Resolved::Happened(Box::new(accepted(app, &job, sent))),
+        Found::DidNot => Resolved::DidNot,
+        Found::CannotTell => Resolved::CannotTell,
     })
 }
 

@@ -137,12 +137,15 @@ async fn tell(case: Case, database: Option<String>) -> Vec<String> {
         Err(why) => return vec![format!("the story could not begin: {why}")],
     };
     let telling = AssertUnwindSafe(timeout(LONGEST_STORY, (case.tell)(&story))).catch_unwind();
-    let complaints = match telling.await {
+    let mut complaints = match telling.await {
         Ok(Ok(())) => story.leftovers().await,
         Ok(Err(_elapsed)) => vec![format!("the story was not over after {LONGEST_STORY:?}")],
         // Why is in the record of panics.
         Err(_panic) => vec!["the story was not told to its end".to_owned()],
     };
+    if !complaints.is_empty() {
+        complaints.push(story.seen());
+    }
     story.end().await;
     complaints
 }

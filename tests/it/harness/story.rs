@@ -25,12 +25,15 @@ use sandbox::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{logs, portal::Portal};
+use super::{browser::Window, logs, portal::Portal};
 
 /// What waits longer than this in real time is taken to wait for ever. A loaded machine gets its time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition without a bell of its own is looked at.
 const LOOK: Duration = Duration::from_millis(15);
+
+/// How many calls and posts of each kind a failed story shows.
+const SEEN: usize = 40;
 
 const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
 const CLIENT_SECRET: &str = "a-secret-of-the-make-believe-cabinet";
@@ -72,6 +75,9 @@ pub struct Story {
     portals: Mutex<Vec<sandbox::portal::Portal>>,
     /// What the story says will be left behind; everything else is a complaint.
     expected: Mutex<OpenCounts>,
+    windows: Mutex<Vec<Window>>,
+    /// Parts of what browsers complain of because the story provokes it.
+    provoked: Mutex<Vec<String>>,
     began: logs::Mark,
     _folder: Folder,
 }
@@ -103,6 +109,8 @@ impl Story {
             app: Mutex::new(app),
             portals: Mutex::default(),
             expected: Mutex::default(),
+            windows: Mutex::default(),
+            provoked: Mutex::default(),
             began: logs::mark(),
             _folder: folder,
         };
@@ -131,6 +139,13 @@ impl Story {
         let portal = self.sandbox.add_portal(&title).await.expect("a port is free");
         held(&self.portals).push(portal.clone());
         Portal::new(self, portal)
+    }
+
+    /// A window of a browser, closed with the story.
+    pub async fn window(&self) -> Window {
+        let window = Window::open().await;
+        held(&self.windows).push(window.clone());
+        window
     }
 
     pub fn client_id(&self) -> &'static str {
@@ -291,6 +306,11 @@ impl Story {
         held(&self.expected).inbox_dead = count;
     }
 
+    /// The story provokes complaints of the browser with this in them.
+    pub fn expects_complaint(&self, part: &str) {
+        held(&self.provoked).push(part.to_owned());
+    }
+
     /// What the story left behind although it did not say so.
     pub async fn leftovers(&self) -> Vec<String> {
         let mut complaints = Vec::new();
@@ -311,14 +331,49 @@ impl Story {
             let overlaps = portal.overlaps();
             complaints.extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
         }
+        let windows = held(&self.windows).clone();
+        for window in windows {
+            let provoked = held(&self.provoked).clone();
+            let found = window.complaints(self.http()).await;
+            complaints.extend(found.into_iter().filter(|it| !provoked.iter().any(|part| it.contains(part))));
+        }
         let unknown = self.sandbox.messengers().chatapp().calls().into_iter().filter(|call| matches!(call.status, 404 | 405));
         complaints.extend(unknown.map(|call| format!("ChatApp has no {} {}: {}", call.method, call.path, call.status)));
         complaints
     }
 
+    /// What the make-believe world has seen last, to understand a failure by.
+    pub fn seen(&self) -> String {
+        let mut seen = Vec::new();
+        for portal in held(&self.portals).iter() {
+            seen.push(format!("--- calls of {}", portal.domain()));
+            let calls = portal.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
+            seen.extend(last(calls.collect()));
+            seen.push(format!("--- posts of {}", portal.domain()));
+            let posts = portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
+            seen.extend(last(posts.collect()));
+        }
+        let chatapp = self.sandbox.messengers().chatapp();
+        seen.push("--- calls of ChatApp".to_owned());
+        seen.extend(last(chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect()));
+        seen.push("--- webhooks of ChatApp".to_owned());
+        seen.extend(last(chatapp.posted().into_iter().map(|it| format!("{} {}", it.status, it.body)).collect()));
+        seen.join("\n")
+    }
+
     pub async fn end(self) {
+        let windows = std::mem::take(&mut *held(&self.windows));
+        for window in windows {
+            window.close().await;
+        }
         self.server_stops().await;
     }
+}
+
+fn last(mut lines: Vec<String>) -> Vec<String> {
+    let skipped = lines.len().saturating_sub(SEEN);
+    lines.drain(..skipped);
+    lines
 }
 
 fn config(

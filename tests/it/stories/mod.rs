@@ -3,6 +3,7 @@
 mod accounts;
 mod frames;
 mod grant;
+mod in_browser;
 mod install;
 mod schema;
 mod texts;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Case> {
         frames::list(),
         texts::list(),
         schema::list(),
+        in_browser::list(),
     ]
     .concat()
 }

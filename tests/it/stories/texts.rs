@@ -99,7 +99,8 @@ async fn what_the_business_writes_on_its_own_phone_is_no_clients_message(story: 
 
 async fn bold_stays_bold_on_both_sides(story: &Story) {
     let (portal, account, client) = connected(story).await;
-    let chat = portal.is_written_to(&client, &account, "Is it *really* 5 * 3 * 2?").await;
+    client.writes(&account, "Is it *really* 5 * 3 * 2?");
+    let chat = portal.sees_text("really").await;
     assert_eq!(shown(&portal, chat.id), ["Is it [b]really[/b] 5 * 3 * 2?"]);
     portal.operator_writes(chat.id, "[b]Really[/b][br]and [i]truly[/i]", &[]);
     let received = client.receives(&account, 1).await;
