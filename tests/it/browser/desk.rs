@@ -1,20 +1,17 @@
 //! A person who sits at the portal in a browser, with the client's phone beside.
 
-use std::sync::Arc;
-
 use sandbox::{
     messengers::{Account, Cabinet, demo::Demo},
     portal::UserId,
 };
 
-use super::window::{Window, handle};
-use crate::harness::Portal;
+use crate::harness::{Portal, Window, handle};
 
 pub const APP_FRAME: &str = "[data-testid=\"app-frame\"]";
 const PHONE: &str = "[data-testid=\"phone-frame\"]";
 
 pub struct Desk<'s> {
-    pub window: Arc<Window>,
+    pub window: Window,
     pub portal: &'s Portal<'s>,
 }
 

@@ -3,11 +3,8 @@
 use sandbox::messengers::demo::{CHATAPP_PASSWORD, Demo};
 use templates::{Problem, texts};
 
-use super::{
-    desk::{APP_FRAME, Desk, account},
-    window::{handle, in_window},
-};
-use crate::harness::{Portal, Story, stories};
+use super::desk::{APP_FRAME, Desk, account};
+use crate::harness::{Portal, Story, handle, stories};
 
 stories![; in_browser: everything_in_russian, everything_in_english];
 
@@ -53,24 +50,20 @@ const PHOTO: &[u8] = include_bytes!("photo.png");
 async fn everything(story: &Story, words: &Words) {
     let portal = story.portal().await;
     let demo = story.sandbox.seed_demo(&portal, words.lang);
-    in_window(&format!("walk-{}", words.lang), "", async |window| {
-        let desk = Desk { window, portal: &portal };
-        desk.sits_down(portal.admin()).await;
-        desk.window.is_sound("contact-center").await;
-        desk.installs().await;
-        desk.window.is_sound("app").await;
-        connects_whatsapp(&desk, words, &demo).await;
-        talks(&desk, words, &demo).await;
-        sees_the_chat_in_the_card(&desk, words).await;
-        writes_first(&desk, words, &demo).await;
-        lets_a_robot_write(&desk, words, &demo).await;
-        desk.goes_to("app").await;
-        desk.window.enters(APP_FRAME).await;
-        desk.window.sees("[data-part=\"accounts\"] .account .badge.ok").await;
-        desk.window.is_sound("app-connected").await;
-    })
-    .await;
-    story.calms_down().await;
+    let desk = Desk { window: story.window().await, portal: &portal };
+    desk.sits_down(portal.admin()).await;
+    desk.window.is_sound("contact-center").await;
+    desk.installs().await;
+    desk.window.is_sound("app").await;
+    connects_whatsapp(&desk, words, &demo).await;
+    talks(&desk, words, &demo).await;
+    sees_the_chat_in_the_card(&desk, words).await;
+    writes_first(&desk, words, &demo).await;
+    lets_a_robot_write(&desk, words, &demo).await;
+    desk.goes_to("app").await;
+    desk.window.enters(APP_FRAME).await;
+    desk.window.sees("[data-part=\"accounts\"] .account .badge.ok").await;
+    desk.window.is_sound("app-connected").await;
 }
 
 async fn connects_whatsapp(desk: &Desk<'_>, words: &Words, demo: &Demo) {
@@ -78,7 +71,9 @@ async fn connects_whatsapp(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.window.is_sound("connector").await;
     desk.window.enters(APP_FRAME).await;
     let refused = texts(words.lang).problems.of(Problem::LoginRefused);
-    desk.window.announces_error("/frame/connector/account - Failed to load resource: the server responded with a status of 400");
+    desk.window.announces_error(
+        "/frame/connector/account - Failed to load resource: the server responded with a status of 400",
+    );
     desk.gives_account(&demo.cabinet, "not the password").await;
     desk.window.reads("[data-part=\"add\"] [data-error]", refused.what).await;
     desk.window.is_sound("wrong-password").await;

@@ -12,13 +12,33 @@ use serde_json::json;
 
 use super::needs::{self, Chromium};
 
+/// Root has no sandbox; small machines have a small `/dev/shm`; nothing but the pages under test goes to the network.
+const ARGUMENTS: [&str; 14] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1000",
+    "--lang=en",
+    "--test-third-party-cookie-phaseout",
+    // Frames of another site in the page's process: the driver's record of the console knows no other frames.
+    "--disable-site-isolation-trials",
+    "--disable-features=IsolateOrigins,site-per-process,OriginKeyedProcessesByDefault",
+];
+
 /// Ends the driver when our end of its standard input closes, however that comes.
 const SCRIPT: &str = r#"
 trap : INT TERM HUP
 "$1" --port=0 </dev/null 2>&1 &
 driver=$!
 cat >/dev/null || true
-kill "$driver" 2>/dev/null || true
+exec 2>/dev/null
+kill "$driver" || true
 wait "$driver" || true
 "#;
 
@@ -30,20 +50,12 @@ struct Driver {
 
 static DRIVER: Mutex<Option<Result<Driver, String>>> = Mutex::new(None);
 
-/// A new window that knows nothing of the others. It must be closed. `rules` are Chromium's `--host-rules`; none: empty.
+/// A new window that knows nothing of the others. It must be closed. `rules` say where the browser finds hosts, in the words of
+/// Chromium's `--host-rules`; none: empty.
 pub async fn window(rules: &str) -> Client {
     let chromium = needs::found().chromium.as_ref().expect("a browser story runs only with a browser");
     let url = driver(chromium).unwrap_or_else(|why| panic!("{why}"));
-    // Root has no sandbox; small machines have a small /dev/shm; nothing but the page under test goes to the network.
-    let mut arguments: Vec<String> = [
-        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,1000",
-        "--lang=en", "--test-third-party-cookie-phaseout",
-        // Frames of another site in the same process: the driver's record of the console has no other frames.
-        "--disable-site-isolation-trials", "--disable-features=IsolateOrigins,site-per-process,OriginKeyedProcessesByDefault",
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
     if !rules.is_empty() {
         arguments.push(format!("--host-rules={rules}"));
     }

@@ -58,10 +58,11 @@ pub fn mark() -> Mark {
 pub fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info,actix_server=warn,chatapp_server=debug"));
+        let filter = EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_unset| EnvFilter::new("info,actix_server=warn,chatapp_server=debug"));
         let lines = fmt::layer().with_writer(|| Writer).with_ansi(false);
         tracing_subscriber::registry().with(filter).with(lines).init();
-        std::panic::set_hook(Box::new(|info| keep_panic(info)));
+        std::panic::set_hook(Box::new(keep_panic));
     });
 }
 
@@ -101,7 +102,8 @@ pub fn panics_since(mark: Mark, story: &str) -> Vec<Panicked> {
 pub fn lines_since(mark: Mark, story: &str) -> String {
     let record = record();
     let name = thread_name(story);
-    let own = record.lines.iter().filter(|line| line.number >= mark.0 && (line.thread == name || is_nobodys(&line.thread)));
+    let own =
+        record.lines.iter().filter(|line| line.number >= mark.0 && (line.thread == name || is_nobodys(&line.thread)));
     let mut shown: Vec<&str> = own.map(|line| line.text.as_str()).collect();
     let skipped = shown.len().saturating_sub(SHOWN);
     shown.drain(..skipped);

@@ -14,9 +14,11 @@ mod portal;
 pub mod postgres;
 mod runner;
 mod story;
+mod window;
 
-pub use frame::{Answer, Frame};
+pub use frame::Frame;
 pub use portal::Portal;
-pub use runner::{Case, Rule, run};
 pub(crate) use runner::stories;
-pub use story::Story;
+pub use runner::{Case, Rule, run};
+pub use story::{CLIENT_ID, HOUR, MINUTE, Story};
+pub use window::{Window, handle};

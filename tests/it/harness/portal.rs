@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     Story,
     frame::Frame,
-    story::PATIENCE,
+    story::{CLIENT_ID, PATIENCE},
 };
 
 pub struct Portal<'s> {
@@ -47,12 +47,14 @@ impl<'s> Portal<'s> {
 
     /// An administrator adds the application in the Market.
     pub fn adds_chatapp(&self) {
-        self.adds_app(self.story.client_id());
+        self.adds_app(CLIENT_ID);
     }
 
     /// Somebody opens one of the application's screens; the browser posts the portal's form into the frame.
     pub async fn opens(&self, user: UserId, placement: &str, options: &Value) -> Frame<'s> {
-        self.tries_to_open(user, placement, options).await.unwrap_or_else(|closed| panic!("{placement} does not open: {closed:?}"))
+        self.tries_to_open(user, placement, options)
+            .await
+            .unwrap_or_else(|closed| panic!("{placement} does not open: {closed:?}"))
     }
 
     pub async fn tries_to_open(&self, user: UserId, placement: &str, options: &Value) -> Result<Frame<'s>, Closed> {
@@ -86,7 +88,7 @@ impl<'s> Portal<'s> {
 
     /// What our server knows of the installation.
     pub async fn installation(&self) -> Option<Installation> {
-        self.story.app().db.installation_find(&self.id(), self.story.client_id()).await.unwrap()
+        self.story.app().db.installation_find(&self.id(), CLIENT_ID).await.unwrap()
     }
 
     /// "Connect" in the Contact Center, which opens the connector's page on the line.
@@ -125,7 +127,8 @@ impl<'s> Portal<'s> {
     /// Waits until a text stands in some chat, and gives the chat.
     pub async fn sees_text(&self, text: &str) -> Chat {
         let has = |message: &Message| message.text.contains(text);
-        let in_chats = |portal: &sandbox::portal::Portal| portal.chats().into_iter().find(|chat| chat.messages.iter().any(has));
+        let in_chats =
+            |portal: &sandbox::portal::Portal| portal.chats().into_iter().find(|chat| chat.messages.iter().any(has));
         self.sees(&format!("a chat has the text `{text}`"), in_chats).await
     }
 

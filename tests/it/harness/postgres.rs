@@ -16,6 +16,7 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::needs::{self, Postgres};
 
@@ -90,7 +91,8 @@ fn execute(server: &str, sql: &str) -> Result<(), String> {
 
 /// The URL of a database on the server; what follows a `?` is kept.
 fn with_database(server: &str, name: &str) -> String {
-    let (base, options) = server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
+    let (base, options) =
+        server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
     let scheme = base.find("://").map_or(0, |at| at + 3);
     let host = base[scheme..].find('/').map_or(base.len(), |at| scheme + at);
     format!("{}/{name}{options}", &base[..host])
@@ -120,7 +122,7 @@ fn start_own(tools: &Path) -> Result<Cluster, String> {
         if line.contains("ready to accept connections") {
             // Somebody must go on reading, or the server stops when the pipe is full.
             std::thread::spawn(move || lines.for_each(drop));
-            let host: String = folder.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let host = utf8_percent_encode(&folder, NON_ALPHANUMERIC);
             return Ok(Cluster { url: format!("postgres://postgres@{host}"), shell: Some((shell, stdin)) });
         }
         log.push(line);

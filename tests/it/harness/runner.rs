@@ -57,7 +57,7 @@ enum On {
     Postgres,
 }
 
-pub fn run(arguments: &Arguments, rules: Vec<Rule>, cases: Vec<Case>) -> ExitCode {
+pub fn run(arguments: &Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
     logs::start();
     let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
     let stories = cases.iter().flat_map(|case| [trial(case, On::Sqlite), trial(case, On::Postgres)]);
@@ -77,7 +77,9 @@ fn trial(case: &Case, on: On) -> Trial {
             let own = name.clone();
             Trial::test(name, move || told(&own, case, on))
         }
-        Some(what) if everything_is_required() => Trial::test(name, move || Err(Failed::from(format!("REQUIRE=all, but {what}")))),
+        Some(what) if everything_is_required() => {
+            Trial::test(name, move || Err(Failed::from(format!("REQUIRE=all, but {what}"))))
+        }
         Some(what) => {
             let kind = what.split(':').next().unwrap_or_default().to_owned();
             Trial::test(name, || Ok(())).with_kind(format!("needs {kind}")).with_ignored_flag(true)
@@ -122,12 +124,17 @@ fn told(name: &str, case: Case, on: On) -> Result<(), Failed> {
     });
     runtime.shutdown_timeout(Duration::from_secs(10));
     let panics = logs::panics_since(mark, name);
-    complaints.splice(0..0, panics.into_iter().map(|it| format!("panicked at {} ({}): {}", it.place, it.thread, it.message)));
+    complaints
+        .splice(0..0, panics.into_iter().map(|it| format!("panicked at {} ({}): {}", it.place, it.thread, it.message)));
     drop(database);
     if complaints.is_empty() {
         return Ok(());
     }
-    Err(Failed::from(format!("{}\n\n--- what was logged meanwhile\n{}", complaints.join("\n"), logs::lines_since(mark, name))))
+    Err(Failed::from(format!(
+        "{}\n\n--- what was logged meanwhile\n{}",
+        complaints.join("\n"),
+        logs::lines_since(mark, name)
+    )))
 }
 
 /// Tells the story and looks at what it leaves behind. What it panics with is in the record.

@@ -25,7 +25,7 @@ use sandbox::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{browser::Window, logs, portal::Portal};
+use super::{logs, portal::Portal, window::Window};
 
 /// What waits longer than this in real time is taken to wait for ever. A loaded machine gets its time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,7 +35,11 @@ const LOOK: Duration = Duration::from_millis(15);
 /// How many calls and posts of each kind a failed story shows.
 const SEEN: usize = 40;
 
-const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Of the application that is tested.
+pub const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
 const CLIENT_SECRET: &str = "a-secret-of-the-make-believe-cabinet";
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -76,8 +80,6 @@ pub struct Story {
     /// What the story says will be left behind; everything else is a complaint.
     expected: Mutex<OpenCounts>,
     windows: Mutex<Vec<Window>>,
-    /// Parts of what browsers complain of because the story provokes it.
-    provoked: Mutex<Vec<String>>,
     began: logs::Mark,
     _folder: Folder,
 }
@@ -110,7 +112,6 @@ impl Story {
             portals: Mutex::default(),
             expected: Mutex::default(),
             windows: Mutex::default(),
-            provoked: Mutex::default(),
             began: logs::mark(),
             _folder: folder,
         };
@@ -143,13 +144,14 @@ impl Story {
 
     /// A window of a browser, closed with the story.
     pub async fn window(&self) -> Window {
-        let window = Window::open().await;
-        held(&self.windows).push(window.clone());
-        window
+        self.window_where("").await
     }
 
-    pub fn client_id(&self) -> &'static str {
-        CLIENT_ID
+    /// A window whose browser finds hosts by these rules, see [`super::browser::window`].
+    pub async fn window_where(&self, rules: &str) -> Window {
+        let window = Window::open(rules).await;
+        held(&self.windows).push(window.clone());
+        window
     }
 
     pub fn app(&self) -> Arc<App> {
@@ -217,7 +219,7 @@ impl Story {
             if let Some(found) = look().await {
                 return found;
             }
-            self.time_passes(Duration::from_mins(1));
+            self.time_passes(MINUTE);
             self.calms_or_waits().await;
         }
         panic!("three days passed in vain until {what}");
@@ -281,34 +283,19 @@ impl Story {
         self.app().db.delivery_counts().await.ok()
     }
 
+    /// The story says what it leaves behind.
+    pub fn expects(&self, left: impl FnOnce(&mut OpenCounts)) {
+        left(&mut held(&self.expected));
+    }
+
     /// The story ends with so many deliveries failed for good.
     pub fn expects_failed(&self, count: i64) {
-        held(&self.expected).failed = count;
+        self.expects(|left| left.failed = count);
     }
 
     /// The story ends with so many deliveries of which nobody knows the outcome.
     pub fn expects_unknown(&self, count: i64) {
-        held(&self.expected).unknown = count;
-    }
-
-    /// The story ends with so many deliveries waiting for another time or a repaired portal.
-    pub fn expects_waiting(&self, count: i64) {
-        held(&self.expected).waiting = count;
-    }
-
-    /// The story ends with so many deliveries waiting for a repaired channel.
-    pub fn expects_parked(&self, count: i64) {
-        held(&self.expected).parked = count;
-    }
-
-    /// The story ends with so many inbox items given up.
-    pub fn expects_dead(&self, count: i64) {
-        held(&self.expected).inbox_dead = count;
-    }
-
-    /// The story provokes complaints of the browser with this in them.
-    pub fn expects_complaint(&self, part: &str) {
-        held(&self.provoked).push(part.to_owned());
+        self.expects(|left| left.unknown = count);
     }
 
     /// What the story left behind although it did not say so.
@@ -320,24 +307,27 @@ impl Story {
             while !self.is_calm().await && Instant::now() < deadline {
                 again.tick().await;
             }
-            let (expected, found) = (*held(&self.expected), self.counts().await);
+            let expected = *held(&self.expected);
+            let found = self.counts().await;
             if found != Some(expected) {
                 complaints.push(format!("left behind in the queue: {found:?}\n   what the story told: {expected:?}"));
             }
         }
         for portal in held(&self.portals).iter() {
             let breaches = portal.contract_violations();
-            complaints.extend(breaches.iter().map(|it| format!("{} was called against its contract: {}", it.method, it.what)));
+            complaints.extend(
+                breaches.iter().map(|it| format!("{} was called against its contract: {}", it.method, it.what)),
+            );
             let overlaps = portal.overlaps();
-            complaints.extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
+            complaints
+                .extend(overlaps.iter().map(|it| format!("two messages at once for {} {}", it.connector, it.chat)));
         }
         let windows = held(&self.windows).clone();
         for window in windows {
-            let provoked = held(&self.provoked).clone();
-            let found = window.complaints(self.http()).await;
-            complaints.extend(found.into_iter().filter(|it| !provoked.iter().any(|part| it.contains(part))));
+            complaints.extend(window.complaints().await);
         }
-        let unknown = self.sandbox.messengers().chatapp().calls().into_iter().filter(|call| matches!(call.status, 404 | 405));
+        let unknown =
+            self.sandbox.messengers().chatapp().calls().into_iter().filter(|call| matches!(call.status, 404 | 405));
         complaints.extend(unknown.map(|call| format!("ChatApp has no {} {}: {}", call.method, call.path, call.status)));
         complaints
     }
@@ -347,15 +337,21 @@ impl Story {
         let mut seen = Vec::new();
         for portal in held(&self.portals).iter() {
             seen.push(format!("--- calls of {}", portal.domain()));
-            let calls = portal.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
+            let calls = portal
+                .calls()
+                .into_iter()
+                .map(|it| format!("{} {} {}", it.status, it.method, it.error.unwrap_or_default()));
             seen.extend(last(calls.collect()));
             seen.push(format!("--- posts of {}", portal.domain()));
-            let posts = portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
+            let posts =
+                portal.posted_events().into_iter().map(|it| format!("{:?} {} -> {}", it.status, it.event, it.url));
             seen.extend(last(posts.collect()));
         }
         let chatapp = self.sandbox.messengers().chatapp();
         seen.push("--- calls of ChatApp".to_owned());
-        seen.extend(last(chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect()));
+        seen.extend(last(
+            chatapp.calls().into_iter().map(|it| format!("{} {} {}", it.status, it.method, it.path)).collect(),
+        ));
         seen.push("--- webhooks of ChatApp".to_owned());
         seen.extend(last(chatapp.posted().into_iter().map(|it| format!("{} {}", it.status, it.body)).collect()));
         seen.join("\n")

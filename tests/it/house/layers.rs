@@ -27,17 +27,22 @@ const OF_SANDBOX: &[&str] = &[
 ];
 
 pub fn leaves_and_sandbox_depend_on_data_crates_only() {
-    let crates = [("robots", OF_LEAVES), ("placements", OF_LEAVES), ("templates", OF_LEAVES), ("tests/sandbox", OF_SANDBOX)];
+    let crates =
+        [("robots", OF_LEAVES), ("placements", OF_LEAVES), ("templates", OF_LEAVES), ("tests/sandbox", OF_SANDBOX)];
     let mut foreign = Vec::new();
     for (folder, allowed) in crates {
         let manifest: Table = source::text(&format!("{folder}/Cargo.toml")).parse().unwrap();
         assert!(!manifest.contains_key("target"), "{folder}: a leaf is the same on every machine; remove [target]");
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let names = manifest.get(section).and_then(toml::Value::as_table).into_iter().flat_map(Table::keys);
-            foreign.extend(names.filter(|name| !allowed.contains(&name.as_str())).map(|name| format!("{folder}: {name}")));
+            foreign
+                .extend(names.filter(|name| !allowed.contains(&name.as_str())).map(|name| format!("{folder}: {name}")));
         }
     }
-    settle("Leaves and sandbox know nothing of the trunk and do no input or output of its kind; move the code or drop:", &foreign);
+    settle(
+        "Leaves and sandbox know nothing of the trunk and do no input or output of its kind; move the code or drop:",
+        &foreign,
+    );
 }
 
 pub fn diesel_is_named_under_src_db_only() {
@@ -67,9 +72,14 @@ pub fn modules_know_only_those_below_them() {
     for file in source::rust_files("src/") {
         let Some((_, above)) = ABOVE.iter().find(|(folder, _)| file.path.starts_with(folder)) else { continue };
         let named = named_modules(&file.code());
-        found.extend(above.iter().filter(|it| named.iter().any(|own| own == *it)).map(|it| format!("{} names {it}", file.path)));
+        found.extend(
+            above.iter().filter(|it| named.iter().any(|own| own == *it)).map(|it| format!("{} names {it}", file.path)),
+        );
     }
-    settle("Speakers of Bitrix24 and of messengers convert, `relay` decides; move the code up or pass the value in:", &found);
+    settle(
+        "Speakers of Bitrix24 and of messengers convert, `relay` decides; move the code up or pass the value in:",
+        &found,
+    );
 }
 
 /// The trunk's modules that a file names after `crate::`, alone or in a group.

@@ -37,7 +37,10 @@ pub fn every_query_takes_the_portal_first() {
             }
         }
     }
-    settle("A query on tenant data takes `portal: &PortalId` first; one over all portals is listed here with its reason:", &wrong);
+    settle(
+        "A query on tenant data takes `portal: &PortalId` first; one over all portals is listed here with its reason:",
+        &wrong,
+    );
     let stale: Vec<String> = ACROSS
         .iter()
         .filter(|(known, _)| !across.iter().any(|name| name == known) && !matches!(*known, "read" | "write"))

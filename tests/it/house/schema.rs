@@ -21,8 +21,10 @@ pub type Tables = BTreeMap<String, Vec<Column>>;
 
 /// Names and SQL of a database's migrations, in order.
 fn migrations(database: &str) -> Vec<(String, String, String)> {
-    let mut folders: Vec<PathBuf> =
-        fs::read_dir(source::root().join("migrations").join(database)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> = fs::read_dir(source::root().join("migrations").join(database))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     folders.sort();
     let read = |folder: &PathBuf, file: &str| fs::read_to_string(folder.join(file)).unwrap();
     folders
@@ -48,7 +50,10 @@ pub fn the_migrations_are_twins() {
     for (one, other) in sqlite.iter().zip(&postgres) {
         for (one, other) in [(&one.1, &other.1), (&one.2, &other.2)] {
             let apart = one.split(';').zip(other.split(';')).find(|(one, other)| one != other);
-            assert!(one == other, "make the twins of a migration the same but for the type of ids; they part at {apart:#?}");
+            assert!(
+                one == other,
+                "make the twins of a migration the same but for the type of ids; they part at {apart:#?}"
+            );
         }
     }
 }
@@ -75,7 +80,9 @@ fn tables_of_sql(sql: &str) -> Tables {
             let (name, body) = rest.split_once('(').expect("a table has columns");
             let body = body.trim().strip_suffix(')').expect("a table ends with its columns");
             tables.insert(name.trim().to_owned(), split_at_commas(body).into_iter().filter_map(column).collect());
-        } else if let Some((name, added)) = statement.strip_prefix("ALTER TABLE ").and_then(|it| it.split_once(" ADD COLUMN ")) {
+        } else if let Some((name, added)) =
+            statement.strip_prefix("ALTER TABLE ").and_then(|it| it.split_once(" ADD COLUMN "))
+        {
             tables.get_mut(name.trim()).expect("the table is there").extend(column(added));
         } else if let Some(name) = statement.strip_prefix("DROP TABLE ") {
             tables.remove(name.trim());

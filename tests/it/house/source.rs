@@ -42,9 +42,11 @@ pub fn text(path: &str) -> String {
 pub fn files() -> Vec<File> {
     let listed = Command::new("git").current_dir(root()).args(["ls-files", "-co", "--exclude-standard", "-z"]).output();
     let paths = match listed {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect()
-        }
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout)
+            .split('\0')
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect(),
         _no_git => walk(&root()),
     };
     paths
@@ -99,10 +101,10 @@ fn code(text: &str) -> String {
         } else if letter == '"' {
             out.push('"');
             string_end(rest)
-        } else if rest.starts_with("r#\"") {
-            rest[3..].find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
         } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
-            rest[1..].find("'").map_or(rest.len(), |end| end + 2)
+            rest[1..].find('\'').map_or(rest.len(), |end| end + 2)
         } else {
             out.push(letter);
             letter.len_utf8()
@@ -139,8 +141,10 @@ pub fn files_stay_short() {
 
 pub fn no_file_names_a_machine() {
     // Written in two pieces, so that this file does not name them itself.
-    let known = [["/ho", "me/"], ["/Use", "rs/"], ["/ro", "ot/"], ["/wo", "rk/"], ["/var/fol", "ders/"], ["C:\\Use", "rs\\"]];
-    let here = std::env::var("HOME").ok().filter(|home| home.len() > 1).map(|home| format!("{}/", home.trim_end_matches('/')));
+    let known =
+        [["/ho", "me/"], ["/Use", "rs/"], ["/ro", "ot/"], ["/wo", "rk/"], ["/var/fol", "ders/"], ["C:\\Use", "rs\\"]];
+    let here =
+        std::env::var("HOME").ok().filter(|home| home.len() > 1).map(|home| format!("{}/", home.trim_end_matches('/')));
     let homes: Vec<String> = known.iter().map(|it| it.concat()).chain(here).collect();
     let found: Vec<String> = files()
         .iter()

@@ -49,11 +49,8 @@ pub fn every_sentence_is_shown() {
     let script = source::text("templates/frame.js");
     let mut unread = Vec::new();
     for (table, field) in fields(&source::text("templates/texts/mod.rs")) {
-        let (text, path) = if table == "ScriptTexts" {
-            (&script, format!("texts.{field}"))
-        } else {
-            (&pages, format!(".{field}"))
-        };
+        let (text, path) =
+            if table == "ScriptTexts" { (&script, format!("texts.{field}")) } else { (&pages, format!(".{field}")) };
         // Chains are broken before the dot at times.
         if !text.match_indices(&path).any(|(at, found)| {
             !text[at + found.len()..].chars().next().is_some_and(|next| next.is_alphanumeric() || next == '_')

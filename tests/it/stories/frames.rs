@@ -1,13 +1,11 @@
 //! Pages: who may open them, who may show them, how long they may act.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use sandbox::portal::{CardKind, NewCard};
 use serde_json::json;
 use templates::Problem;
 
-use crate::harness::{Frame, Story, stories};
+use crate::harness::{Frame, HOUR, MINUTE, Story, stories};
 
 stories![
     every_route_answers_a_curious_visitor_with_a_page_without_data,
@@ -32,7 +30,8 @@ async fn every_route_answers_a_curious_visitor_with_a_page_without_data(story: &
         }
     }
     for robot in robots::all() {
-        let answer = story.http().post(story.url(&format!("/b24/robots/{}", robot.manifest.code))).send().await.unwrap();
+        let answer =
+            story.http().post(story.url(&format!("/b24/robots/{}", robot.manifest.code))).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 403, "{}", robot.manifest.code);
     }
     let ping = story.http().get(story.url("/health/ping")).send().await.unwrap();
@@ -93,7 +92,7 @@ async fn a_session_ends_and_is_renewed_by_its_own_user(story: &Story) {
     portal.installs().await;
     let mut page = portal.admin_opens("DEFAULT").await;
     page.looks("/frame/install/state").await.is_done();
-    story.time_passes(Duration::from_mins(16));
+    story.time_passes(16 * MINUTE);
     let over = page.looks("/frame/install/state").await;
     assert_eq!((over.status, over.code()), (401, Problem::SessionOver.code()));
     // Somebody else's right does not renew it.
@@ -104,7 +103,7 @@ async fn a_session_ends_and_is_renewed_by_its_own_user(story: &Story) {
     page.renews_session().await.is_done();
     page.looks("/frame/install/state").await.is_done();
     // After a day even its own user must open the page again.
-    story.time_passes(Duration::from_hours(26));
+    story.time_passes(26 * HOUR);
     assert_eq!(page.renews_session().await.status, 401);
 }
 
@@ -128,7 +127,8 @@ async fn a_session_acts_on_its_own_page_only(story: &Story) {
 async fn a_card_that_the_crm_hides_is_closed(story: &Story) {
     let portal = story.portal().await;
     portal.installs().await;
-    let hidden = NewCard { title: "A secret deal".into(), visible_to: Some(vec![portal.admin()]), ..NewCard::default() };
+    let hidden =
+        NewCard { title: "A secret deal".into(), visible_to: Some(vec![portal.admin()]), ..NewCard::default() };
     let card = portal.card(CardKind::Deal, hidden);
     let options = json!({"ID": card.id.to_string()});
     portal.opens(portal.admin(), "CRM_DEAL_DETAIL_TAB", &options).await.is_open();

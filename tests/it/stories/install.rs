@@ -6,7 +6,7 @@ use chatapp_server::{b24::methods::events::EVENTS, db::StepState, relay::provisi
 use sandbox::portal::{Closed, Fault, Plan};
 use serde_json::json;
 
-use crate::harness::{Frame, Portal, Story, stories};
+use crate::harness::{CLIENT_ID, Frame, Portal, Story, stories};
 
 stories![
     an_administrator_installs_by_the_frame,
@@ -34,7 +34,10 @@ fn has_everything_once(story: &Story, portal: &Portal<'_>) {
     let robots: BTreeSet<String> = portal.robots().into_iter().map(|it| it.code).collect();
     assert_eq!(robots, robots::all().iter().map(|it| it.manifest.code.clone()).collect());
     let own = story.url("/");
-    assert!(bound.iter().all(|it| it.handler.starts_with(&own)) && portal.robots().iter().all(|it| it.handler.starts_with(&own)));
+    assert!(
+        bound.iter().all(|it| it.handler.starts_with(&own))
+            && portal.robots().iter().all(|it| it.handler.starts_with(&own))
+    );
 }
 
 /// The events of the portal that reach our handler, each by its name.
@@ -57,7 +60,10 @@ async fn an_administrator_installs_by_the_frame(story: &Story) {
     wizard.finishes_as_the_script_does();
     portal.is_installed().await;
     assert!(portal.app().is_some_and(|app| app.installed));
-    assert_eq!(heard_events(&portal).into_iter().collect::<BTreeSet<_>>(), EVENTS.iter().map(|it| (*it).to_owned()).collect());
+    assert_eq!(
+        heard_events(&portal).into_iter().collect::<BTreeSet<_>>(),
+        EVENTS.iter().map(|it| (*it).to_owned()).collect()
+    );
     has_everything_once(story, &portal);
 
     let page = portal.admin_opens("DEFAULT").await;
@@ -157,11 +163,12 @@ async fn a_portal_that_stumbles_is_tried_again(story: &Story) {
     portal.fails_next("bizproc.robot.add", Fault::DoesAndCuts);
     let mut wizard = portal.admin_opens("DEFAULT").await;
     wizard.is_open();
-    story.passes_until("everything is set up", async || {
-        wizard.looks("/frame/install/state").await.is_done();
-        wizard.text().contains(portal.words().install.ready).then_some(())
-    })
-    .await;
+    story
+        .passes_until("everything is set up", async || {
+            wizard.looks("/frame/install/state").await.is_done();
+            wizard.text().contains(portal.words().install.ready).then_some(())
+        })
+        .await;
     has_everything_once(story, &portal);
     wizard.finishes_as_the_script_does();
     portal.is_installed().await;
@@ -170,7 +177,7 @@ async fn a_portal_that_stumbles_is_tried_again(story: &Story) {
 async fn an_update_that_drops_everything_is_set_up_again(story: &Story) {
     let portal = story.portal().await;
     portal.installs().await;
-    portal.updates_app(story.client_id());
+    portal.updates_app(CLIENT_ID);
     assert!(portal.placements().is_empty());
     let mut wizard = portal.admin_opens("DEFAULT").await;
     wizard.runs_installation().await;
@@ -186,7 +193,7 @@ async fn a_forged_installation_leaves_nothing_behind(story: &Story) {
     let genuine = portal.opens_frame(portal.admin(), "DEFAULT", &json!({})).unwrap();
     let forge = |field: &str, value: &str| {
         let mut form = genuine.clone();
-        form.fields.iter_mut().find(|(name, _)| name == field).unwrap().1 = value.to_owned();
+        value.clone_into(&mut form.fields.iter_mut().find(|(name, _)| name == field).unwrap().1);
         form
     };
     let forged = [

@@ -3,7 +3,6 @@
 mod accounts;
 mod frames;
 mod grant;
-mod in_browser;
 mod install;
 mod schema;
 mod texts;
@@ -12,15 +11,6 @@ mod uninstall;
 use crate::harness::Case;
 
 pub fn all() -> Vec<Case> {
-    [
-        install::list(),
-        uninstall::list(),
-        grant::list(),
-        accounts::list(),
-        frames::list(),
-        texts::list(),
-        schema::list(),
-        in_browser::list(),
-    ]
-    .concat()
+    [install::list(), uninstall::list(), grant::list(), accounts::list(), frames::list(), texts::list(), schema::list()]
+        .concat()
 }

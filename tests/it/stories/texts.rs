@@ -5,7 +5,7 @@ use sandbox::{
     portal::{Author, Fault},
 };
 
-use crate::harness::{Portal, Story, stories};
+use crate::harness::{HOUR, Portal, Story, stories};
 
 stories![
     a_client_writes_and_an_operator_answers,
@@ -129,10 +129,14 @@ async fn a_messengers_failure_is_told_to_the_operator(story: &Story) {
     let chat = portal.is_written_to(&client, &account, "Hello").await;
     story.sandbox.messengers().chatapp().fail_next("The number is blocked");
     portal.operator_writes(chat.id, "Into the void", &[]);
-    portal.sees("the operator reads that it failed", |portal| {
-        portal.messages(chat.id).into_iter().find(|it| it.author == Author::System && it.text.contains("The number is blocked"))
-    })
-    .await;
+    portal
+        .sees("the operator reads that it failed", |portal| {
+            portal
+                .messages(chat.id)
+                .into_iter()
+                .find(|it| it.author == Author::System && it.text.contains("The number is blocked"))
+        })
+        .await;
 }
 
 async fn a_lost_answer_of_the_core_sends_nothing_twice(story: &Story) {
@@ -143,7 +147,7 @@ async fn a_lost_answer_of_the_core_sends_nothing_twice(story: &Story) {
     client.receives(&account, 1).await;
     story.calms_down().await;
     for _hour in 0..3 {
-        story.time_passes(std::time::Duration::from_hours(1));
+        story.time_passes(HOUR);
         story.calms_down().await;
     }
     assert_eq!(client.received(&account).len(), 1, "the client has read it twice");
@@ -174,7 +178,9 @@ async fn a_webhook_with_a_wrong_secret_is_refused(story: &Story) {
     let genuine = story.sandbox.messengers().chatapp().callback_url(&account).unwrap();
     let body = story.sandbox.messengers().chatapp().posted().last().unwrap().body.clone();
     let (path, secret) = genuine.rsplit_once('/').unwrap();
-    for forged in [format!("{path}/{}", "0".repeat(secret.len())), format!("{path}/x"), story.url("/core/chatapp/none/x")] {
+    for forged in
+        [format!("{path}/{}", "0".repeat(secret.len())), format!("{path}/x"), story.url("/core/chatapp/none/x")]
+    {
         let answer = story.http().post(&forged).json(&body).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 403, "{forged}");
         assert_eq!(answer.text().await.unwrap(), "");
@@ -192,11 +198,12 @@ async fn a_restart_loses_nothing(story: &Story) {
         portal.operator_writes(chat.id, &format!("Answer {number}"), &[]);
     }
     // Both sides have told everything; how far the server has come with it is anybody's guess.
-    story.until("everything has been told", async || {
-        let told = story.sandbox.messengers().chatapp().webhooks_waiting() == 0;
-        (told && portal.is_quiet()).then_some(())
-    })
-    .await;
+    story
+        .until("everything has been told", async || {
+            let told = story.sandbox.messengers().chatapp().webhooks_waiting() == 0;
+            (told && portal.is_quiet()).then_some(())
+        })
+        .await;
     story.server_restarts().await;
     let received = client.receives(&account, 5).await;
     portal.sees_text("In between 5").await;

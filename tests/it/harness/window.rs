@@ -1,29 +1,21 @@
 //! A window of the browser: finds what a person sees, acts on it, and judges how it looks.
 
 use std::{
-    future::Future,
-    panic::{AssertUnwindSafe, resume_unwind},
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use fantoccini::{
-    Client, Locator,
-    elements::Element,
-    error::CmdError,
-    wd::WebDriverCompatibleCommand,
-};
-use futures_util::FutureExt as _;
+use fantoccini::{Client, Locator, elements::Element, error::CmdError, wd::WebDriverCompatibleCommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use url::{ParseError, Url};
 
-use crate::harness::browser;
+use super::browser;
 
 /// What does not appear in this time never does. A loaded machine gets its time.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -68,8 +60,14 @@ impl WebDriverCompatibleCommand for Raw {
     }
 }
 
+/// Clones are the same window.
+#[derive(Clone)]
 pub struct Window {
     client: Client,
+    seen: Arc<Seen>,
+}
+
+struct Seen {
     /// Where pictures go, and what their names begin with.
     shots: Option<(PathBuf, String)>,
     taken: AtomicU32,
@@ -79,24 +77,7 @@ pub struct Window {
     complaints: Mutex<Vec<String>>,
 }
 
-/// Opens a window, lets somebody act in it, and closes it whatever happens. `rules` says where the browser finds hosts, in
-/// the words of Chromium's `--host-rules`.
-pub async fn in_window<F: Future<Output = ()>>(name: &str, rules: &str, act: impl FnOnce(std::sync::Arc<Window>) -> F) {
-    let window = std::sync::Arc::new(Window::open(name, rules).await);
-    let outcome = AssertUnwindSafe(act(std::sync::Arc::clone(&window))).catch_unwind().await;
-    if outcome.is_err() {
-        window.shoot("failed").await;
-    }
-    let closed = window.client.clone().close().await;
-    if let Err(panic) = outcome {
-        resume_unwind(panic);
-    }
-    closed.expect("the window closes");
-    let left = held(&window.announced).clone();
-    assert!(left.is_empty(), "the console never said {left:?}");
-}
-
-fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -106,13 +87,31 @@ pub fn handle(testid: &str) -> String {
 }
 
 impl Window {
-    async fn open(name: &str, rules: &str) -> Self {
+    /// Opens a window for the story whose thread this is.
+    pub async fn open(rules: &str) -> Self {
         let client = browser::window(rules).await;
-        let shots = std::env::var_os("BROWSER_SHOTS").map(|folder| (PathBuf::from(folder), name.to_owned()));
-        let window =
-            Self { client, shots, taken: AtomicU32::new(0), announced: Mutex::default(), complaints: Mutex::default() };
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        let name = thread.trim_start_matches("story ").replace("::", "-");
+        let shots = std::env::var_os("BROWSER_SHOTS").map(|folder| (PathBuf::from(folder), name));
+        let (announced, complaints) = (Mutex::default(), Mutex::default());
+        let window = Self { client, seen: Arc::new(Seen { shots, taken: AtomicU32::new(0), announced, complaints }) };
         window.has_size(WIDE).await;
         window
+    }
+
+    /// What the console said and nobody announced, and what was announced and not said.
+    pub async fn complaints(&self) -> Vec<String> {
+        self.listens().await;
+        let said = held(&self.seen.complaints).clone();
+        let missing = held(&self.seen.announced).clone();
+        let missing = missing.into_iter().map(|words| format!("the console never said: {words}"));
+        said.into_iter().map(|words| format!("the console said: {words}")).chain(missing).collect()
+    }
+
+    pub async fn close(self) {
+        self.shoot("end").await;
+        // A window that is gone already is closed.
+        let _ = self.client.close().await;
     }
 
     async fn has_size(&self, (width, height): (u32, u32)) {
@@ -281,7 +280,7 @@ impl Window {
 
     /// The console will say an error with these words in it, once; that is no complaint.
     pub fn announces_error(&self, words: &str) {
-        held(&self.announced).push(words.to_owned());
+        held(&self.seen.announced).push(words.to_owned());
     }
 
     /// Judges the screen: nothing to scroll sideways at both widths, no blank frame, a quiet console.
@@ -294,21 +293,25 @@ impl Window {
         self.console_is_quiet(screen).await;
     }
 
-    /// Fails if the console said an error since the last look.
-    pub async fn console_is_quiet(&self, screen: &str) {
+    /// Fails if the console said an error that nobody announced.
+    async fn console_is_quiet(&self, screen: &str) {
+        self.listens().await;
+        let said = held(&self.seen.complaints).clone();
+        assert!(said.is_empty(), "the console says at {screen}: {}", said.join("\n"));
+    }
+
+    /// Takes what the console has said since the last time.
+    async fn listens(&self) {
         let log = Raw { path: "se/log", body: json!({"type": "browser"}) };
         let log = self.client.issue_cmd(log).await.expect("the driver keeps the console");
-        for entry in log.as_array().into_iter().flatten() {
+        for entry in log.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE") {
             let message = entry["message"].as_str().unwrap_or_default().to_owned();
-            let expected = held(&self.announced).iter().position(|words| message.contains(words));
-            match expected {
-                Some(at) => drop(held(&self.announced).remove(at)),
-                None if entry["level"] == "SEVERE" => held(&self.complaints).push(message),
-                None => {}
+            let mut announced = held(&self.seen.announced);
+            match announced.iter().position(|words| message.contains(words)) {
+                Some(at) => drop(announced.remove(at)),
+                None => held(&self.seen.complaints).push(message),
             }
         }
-        let complaints = held(&self.complaints).clone();
-        assert!(complaints.is_empty(), "the console says at {screen}: {}", complaints.join("\n"));
     }
 
     async fn fits(&self, screen: &str, width: u32) {
@@ -342,9 +345,9 @@ impl Window {
 
     /// Keeps a picture, when somebody wants to see it.
     pub async fn shoot(&self, screen: &str) {
-        let Some((folder, name)) = &self.shots else { return };
+        let Some((folder, name)) = &self.seen.shots else { return };
         self.leaves().await;
-        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        let number = self.seen.taken.fetch_add(1, Ordering::Relaxed);
         if let Ok(png) = self.client.screenshot().await {
             let _ = std::fs::create_dir_all(folder);
             let _ = std::fs::write(folder.join(format!("{name}-{number:02}-{screen}.png")), png);
