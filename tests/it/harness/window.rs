@@ -50,6 +50,13 @@ struct Raw {
     body: Value,
 }
 
+impl Raw {
+    /// Out of every frame.
+    fn top() -> Self {
+        Self { path: "frame", body: json!({"id": null}) }
+    }
+}
+
 impl WebDriverCompatibleCommand for Raw {
     fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
         base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.path))
@@ -217,15 +224,6 @@ impl Window {
         self.until(&format!("{css} can be typed into"), typed).await;
     }
 
-    /// Presses keys in a field as it is.
-    pub async fn presses(&self, css: &str, keys: &str) {
-        let pressed = async || {
-            let Some(element) = self.find(css).await? else { return Ok(None) };
-            element.send_keys(keys).await.map(Some)
-        };
-        self.until(&format!("{css} takes keys"), pressed).await;
-    }
-
     /// Gives a file to a chooser, which pages hide behind a button.
     pub async fn gives_file(&self, css: &str, path: &std::path::Path) {
         let path = path.display().to_string();
@@ -274,8 +272,7 @@ impl Window {
     }
 
     pub async fn leaves(&self) {
-        let top = Raw { path: "frame", body: json!({"id": null}) };
-        self.client.issue_cmd(top).await.expect("there is a page around the frames");
+        self.client.issue_cmd(Raw::top()).await.expect("there is a page around the frames");
     }
 
     /// The console will say an error with these words in it, once; that is no complaint.
@@ -346,7 +343,8 @@ impl Window {
     /// Keeps a picture, when somebody wants to see it.
     pub async fn shoot(&self, screen: &str) {
         let Some((folder, name)) = &self.seen.shots else { return };
-        self.leaves().await;
+        // What cannot be pictured any more is not worth a failure of its own.
+        let _ = self.client.issue_cmd(Raw::top()).await;
         let number = self.seen.taken.fetch_add(1, Ordering::Relaxed);
         if let Ok(png) = self.client.screenshot().await {
             let _ = std::fs::create_dir_all(folder);
