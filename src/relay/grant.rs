@@ -169,17 +169,16 @@ async fn call_once<M: Method>(
 /// Takes a call out of the portal's budget. A person waits a moment for it; background work comes again, and until then nothing
 /// of this portal is tried.
 async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refused> {
-    let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) else { return Ok(()) };
-    match caller {
-        Caller::Person if wait <= PATIENCE => {
-            tokio::time::sleep(wait).await;
-            app.budgets.take(&portal.domain, caller, app.clock.now()).map_err(Refused::Budget)
-        }
-        Caller::Person => Err(Refused::Budget(wait)),
-        Caller::Background => {
+    let mut patience = PATIENCE;
+    loop {
+        let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) else { return Ok(()) };
+        if caller == Caller::Background {
             app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
-            Err(Refused::Budget(wait))
+            return Err(Refused::Budget(wait));
         }
+        // Several may wait for the same room, and one of them gets it: the others go on waiting.
+        patience = patience.checked_sub(wait).ok_or(Refused::Budget(wait))?;
+        tokio::time::sleep(wait).await;
     }
 }
 

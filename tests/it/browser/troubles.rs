@@ -91,8 +91,9 @@ async fn an_employee_is_told_whom_to_ask(story: &Story) {
     let desk = Desk { window: story.window().await, portal: &portal };
     desk.sits_down(portal.employee()).await;
     desk.opens_connector("chatapp_whatsapp").await;
+    desk.window.leaves().await;
+    desk.window.clicks(&handle("slider-close")).await;
     for lang in ["ru", "en"] {
-        desk.window.leaves().await;
         desk.window.clicks(&handle(&format!("lang-{lang}"))).await;
         desk.goes_to("contact-center").await;
         desk.window.clicks(&handle("connector-chatapp_whatsapp")).await;
