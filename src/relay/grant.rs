@@ -126,13 +126,28 @@ async fn call_as<M: Method>(
     if grant.expires_at < app.clock.now().after(TOO_OLD) {
         grant = refreshed(app, installation, &portal, &grant).await?;
     }
-    match call_once(app, &portal, &grant, (method, caller)).await {
-        Err(Refused::Portal(error)) if error.is_expired_token() => {
-            let grant = refreshed(app, installation, &portal, &grant).await?;
-            call_once(app, &portal, &grant, (method, caller)).await
-        }
-        other => other,
+    let mut answer = call_once(app, &portal, &grant, (method, caller)).await;
+    if matches!(&answer, Err(Refused::Portal(error)) if error.is_expired_token()) {
+        grant = refreshed(app, installation, &portal, &grant).await?;
+        answer = call_once(app, &portal, &grant, (method, caller)).await;
     }
+    match &answer {
+        // The next administrator who opens a page of ours gives a new one.
+        Err(Refused::Portal(error)) if error.is_giver_gone() => bury(app, installation, &grant, error).await?,
+        _other => {}
+    }
+    answer
+}
+
+/// A grant that is dead whatever its expiry says.
+async fn bury(
+    app: &App,
+    installation: &Installation,
+    grant: &Grant,
+    error: &(dyn std::error::Error + Sync),
+) -> Result<(), DbError> {
+    tracing::warn!(portal = %installation.portal, %error, "the portal's grant is dead");
+    app.db.grant_mark_dead(&installation.portal, installation.id, grant.version, app.clock.now()).await
 }
 
 /// The same, for background work that knows only the portal.
@@ -223,12 +238,10 @@ async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen
 }
 
 async fn refusal(app: &App, installation: &Installation, grant: &Grant, error: OAuthError) -> Refused {
-    if error.is_final() {
-        tracing::warn!(portal = %installation.portal, %error, "the portal's grant is dead");
-        let dead = app.db.grant_mark_dead(&installation.portal, installation.id, grant.version, app.clock.now());
-        if let Err(error) = dead.await {
-            return Refused::Db(error);
-        }
+    if error.is_final()
+        && let Err(error) = bury(app, installation, grant, &error).await
+    {
+        return Refused::Db(error);
     }
     Refused::OAuth(error)
 }
