@@ -34,7 +34,7 @@ use crate::{
 /// How long a person's call waits for the budget.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A token that ends so soon may die on the way.
-const TOO_OLD: Duration = Duration::from_secs(60);
+const TOO_OLD: Duration = Duration::from_mins(1);
 
 /// One lock for each installation that is refreshing now.
 #[derive(Default)]

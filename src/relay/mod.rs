@@ -57,7 +57,7 @@ pub const REPEATABLE: &[DeliveryKind] =
     &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
 
 /// An operator whose message will have waited so long is told that it waits.
-const TELL_AFTER: Duration = Duration::from_secs(60);
+const TELL_AFTER: Duration = Duration::from_mins(1);
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
-const ASK_FOR: Duration = Duration::from_secs(60);
+const ASK_FOR: Duration = Duration::from_mins(1);
 
 /// The line that a call is for, and the installation whose connector it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,7 +238,7 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
         && let Err(error) = app.db.portal_park(&delivery.portal, began, now).await
     {
         tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-        verdict = Verdict::Again(now.after(Duration::from_secs(60)));
+        verdict = Verdict::Again(now.after(Duration::from_mins(1)));
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,

@@ -37,7 +37,7 @@ const NOT_BEFORE: Duration = Duration::from_millis(2500);
 
 /// A process that the portal does not find may not be saved yet; one that it does not find for so long is over
 /// (bitrix24-robots.md, errors of `bizproc.event.send`).
-const OVER_AFTER: Duration = Duration::from_secs(5 * 60);
+const OVER_AFTER: Duration = Duration::from_mins(5);
 
 /// Plans a firing.
 pub async fn expand(

@@ -36,8 +36,8 @@ const LOOK: Duration = Duration::from_millis(15);
 /// How many calls and posts of each kind a failed story shows.
 const SEEN: usize = 40;
 
-pub const MINUTE: Duration = Duration::from_secs(60);
-pub const HOUR: Duration = Duration::from_secs(60 * 60);
+pub const MINUTE: Duration = Duration::from_mins(1);
+pub const HOUR: Duration = Duration::from_hours(1);
 
 /// Of the application that is tested.
 pub const CLIENT_ID: &str = "app.6551feb29b4141.20400031";
