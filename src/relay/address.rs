@@ -48,9 +48,7 @@ pub struct Job {
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Which recipient of its run.
-    Robot {
-        index: usize,
-    },
+    Robot { index: usize },
     Card {
         user: i64,
         name: String,
@@ -165,7 +163,7 @@ impl Task {
         let text = job.text.clone();
         let (note, origin, author) = match &job.by {
             By::Robot { .. } => (notes::Note::ByRobot { text }, MessageOrigin::Robot, None),
-            By::Card { name, user } => {
+            By::Card { name, user, .. } => {
                 (notes::Note::ByCard { author: bbcode::from_plain(name), text }, MessageOrigin::Card, Some(*user))
             }
         };

@@ -126,13 +126,28 @@ async fn call_as<M: Method>(
     if grant.expires_at < app.clock.now().after(TOO_OLD) {
         grant = refreshed(app, installation, &portal, &grant).await?;
     }
-    match call_once(app, &portal, &grant, (method, caller)).await {
-        Err(Refused::Portal(error)) if error.is_expired_token() => {
-            let grant = refreshed(app, installation, &portal, &grant).await?;
-            call_once(app, &portal, &grant, (method, caller)).await
-        }
-        other => other,
+    let mut answer = call_once(app, &portal, &grant, (method, caller)).await;
+    if matches!(&answer, Err(Refused::Portal(error)) if error.is_expired_token()) {
+        grant = refreshed(app, installation, &portal, &grant).await?;
+        answer = call_once(app, &portal, &grant, (method, caller)).await;
     }
+    match &answer {
+        // The next administrator who opens a page of ours gives a new one.
+        Err(Refused::Portal(error)) if error.is_giver_gone() => bury(app, installation, &grant, error).await?,
+        _other => {}
+    }
+    answer
+}
+
+/// A grant that is dead whatever its expiry says.
+async fn bury(
+    app: &App,
+    installation: &Installation,
+    grant: &Grant,
+    error: &(dyn std::error::Error + Sync),
+) -> Result<(), DbError> {
+    tracing::warn!(portal = %installation.portal, %error, "the portal's grant is dead");
+    app.db.grant_mark_dead(&installation.portal, installation.id, grant.version, app.clock.now()).await
 }
 
 /// The same for background work, with the installation that owns what the call is about: a connector or a robot answers only to
@@ -176,17 +191,16 @@ async fn call_once<M: Method>(
 /// Takes a call out of the portal's budget. A person waits a moment for it; background work comes again, and until then nothing
 /// of this portal is tried.
 async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refused> {
-    let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) else { return Ok(()) };
-    match caller {
-        Caller::Person if wait <= PATIENCE => {
-            tokio::time::sleep(wait).await;
-            app.budgets.take(&portal.domain, caller, app.clock.now()).map_err(Refused::Budget)
-        }
-        Caller::Person => Err(Refused::Budget(wait)),
-        Caller::Background => {
+    let mut patience = PATIENCE;
+    loop {
+        let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) else { return Ok(()) };
+        if caller == Caller::Background {
             app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
-            Err(Refused::Budget(wait))
+            return Err(Refused::Budget(wait));
         }
+        // Several may wait for the same room, and one of them gets it: the others go on waiting.
+        patience = patience.checked_sub(wait).ok_or(Refused::Budget(wait))?;
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -231,12 +245,10 @@ async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen
 }
 
 async fn refusal(app: &App, installation: &Installation, grant: &Grant, error: OAuthError) -> Refused {
-    if error.is_final() {
-        tracing::warn!(portal = %installation.portal, %error, "the portal's grant is dead");
-        let dead = app.db.grant_mark_dead(&installation.portal, installation.id, grant.version, app.clock.now());
-        if let Err(error) = dead.await {
-            return Refused::Db(error);
-        }
+    if error.is_final()
+        && let Err(error) = bury(app, installation, grant, &error).await
+    {
+        return Refused::Db(error);
     }
     Refused::OAuth(error)
 }

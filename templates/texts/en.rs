@@ -132,7 +132,7 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "The account in which your messengers are connected. Its channels appear in the list above.",
     email: "E-mail",
     password: "Password",
-    password_hint: "Kept encrypted, and only to renew the access.",
+    password_hint: "Needed once, to log in. It is not kept.",
     app_id: "App ID",
     app_id_hint: "From your ChatApp account.",
     bot_steps: &[

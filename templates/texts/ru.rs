@@ -132,7 +132,7 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "Аккаунт, в котором подключены ваши мессенджеры. Его каналы появятся в списке выше.",
     email: "Электронная почта",
     password: "Пароль",
-    password_hint: "Хранится зашифрованным и нужен только для продления доступа.",
+    password_hint: "Нужен один раз, чтобы войти. Не сохраняется.",
     app_id: "App ID",
     app_id_hint: "Из личного кабинета ChatApp.",
     bot_steps: &[

@@ -15,6 +15,7 @@ pub mod postgres;
 mod runner;
 mod shop;
 mod story;
+mod window;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
@@ -22,3 +23,4 @@ pub(crate) use runner::stories;
 pub use runner::{Case, Rule, run};
 pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
 pub use story::{CLIENT_ID, HOUR, MINUTE, Story};
+pub use window::{Window, handle};

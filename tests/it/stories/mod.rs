@@ -7,7 +7,6 @@ mod content_in;
 mod content_out;
 mod frames;
 mod grant;
-mod in_browser;
 mod install;
 mod robot;
 mod schema;
@@ -32,7 +31,6 @@ pub fn all() -> Vec<Case> {
         card::list(),
         robot::list(),
         schema::list(),
-        in_browser::list(),
     ]
     .concat()
 }

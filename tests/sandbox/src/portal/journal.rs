@@ -133,11 +133,7 @@ impl Portal {
 
     /// The next element of `imconnector.send.messages` fails inside an answer that succeeds, with this text.
     pub fn refuses_next_message(&self, text: &str) {
-        let fault = Fault::Refuses {
-            status: 200,
-            code: String::new(),
-            text: text.to_owned(),
-        };
+        let fault = Fault::Refuses { status: 200, code: String::new(), text: text.to_owned() };
         self.fails_next(ELEMENT, fault);
     }
 
