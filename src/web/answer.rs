@@ -11,7 +11,7 @@ use url::Url;
 use super::session::{LIFETIME, Session};
 use crate::{
     app::App,
-    b24::Code,
+    b24::{Code, oauth::OAuthError},
     db::{DbError, Portal},
     relay::{
         accounts::AccountError,
@@ -85,6 +85,8 @@ impl From<Unproved> for Failed {
     fn from(unproved: Unproved) -> Self {
         let problem = match &unproved {
             Unproved::Nothing => Problem::NotVerified,
+            // A server that a page names and nobody has allowed proves nothing, however often it is asked.
+            Unproved::OAuth(OAuthError::UnknownServer) => Problem::NotVerified,
             Unproved::OAuth(error) if error.is_final() => Problem::NotVerified,
             Unproved::Portal(error) if error.is_rest_refused_by_plan() => Problem::PlanLacks,
             Unproved::Portal(error) if error.is_right_lost() || error.is_expired_token() => Problem::NotVerified,
