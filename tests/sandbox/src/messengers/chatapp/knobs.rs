@@ -95,6 +95,7 @@ pub(crate) struct Knobs {
     pub arrays: bool,
     pub scramble: bool,
     pub slow_answers: Duration,
+    pub late_answers: Duration,
     pub slow_webhooks: Duration,
     pub deliver_after: Option<Duration>,
 }
@@ -177,6 +178,11 @@ impl ChatApp {
             knobs.slow_answers = answers;
             knobs.slow_webhooks = webhooks;
         });
+    }
+
+    /// Time between what a call does and its answer. Real time.
+    pub fn answers_late(&self, by: Duration) {
+        self.turn(|knobs| knobs.late_answers = by);
     }
 
     /// How long after a message of the business the phone has it (300 ms). For Telegram's bots too.
@@ -378,6 +384,10 @@ pub(super) async fn around_call(
         Some(refused) => request.into_response(refused.error_response()),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    let late = world.messengers.read().chatapp.knobs.late_answers;
+    if !late.is_zero() {
+        tokio::time::sleep(late).await;
+    }
     let response = if lost {
         response.into_response(HttpResponse::BadGateway().finish())
     } else {
