@@ -7,8 +7,10 @@ mod content_in;
 mod content_out;
 mod frames;
 mod grant;
+mod hostile;
 mod in_browser;
 mod install;
+mod recovery;
 mod robot;
 mod schema;
 mod telegram;
@@ -31,6 +33,8 @@ pub fn all() -> Vec<Case> {
         telegram::list(),
         card::list(),
         robot::list(),
+        hostile::list(),
+        recovery::list(),
         schema::list(),
         in_browser::list(),
     ]
