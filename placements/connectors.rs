@@ -67,10 +67,7 @@ struct Table {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a row of a table of yes and no"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table of yes and no")]
 struct Entry {
     kind: String,
     label: Localized,
@@ -84,11 +81,10 @@ struct Entry {
     embedded: bool,
 }
 
-static CONNECTORS: LazyLock<Vec<Connector>> =
-    LazyLock::new(|| match parse(include_str!("connectors.toml")) {
-        Ok(connectors) => connectors,
-        Err(problem) => panic!("the connector table of this binary does not load: {problem}"),
-    });
+static CONNECTORS: LazyLock<Vec<Connector>> = LazyLock::new(|| match parse(include_str!("connectors.toml")) {
+    Ok(connectors) => connectors,
+    Err(problem) => panic!("the connector table of this binary does not load: {problem}"),
+});
 
 /// Every connector, those for groups after their messenger.
 ///
@@ -100,23 +96,13 @@ pub fn all() -> &'static [Connector] {
 
 /// The connector with this id; the portal lower-cases ids, so case does not count.
 pub fn find(id: &str) -> Option<&'static Connector> {
-    all()
-        .iter()
-        .find(|connector| connector.id.eq_ignore_ascii_case(id.trim()))
+    all().iter().find(|connector| connector.id.eq_ignore_ascii_case(id.trim()))
 }
 
 /// The connector for people, not groups, that serves channels of this `ChatApp` messenger type.
 pub fn by_chatapp_type(messenger_type: &str) -> Option<&'static Connector> {
-    let serves = |connector: &&Connector| {
-        connector
-            .chatapp_types
-            .iter()
-            .any(|own| own == messenger_type)
-    };
-    all()
-        .iter()
-        .filter(|connector| !connector.is_group)
-        .find(serves)
+    let serves = |connector: &&Connector| connector.chatapp_types.iter().any(|own| own == messenger_type);
+    all().iter().filter(|connector| !connector.is_group).find(serves)
 }
 
 /// Parameters of `imconnector.register`; the same id again updates it. `handler` is the full address of the settings
@@ -156,10 +142,7 @@ fn parse(text: &str) -> Result<Vec<Connector>, String> {
 impl Entry {
     fn check(&self) -> Result<(), String> {
         // A dot is refused by the portal, everything but these letters by prudence.
-        let kind_fits = self
-            .kind
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let kind_fits = self.kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         if self.kind.is_empty() || !kind_fits || self.kind.ends_with("_groups") {
             return Err(format!("`{}` is no connector kind", self.kind));
         }
@@ -169,26 +152,16 @@ impl Entry {
         }
         let letter_fits = |letter: char| letter.is_ascii_uppercase() || letter == '@';
         if !(1..=2).contains(&self.letters.len()) || !self.letters.chars().all(letter_fits) {
-            return Err(format!(
-                "`{}` of {} does not fit the icon",
-                self.letters, self.kind
-            ));
+            return Err(format!("`{}` of {} does not fit the icon", self.letters, self.kind));
         }
         Ok(())
     }
 
     fn connector(&self, is_group: bool) -> Connector {
-        let (suffix, word) = if is_group {
-            ("_groups", " groups")
-        } else {
-            ("", "")
-        };
+        let (suffix, word) = if is_group { ("_groups", " groups") } else { ("", "") };
         let kind = format!("{}{suffix}", self.kind);
         let label = if is_group {
-            Localized {
-                en: format!("{} groups", self.label.en),
-                ru: format!("{}: группы", self.label.ru),
-            }
+            Localized { en: format!("{} groups", self.label.en), ru: format!("{}: группы", self.label.ru) }
         } else {
             self.label.clone()
         };
@@ -200,11 +173,7 @@ impl Entry {
             is_group,
             letters: self.letters.clone(),
             color: self.color.clone(),
-            abilities: Abilities {
-                edit: self.edit,
-                delete: self.delete,
-                client_delete: self.client_delete,
-            },
+            abilities: Abilities { edit: self.edit, delete: self.delete, client_delete: self.client_delete },
             chatapp_types: self.chatapp.clone(),
             has_official_api: self.embedded,
         }

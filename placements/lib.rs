@@ -104,10 +104,7 @@ pub struct ConnectorSetup {
 
 /// The portal's own view of a connection. The page opens with `active` already true after *Connect*.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "these are the portal's five independent flags"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the portal's five independent flags")]
 pub struct ConnectorFlags {
     /// Everything below holds and there is no error.
     pub status: bool,
@@ -153,9 +150,7 @@ pub fn all() -> &'static [Placement] {
 
 /// The placement with this name, as in `/b24/placements/{name}`.
 pub fn find(name: &str) -> Option<&'static Placement> {
-    all()
-        .iter()
-        .find(|placement| placement.manifest.name == name)
+    all().iter().find(|placement| placement.manifest.name == name)
 }
 
 fn placement(manifest: &str, open: fn(&Options) -> Result<Opening, Refusal>) -> Placement {

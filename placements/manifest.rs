@@ -16,11 +16,7 @@ pub struct Localized {
 impl Localized {
     /// The text for a language code such as `ru` or `RU`; English for every code but Russian.
     pub fn get(&self, language: &str) -> &str {
-        if language.eq_ignore_ascii_case("ru") {
-            &self.ru
-        } else {
-            &self.en
-        }
+        if language.eq_ignore_ascii_case("ru") { &self.ru } else { &self.en }
     }
 }
 
@@ -58,12 +54,7 @@ impl Manifest {
     /// Reads and checks a `placement.toml`; the error is a sentence for the developer.
     pub fn parse(text: &str) -> Result<Self, String> {
         let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if manifest.name.is_empty()
-            || !manifest
-                .name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-        {
+        if manifest.name.is_empty() || !manifest.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
             return Err(format!("`{}` is no placement name", manifest.name));
         }
         if !manifest.route.starts_with("/b24/") {
@@ -74,12 +65,7 @@ impl Manifest {
         }
         // The portal accepts a binding of these two and never shows it.
         let unbindable = ["DEFAULT", "SETTING_CONNECTOR"];
-        if manifest.bind
-            && manifest
-                .codes
-                .iter()
-                .any(|code| unbindable.contains(&code.as_str()))
-        {
+        if manifest.bind && manifest.codes.iter().any(|code| unbindable.contains(&code.as_str())) {
             return Err(format!("{} cannot be bound", manifest.name));
         }
         if manifest.title.en.trim().is_empty() || manifest.title.ru.trim().is_empty() {
@@ -90,11 +76,7 @@ impl Manifest {
 
     /// Whether the portal may open it under this code, which may come in any case.
     pub fn serves(&self, code: &str) -> bool {
-        self.codes.is_empty()
-            || self
-                .codes
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(code.trim()))
+        self.codes.is_empty() || self.codes.iter().any(|own| own.eq_ignore_ascii_case(code.trim()))
     }
 }
 
@@ -104,9 +86,7 @@ pub fn bindings(manifest: &Manifest, handler: &str) -> Vec<Value> {
     if !manifest.bind {
         return Vec::new();
     }
-    let titles =
-        json!({ "en": { "TITLE": manifest.title.en }, "ru": { "TITLE": manifest.title.ru } });
-    let binding =
-        |code: &String| json!({ "PLACEMENT": code, "HANDLER": handler, "LANG_ALL": titles });
+    let titles = json!({ "en": { "TITLE": manifest.title.en }, "ru": { "TITLE": manifest.title.ru } });
+    let binding = |code: &String| json!({ "PLACEMENT": code, "HANDLER": handler, "LANG_ALL": titles });
     manifest.codes.iter().map(binding).collect()
 }

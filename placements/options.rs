@@ -21,10 +21,7 @@ impl Options {
             Ok(Value::Object(values)) if text.len() <= OPTIONS_LIMIT_BYTES => values,
             _ => Map::new(),
         };
-        Self {
-            code: code.trim().to_ascii_uppercase(),
-            values,
-        }
+        Self { code: code.trim().to_ascii_uppercase(), values }
     }
 
     /// The placement code in upper case.
@@ -45,10 +42,7 @@ impl Options {
     /// A value as a positive number that a database's signed 64-bit column can hold.
     pub fn id(&self, key: &str) -> Option<u64> {
         let text = self.text(key)?;
-        let id: i64 = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| text.parse().ok())??;
+        let id: i64 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
         u64::try_from(id).ok().filter(|id| *id > 0)
     }
 

@@ -21,20 +21,13 @@ impl Call {
     /// The first value of a property that is not blank, trimmed.
     pub fn value(&self, key: &str) -> Option<&str> {
         let values = self.properties.get(key)?;
-        values
-            .iter()
-            .map(|value| value.trim())
-            .find(|value| !value.is_empty())
+        values.iter().map(|value| value.trim()).find(|value| !value.is_empty())
     }
 
     /// A property as yes or no; `default` when it is empty, since placed robots may be older than the property.
     pub fn flag(&self, key: &str, default: bool) -> bool {
         match self.value(key) {
-            Some(value) => {
-                value.eq_ignore_ascii_case("y")
-                    || value == "1"
-                    || value.eq_ignore_ascii_case("true")
-            }
+            Some(value) => value.eq_ignore_ascii_case("y") || value == "1" || value.eq_ignore_ascii_case("true"),
             None => default,
         }
     }

@@ -32,12 +32,8 @@ pub struct Robot {
     pub plan: fn(&Call) -> Plan,
 }
 
-static ROBOTS: LazyLock<Vec<Robot>> = LazyLock::new(|| {
-    vec![robot(
-        include_str!("ca_send_message/robot.toml"),
-        ca_send_message::plan,
-    )]
-});
+static ROBOTS: LazyLock<Vec<Robot>> =
+    LazyLock::new(|| vec![robot(include_str!("ca_send_message/robot.toml"), ca_send_message::plan)]);
 
 /// Every robot, in the order in which they are registered.
 ///

@@ -15,11 +15,7 @@ pub struct Localized {
 impl Localized {
     /// The text for a language code such as `ru` or `RU`; English for every code but Russian.
     pub fn get(&self, language: &str) -> &str {
-        if language.eq_ignore_ascii_case("ru") {
-            &self.ru
-        } else {
-            &self.en
-        }
+        if language.eq_ignore_ascii_case("ru") { &self.ru } else { &self.en }
     }
 
     fn is_complete(&self) -> bool {
@@ -151,22 +147,14 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        let code_fits = self
-            .code
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let code_fits =
+            self.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if self.code.is_empty() || self.code.len() > 128 || !code_fits {
             return Err(format!("`{}` is no robot code", self.code));
         }
         let mut seen: Vec<&str> = Vec::new();
-        let inputs = self
-            .properties
-            .iter()
-            .map(|property| (property.key.as_str(), &property.name));
-        let results = self
-            .returns
-            .iter()
-            .map(|result| (result.key.as_str(), &result.name));
+        let inputs = self.properties.iter().map(|property| (property.key.as_str(), &property.name));
+        let results = self.returns.iter().map(|result| (result.key.as_str(), &result.name));
         for (key, name) in inputs.chain(results) {
             if !key_fits(key) || RESERVED.contains(&key.replace('_', "").as_str()) {
                 return Err(format!("`{key}` of {} is no property code", self.code));
@@ -182,33 +170,20 @@ impl Manifest {
         if !self.name.is_complete() || !self.description.is_complete() {
             return Err(format!("{} lacks a name or description", self.code));
         }
-        self.properties
-            .iter()
-            .try_for_each(|property| property.check(&self.code))
+        self.properties.iter().try_for_each(|property| property.check(&self.code))
     }
 }
 
 impl Property {
     fn check(&self, code: &str) -> Result<(), String> {
         if (self.kind == PropertyType::Select) != self.options.is_some() {
-            return Err(format!(
-                "`{}` of {code}: a select, and only a select, names its options",
-                self.key
-            ));
+            return Err(format!("`{}` of {code}: a select, and only a select, names its options", self.key));
         }
         if self.addresses && !matches!(self.kind, PropertyType::String | PropertyType::Text) {
-            return Err(format!(
-                "`{}` of {code}: addresses are written as text",
-                self.key
-            ));
+            return Err(format!("`{}` of {code}: addresses are written as text", self.key));
         }
-        if self.kind == PropertyType::Bool
-            && !matches!(self.default.as_deref(), None | Some("Y" | "N"))
-        {
-            return Err(format!(
-                "`{}` of {code}: the default of a bool is Y or N",
-                self.key
-            ));
+        if self.kind == PropertyType::Bool && !matches!(self.default.as_deref(), None | Some("Y" | "N")) {
+            return Err(format!("`{}` of {code}: the default of a bool is Y or N", self.key));
         }
         Ok(())
     }
@@ -216,7 +191,5 @@ impl Property {
 
 fn key_fits(key: &str) -> bool {
     key.starts_with(|first: char| first.is_ascii_lowercase())
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

@@ -28,31 +28,18 @@ pub struct RecipientOutcome {
 impl RecipientOutcome {
     /// It was sent.
     pub fn sent(label: impl Into<String>) -> Self {
-        Self {
-            label: label.into(),
-            failure: None,
-        }
+        Self { label: label.into(), failure: None }
     }
 
     /// It was not sent, for a reason of this crate's table.
     pub fn refused(label: impl Into<String>, code: ErrorCode, language: &str) -> Self {
         let reason = (code.code().to_owned(), code.text(language).to_owned());
-        Self {
-            label: label.into(),
-            failure: Some(reason),
-        }
+        Self { label: label.into(), failure: Some(reason) }
     }
 
     /// It was not sent, for a reason that the core or the messenger gave.
-    pub fn failed(
-        label: impl Into<String>,
-        code: impl Into<String>,
-        text: impl Into<String>,
-    ) -> Self {
-        Self {
-            label: label.into(),
-            failure: Some((code.into(), text.into())),
-        }
+    pub fn failed(label: impl Into<String>, code: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { label: label.into(), failure: Some((code.into(), text.into())) }
     }
 }
 
@@ -76,16 +63,10 @@ impl Returns {
 pub fn summary(outcomes: &[RecipientOutcome], language: &str) -> Returns {
     if outcomes.is_empty() {
         let code = ErrorCode::NoRecipient;
-        return Returns {
-            status: "N",
-            result: format!("[{}] {};", code.code(), code.text(language)),
-        };
+        return Returns { status: "N", result: format!("[{}] {};", code.code(), code.text(language)) };
     }
     let all_sent = outcomes.iter().all(|outcome| outcome.failure.is_none());
-    Returns {
-        status: if all_sent { "Y" } else { "N" },
-        result: joined(outcomes),
-    }
+    Returns { status: if all_sent { "Y" } else { "N" }, result: joined(outcomes) }
 }
 
 fn joined(outcomes: &[RecipientOutcome]) -> String {
@@ -115,10 +96,7 @@ fn entry(outcome: &RecipientOutcome) -> String {
         None => format!("{label}: Y;"),
         Some((code, text)) => {
             let code = one_line(code, LABEL_LIMIT_CHARS).replace(['[', ']'], "");
-            format!(
-                "{label}: N: [{code}] {};",
-                one_line(text, REASON_LIMIT_CHARS)
-            )
+            format!("{label}: N: [{code}] {};", one_line(text, REASON_LIMIT_CHARS))
         }
     }
 }
@@ -156,10 +134,7 @@ pub fn comment(robot: &Localized, outcomes: &[RecipientOutcome], language: &str)
 
 /// Separators of the grammar and line breaks would make one entry look like two.
 fn one_line(text: &str, limit_chars: usize) -> String {
-    let flat: String = text
-        .chars()
-        .map(|c| if c.is_control() || c == ';' { ' ' } else { c })
-        .collect();
+    let flat: String = text.chars().map(|c| if c.is_control() || c == ';' { ' ' } else { c }).collect();
     let words: Vec<&str> = flat.split_whitespace().collect();
     let mut short: String = words.join(" ");
     if let Some((cut, _)) = short.char_indices().nth(limit_chars) {

@@ -22,11 +22,7 @@ pub(crate) fn recipients(call: &Call) -> (Vec<Address>, Vec<Notice>) {
     let mut notices = Vec::new();
     let mut filled = 0_usize;
     for source in SOURCES {
-        let addresses = call
-            .addresses
-            .get(source)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let addresses = call.addresses.get(source).map(Vec::as_slice).unwrap_or_default();
         filled += usize::from(!addresses.is_empty());
         for address in addresses {
             if seen.insert(address) {
@@ -53,14 +49,8 @@ pub(crate) fn steps(call: &Call, addresses: Vec<Address>, stop: Option<ErrorCode
             None => choice.channel_for(&address),
         };
         steps.push(match decision {
-            Ok(channel) => Step::Send(Recipient {
-                address,
-                channel: channel.id.clone(),
-            }),
-            Err(code) => Step::Refuse(Refusal {
-                label: address.label(),
-                code,
-            }),
+            Ok(channel) => Step::Send(Recipient { address, channel: channel.id.clone() }),
+            Err(code) => Step::Refuse(Refusal { label: address.label(), code }),
         });
     }
     steps
@@ -76,10 +66,7 @@ struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     fn of(call: &'a Call) -> Self {
-        Self {
-            all: &call.channels,
-            allowed: allowed(call),
-        }
+        Self { all: &call.channels, allowed: allowed(call) }
     }
 
     fn channel_for(&self, address: &Address) -> Result<&'a Channel, ErrorCode> {
@@ -92,10 +79,7 @@ impl<'a> Choice<'a> {
             Address::ChatId(id) => return self.channel_of_chat(id),
         };
         let allowed = self.allowed.as_ref().map_err(|code| *code)?;
-        let able = allowed
-            .iter()
-            .copied()
-            .filter(|channel| channel.reaches.contains(&kind));
+        let able = allowed.iter().copied().filter(|channel| channel.reaches.contains(&kind));
         only_one(able, ErrorCode::ChannelUnsupported)
     }
 
@@ -135,10 +119,7 @@ fn allowed(call: &Call) -> Result<Vec<&Channel>, ErrorCode> {
     Ok(channels)
 }
 
-fn only_one<'a>(
-    mut able: impl Iterator<Item = &'a Channel>,
-    none: ErrorCode,
-) -> Result<&'a Channel, ErrorCode> {
+fn only_one<'a>(mut able: impl Iterator<Item = &'a Channel>, none: ErrorCode) -> Result<&'a Channel, ErrorCode> {
     match (able.next(), able.next()) {
         (None, _) => Err(none),
         (Some(_), Some(_)) => Err(ErrorCode::ChannelRequired),
@@ -147,9 +128,5 @@ fn only_one<'a>(
 }
 
 fn connected(channel: &Channel) -> Result<&Channel, ErrorCode> {
-    if channel.is_connected {
-        Ok(channel)
-    } else {
-        Err(ErrorCode::ChannelNotConnected)
-    }
+    if channel.is_connected { Ok(channel) } else { Err(ErrorCode::ChannelNotConnected) }
 }

@@ -71,32 +71,18 @@ pub fn registration_update(manifest: &Manifest, handler: &Handler<'_>) -> Value 
 }
 
 fn fields(manifest: &Manifest, handler: &Handler<'_>) -> Map<String, Value> {
-    let include: Vec<Value> = DOCUMENTS
-        .iter()
-        .map(|class| json!(["crm", class]))
-        .collect();
-    let properties: Map<String, Value> = manifest
-        .properties
-        .iter()
-        .map(|property| (property.key.clone(), descriptor(property, handler)))
-        .collect();
+    let include: Vec<Value> = DOCUMENTS.iter().map(|class| json!(["crm", class])).collect();
+    let properties: Map<String, Value> =
+        manifest.properties.iter().map(|property| (property.key.clone(), descriptor(property, handler))).collect();
     let returns: Map<String, Value> = manifest
         .returns
         .iter()
-        .map(|result| {
-            (
-                result.key.clone(),
-                json!({ "Name": texts(&result.name), "Type": result.kind.wire() }),
-            )
-        })
+        .map(|result| (result.key.clone(), json!({ "Name": texts(&result.name), "Type": result.kind.wire() })))
         .collect();
     let mut fields = Map::new();
     fields.insert("HANDLER".to_owned(), Value::from(handler.url));
     fields.insert("AUTH_USER_ID".to_owned(), Value::from(handler.user_id));
-    fields.insert(
-        "USE_SUBSCRIPTION".to_owned(),
-        Value::from(letter(manifest.use_subscription)),
-    );
+    fields.insert("USE_SUBSCRIPTION".to_owned(), Value::from(letter(manifest.use_subscription)));
     fields.insert("NAME".to_owned(), texts(&manifest.name));
     fields.insert("DESCRIPTION".to_owned(), texts(&manifest.description));
     fields.insert("PROPERTIES".to_owned(), Value::Object(properties));
@@ -106,10 +92,7 @@ fn fields(manifest: &Manifest, handler: &Handler<'_>) -> Map<String, Value> {
 }
 
 fn descriptor(property: &Property, handler: &Handler<'_>) -> Value {
-    let options = property
-        .options
-        .map(|source| options(source, handler.options))
-        .unwrap_or_default();
+    let options = property.options.map(|source| options(source, handler.options)).unwrap_or_default();
     // A select without options can never store a value, and one that is too long is refused as a whole: both become a
     // line in which the key can be written.
     let kind = match property.kind {
@@ -122,14 +105,8 @@ fn descriptor(property: &Property, handler: &Handler<'_>) -> Value {
         descriptor.insert("Description".to_owned(), texts(description));
     }
     descriptor.insert("Type".to_owned(), Value::from(kind.wire()));
-    descriptor.insert(
-        "Required".to_owned(),
-        Value::from(letter(property.required)),
-    );
-    descriptor.insert(
-        "Multiple".to_owned(),
-        Value::from(letter(property.multiple)),
-    );
+    descriptor.insert("Required".to_owned(), Value::from(letter(property.required)));
+    descriptor.insert("Multiple".to_owned(), Value::from(letter(property.multiple)));
     if let Some(default) = &property.default {
         descriptor.insert("Default".to_owned(), Value::from(default.as_str()));
     }

@@ -48,13 +48,7 @@ pub enum StepKey {
 
 impl StepKey {
     /// Every step, in the order of the work.
-    pub const ALL: [Self; 5] = [
-        Self::Access,
-        Self::Events,
-        Self::Connectors,
-        Self::Placements,
-        Self::Robots,
-    ];
+    pub const ALL: [Self; 5] = [Self::Access, Self::Events, Self::Connectors, Self::Placements, Self::Robots];
 
     /// The name in JSON and in the database.
     pub const fn key(self) -> &'static str {
@@ -158,10 +152,7 @@ pub(crate) fn steps(texts: &Texts, steps: &[StepView]) -> Markup {
 
 fn next(texts: &Texts, view: &InstallView) -> Markup {
     let texts = &texts.install;
-    let lacking = view
-        .steps
-        .iter()
-        .any(|step| step.state == StepState::Lacking);
+    let lacking = view.steps.iter().any(|step| step.state == StepState::Lacking);
     // Whoever must read that something is missing ends the installation by hand; otherwise it ends by itself.
     let finish = if lacking { "ask" } else { "auto" };
     html! {

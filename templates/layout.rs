@@ -69,11 +69,8 @@ impl Document<'_> {
 
     /// Data first, then Bitrix24's script without waiting for it, then ours, which finds both.
     fn scripts(&self, frame: &Frame<'_>) -> Markup {
-        let data = PageData {
-            session: frame.session,
-            session_seconds: frame.session_seconds,
-            texts: &self.texts.script,
-        };
+        let data =
+            PageData { session: frame.session, session_seconds: frame.session_seconds, texts: &self.texts.script };
         html! {
             script type="application/json" id="page" nonce=(self.nonce) { (PreEscaped(script_json(&data))) }
             script src=(frame.portal_script) async nonce=(self.nonce) {}

@@ -26,6 +26,5 @@ pub use maud::Markup;
 pub use parts::Health;
 pub use problem::{Problem, ProblemText, ProblemTexts};
 pub use texts::{
-    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts,
-    Texts, texts,
+    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, Texts, texts,
 };

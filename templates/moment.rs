@@ -15,9 +15,7 @@ struct Civil {
 
 /// A day, as `dd.mm.yyyy`; `at_ms` is milliseconds since 1970.
 pub(crate) fn date(at_ms: i64) -> Markup {
-    let Civil {
-        year, month, day, ..
-    } = civil(at_ms);
+    let Civil { year, month, day, .. } = civil(at_ms);
     html! {
         time datetime=(iso(at_ms)) data-local="date" { (format!("{day:02}.{month:02}.{year:04}")) }
     }
@@ -25,13 +23,7 @@ pub(crate) fn date(at_ms: i64) -> Markup {
 
 /// A day and time; `at_ms` is milliseconds since 1970.
 pub(crate) fn date_time(at_ms: i64) -> Markup {
-    let Civil {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-    } = civil(at_ms);
+    let Civil { year, month, day, hour, minute } = civil(at_ms);
     html! {
         time datetime=(iso(at_ms)) data-local="time" {
             (format!("{day:02}.{month:02}.{year:04} {hour:02}:{minute:02} UTC"))
@@ -40,13 +32,7 @@ pub(crate) fn date_time(at_ms: i64) -> Markup {
 }
 
 fn iso(at_ms: i64) -> String {
-    let Civil {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-    } = civil(at_ms);
+    let Civil { year, month, day, hour, minute } = civil(at_ms);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z")
 }
 
@@ -57,15 +43,10 @@ fn civil(at_ms: i64) -> Civil {
     let days = at_ms / DAY_MS + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     Civil {
         year: year_of_era + era * 400 + i64::from(month <= 2),
         month,

@@ -79,9 +79,7 @@ pub(crate) fn problem(texts: &Texts, problem: Problem) -> Markup {
 
 /// A link into a tab of its own. Anything but a web or mail address is shown as no link at all.
 pub(crate) fn link(class: &str, address: &str, label: &str) -> Markup {
-    let is_link = ["https://", "http://", "mailto:"]
-        .iter()
-        .any(|scheme| address.starts_with(scheme));
+    let is_link = ["https://", "http://", "mailto:"].iter().any(|scheme| address.starts_with(scheme));
     html! {
         @if is_link { a class=(class) href=(address) target="_blank" rel="noopener noreferrer" { (label) } }
     }
@@ -105,11 +103,7 @@ pub(crate) fn input(scope: &str, input: &Input<'_>) -> Markup {
     let id = format!("{scope}-{}", input.name);
     let hint_id = format!("{id}-hint");
     // Secrets of other services must not land in the browser's password store under our name.
-    let autocomplete = if input.kind == "password" {
-        "new-password"
-    } else {
-        "off"
-    };
+    let autocomplete = if input.kind == "password" { "new-password" } else { "off" };
     html! {
         div .field {
             label for=(id) { (input.label) }
@@ -122,12 +116,7 @@ pub(crate) fn input(scope: &str, input: &Input<'_>) -> Markup {
 }
 
 /// Opens once more before something is undone. Browsers show no dialog boxes to frames of another site.
-pub(crate) fn confirm(
-    label: &str,
-    question: &str,
-    action: &str,
-    body: &serde_json::Value,
-) -> Markup {
+pub(crate) fn confirm(label: &str, question: &str, action: &str, body: &serde_json::Value) -> Markup {
     html! {
         details .confirm {
             summary .button.quiet { (label) }

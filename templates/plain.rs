@@ -53,8 +53,5 @@ pub fn notice(document: &Document<'_>, title: &str, text: &str) -> Markup {
 }
 
 fn without_session<'a>(document: &Document<'a>) -> Document<'a> {
-    Document {
-        frame: None,
-        ..*document
-    }
+    Document { frame: None, ..*document }
 }

@@ -17,9 +17,5 @@ pub(crate) fn open(options: &Options) -> Result<Opening, Refusal> {
         register: options.flag("REGISTER_STATUS"),
         error: options.flag("ERROR_STATUS"),
     };
-    Ok(Opening::Connector(ConnectorSetup {
-        connector,
-        line,
-        flags,
-    }))
+    Ok(Opening::Connector(ConnectorSetup { connector, line, flags }))
 }

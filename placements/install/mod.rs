@@ -3,10 +3,7 @@
 use crate::{Opening, Options, Refusal};
 
 /// Accepts every code: the portal shows this page until the installation is finished, whatever was clicked.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every placement opens with the same signature"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "every placement opens with the same signature")]
 pub(crate) fn open(options: &Options) -> Result<Opening, Refusal> {
     let code = options.code();
     let wanted = (!code.is_empty() && code != "DEFAULT").then(|| code.to_owned());

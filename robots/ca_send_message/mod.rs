@@ -9,10 +9,5 @@ pub(crate) fn plan(call: &Call) -> Plan {
     let text = call.value("message").unwrap_or_default().to_owned();
     let (addresses, notices) = recipients(call);
     let stop = text.is_empty().then_some(ErrorCode::EmptyMessage);
-    Plan {
-        steps: steps(call, addresses, stop),
-        text,
-        notices,
-        add_comment: call.flag("add_comment", true),
-    }
+    Plan { steps: steps(call, addresses, stop), text, notices, add_comment: call.flag("add_comment", true) }
 }

@@ -242,6 +242,13 @@ impl CallError {
             && (self.is_rest_refused_by_plan() || self.description.contains("can't be authorized")))
     }
 
+    /// Whoever gave the right has lost his own, by leaving or by being shut out: another administrator can give it anew. For
+    /// [`Code::InvalidToken`] this holds only after a refresh.
+    pub fn is_giver_gone(&self) -> bool {
+        matches!(self.code, Code::InvalidToken | Code::UserAccessError | Code::AuthorizationError)
+            || (self.code == Code::AccessDenied && self.description.contains("can't be authorized"))
+    }
+
     /// The three answers that a worker needs.
     pub fn to_failure(&self) -> Failure {
         let retry = self.retry();

@@ -45,7 +45,10 @@ pub struct Channel {
     pub connector: Connector,
     /// How the core names it; see [`ChannelRef::account`].
     pub account: String,
+    /// What people tell it apart by wherever channels of several accounts are listed.
     pub title: String,
+    /// What its core calls it inside the account that [`Channel::title`] names; none where the account is the channel.
+    pub own_name: Option<String>,
     /// Where a client can write to it.
     pub link: Option<String>,
     pub login: Option<LoginId>,
@@ -57,6 +60,8 @@ pub struct Channel {
     /// The first update that a poll has not taken yet.
     pub poll_offset: i64,
     pub state: ChannelState,
+    /// When its credentials or its state changed last.
+    pub changed_at: Millis,
 }
 
 /// What a core told about an account that it can serve.
@@ -67,6 +72,7 @@ pub struct NewChannel {
     pub connector: Connector,
     pub account: String,
     pub title: String,
+    pub own_name: Option<String>,
     pub link: Option<String>,
     pub login: Option<LoginId>,
     pub valid_until: Option<Millis>,
@@ -94,6 +100,7 @@ struct Row {
     connector: String,
     account: String,
     title: String,
+    own_name: Option<String>,
     link: Option<String>,
     login_id: Option<i64>,
     valid_until: Option<i64>,
@@ -103,7 +110,7 @@ struct Row {
     poll_offset: i64,
     state: String,
     _created_at: i64,
-    _changed_at: i64,
+    changed_at: i64,
 }
 
 impl TryFrom<Row> for Channel {
@@ -118,6 +125,7 @@ impl TryFrom<Row> for Channel {
             portal: PortalId(row.portal_id),
             account: row.account,
             title: row.title,
+            own_name: row.own_name,
             link: row.link,
             login: row.login_id.map(LoginId),
             valid_until: row.valid_until.map(Millis),
@@ -126,6 +134,7 @@ impl TryFrom<Row> for Channel {
             intake: Intake::read(&row.intake)?,
             poll_offset: row.poll_offset,
             state: ChannelState::read(&row.state)?,
+            changed_at: Millis(row.changed_at),
         })
     }
 }
@@ -158,6 +167,7 @@ impl Db {
         self.write(move |conn| {
             let changes = (
                 channel::title.eq(&new.title),
+                channel::own_name.eq(&new.own_name),
                 channel::link.eq(&new.link),
                 channel::login_id.eq(new.login.map(|login| login.0)),
                 channel::valid_until.eq(new.valid_until.map(|until| until.0)),
@@ -272,6 +282,20 @@ impl Db {
                 .set((channel::state.eq(state.text()), channel::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// The core refuses the credentials with which `channel` was read; false when it has changed since.
+    pub async fn channel_mark_dead(&self, channel: &Channel, now: Millis) -> DbResult<bool> {
+        let (portal, id, seen) = (channel.portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
+        self.write(move |conn| {
+            let own = channel::portal_id.eq(portal).and(channel::changed_at.eq(seen));
+            let alive = channel::state.eq(ChannelState::Alive.text());
+            let changed = diesel::update(channel::table.find(id).filter(own).filter(alive))
+                .set((channel::state.eq(ChannelState::Dead.text()), channel::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(changed == 1)
         })
         .await
     }

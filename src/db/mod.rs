@@ -12,6 +12,7 @@ mod channels;
 mod chats;
 mod conn;
 mod deliveries;
+mod dispatch;
 mod grants;
 mod inbox;
 mod installations;
@@ -23,6 +24,8 @@ mod provision;
 mod runs;
 mod schema;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 use std::sync::Arc;
@@ -34,6 +37,7 @@ pub use bindings::{Binding, BindingState, NewBinding};
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
 pub use deliveries::{Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, OpenCounts, Priority};
+pub use dispatch::Room;
 pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Installation, InstallationState};

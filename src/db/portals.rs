@@ -1,6 +1,9 @@
 //! Portals: one row per Bitrix24 account.
 
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
+};
 
 use super::{Db, DbError, DbResult, on_each, schema::portal, stored_enum};
 use crate::{clock::Millis, domain::ids::PortalId};
@@ -39,6 +42,8 @@ struct Row {
     server_endpoint: String,
     lang: String,
     state: String,
+    _ready_at: Option<i64>,
+    _gated_until: i64,
     _created_at: i64,
     _changed_at: i64,
 }
@@ -78,7 +83,7 @@ impl Db {
             );
             let id = portal::id.eq(&portal.id.0);
             on_each!(conn, |c| diesel::insert_into(portal::table)
-                .values((id, changes, portal::created_at.eq(now.0)))
+                .values((id, changes, portal::gated_until.eq(0), portal::created_at.eq(now.0)))
                 .on_conflict(portal::id)
                 .do_update()
                 .set(changes)
@@ -95,6 +100,19 @@ impl Db {
                 .set((portal::state.eq(state.text()), portal::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Parks a portal that an attempt begun at `began` has found closed; false when somebody has repaired it since.
+    pub async fn portal_park(&self, portal: &PortalId, began: Millis, now: Millis) -> DbResult<bool> {
+        let id = portal.0.clone();
+        self.write(move |conn| {
+            let active = portal::state.eq(PortalState::Active.text()).and(portal::changed_at.le(began.0));
+            let changed = diesel::update(portal::table.find(id).filter(active))
+                .set((portal::state.eq(PortalState::Parked.text()), portal::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(changed == 1)
         })
         .await
     }

@@ -7,8 +7,8 @@ use super::{
     Db, DbResult, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun, RecipientOutcome,
     Recorded, SentPart,
     conn::Conn,
-    deliveries::{self, DeliveryKind, Lane},
-    messages, runs,
+    deliveries::{DeliveryKind, Lane},
+    dispatch, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -27,6 +27,8 @@ pub struct Expansion {
     pub run: Option<(NewRun, Vec<NewDelivery>)>,
     /// Progress that a core reported of one of our messages.
     pub progress: Option<(ChannelId, String, MessageProgress)>,
+    /// The portal's own numbers of chats: chat, and the client's portal user.
+    pub chats: Vec<(ChatId, i64, Option<i64>)>,
     /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
     pub failure_note: Option<NewDelivery>,
 }
@@ -37,18 +39,22 @@ pub struct Settled {
     pub state: DeliveryState,
     /// For [`DeliveryState::Waiting`]: when to try again.
     pub due_at: Millis,
+    /// It may have happened: the next attempt asks before it does anything.
+    pub uncertain: bool,
     /// The attempt's outcome, a short code.
     pub outcome: &'static str,
     pub told: Option<&'static str>,
     pub error: Option<String>,
     pub sent: Option<SentPart>,
     /// The portal's own numbers of a chat: chat, and the client's portal user.
-    pub chat: Option<(ChatId, Option<i64>, Option<i64>)>,
+    pub chat: Option<(ChatId, i64, Option<i64>)>,
     pub progress: Option<(MessageId, MessageProgress)>,
     /// Other waiting deliveries of this message are pointless now.
     pub cancel_rest_of: Option<MessageId>,
     pub messages: Vec<NewMessage>,
     pub follow: Vec<NewDelivery>,
+    /// Follows if nothing was written about its message yet: one warning is enough.
+    pub warning: Option<NewDelivery>,
     /// One recipient's outcome of a run; its answer and comment follow when it was the last.
     pub run: Option<(RunId, usize, RecipientOutcome)>,
     /// Deliveries that follow when the run is decided.
@@ -62,6 +68,7 @@ impl Settled {
         Self {
             state,
             due_at: Millis(0),
+            uncertain: false,
             outcome,
             told: None,
             error: None,
@@ -71,6 +78,7 @@ impl Settled {
             cancel_rest_of: None,
             messages: Vec::new(),
             follow: Vec::new(),
+            warning: None,
             run: None,
             when_decided: Vec::new(),
             when_all_sent: None,
@@ -83,7 +91,7 @@ impl Settled {
 }
 
 fn insert_all(conn: &mut Conn, portal: &str, new: &[NewDelivery], now: Millis) -> DbResult<()> {
-    new.iter().try_for_each(|delivery| deliveries::insert(conn, portal, delivery, now))
+    new.iter().try_for_each(|delivery| dispatch::insert(conn, portal, delivery, now))
 }
 
 fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> DbResult<()> {
@@ -100,8 +108,13 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
                 Lane::Card(_) => Lane::Card(id),
                 other => other.clone(),
             };
-            deliveries::insert(conn, portal, &NewDelivery { lane, ..delivery.clone() }.run(id), now)?;
+            dispatch::insert(conn, portal, &NewDelivery { lane, ..delivery.clone() }.run(id), now)?;
         }
+    }
+    for (id, b24_chat, b24_user) in &expansion.chats {
+        diesel::update(chat::table.find(id.0).filter(chat::portal_id.eq(portal)))
+            .set((chat::b24_chat_id.eq(b24_chat), chat::b24_user_id.eq(b24_user)))
+            .execute(conn)?;
     }
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
@@ -110,7 +123,7 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     {
         let chat: i64 = message::table.find(id.0).select(message::chat_id).first(conn)?;
         let note = NewDelivery { lane: Lane::InOf(ChatId(chat)), ..note.clone() }.message(id);
-        deliveries::insert(conn, portal, &note, now)?;
+        dispatch::insert(conn, portal, &note, now)?;
     }
     Ok(())
 }
@@ -120,9 +133,11 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
         messages::mark_part(conn, portal, sent)?;
     }
     if let Some((id, b24_chat, b24_user)) = settled.chat {
-        diesel::update(chat::table.find(id.0).filter(chat::portal_id.eq(portal)))
-            .set((chat::b24_chat_id.eq(b24_chat), chat::b24_user_id.eq(b24_user)))
-            .execute(conn)?;
+        let own = chat::table.find(id.0).filter(chat::portal_id.eq(portal));
+        diesel::update(own).set(chat::b24_chat_id.eq(b24_chat)).execute(conn)?;
+        if b24_user.is_some() {
+            diesel::update(own).set(chat::b24_user_id.eq(b24_user)).execute(conn)?;
+        }
     }
     if let Some((id, progress)) = settled.progress {
         messages::advance(conn, portal, id, progress)?;
@@ -130,7 +145,11 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     if let Some(id) = settled.cancel_rest_of {
         let rest = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
         diesel::update(delivery::table.filter(delivery::portal_id.eq(portal)).filter(rest))
-            .filter(delivery::state.eq(DeliveryState::Waiting.text()))
+            .filter(delivery::state.eq_any([
+                DeliveryState::Queued.text(),
+                DeliveryState::Waiting.text(),
+                DeliveryState::Parked.text(),
+            ]))
             .set(delivery::state.eq(DeliveryState::Cancelled.text()))
             .execute(conn)?;
     }
@@ -139,6 +158,12 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
         debug_assert!(matches!(recorded, Recorded::Written(_) | Recorded::Known));
     }
     insert_all(conn, portal, &settled.follow, now)?;
+    if let Some(warning) = &settled.warning
+        && let Some(message) = warning.message
+        && !has_note(conn, portal, message)?
+    {
+        dispatch::insert(conn, portal, warning, now)?;
+    }
     if let Some((run, index, outcome)) = &settled.run
         && runs::record(conn, portal, (*run, *index), outcome.clone())?
     {
@@ -152,10 +177,16 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
             .count()
             .get_result(conn)?;
         if left == 0 {
-            deliveries::insert(conn, portal, follow, now)?;
+            dispatch::insert(conn, portal, follow, now)?;
         }
     }
     Ok(())
+}
+
+fn has_note(conn: &mut Conn, portal: &str, message: MessageId) -> DbResult<bool> {
+    let notes = delivery::message_id.eq(message.0).and(delivery::kind.eq(DeliveryKind::Note.text()));
+    let count: i64 = delivery::table.filter(delivery::portal_id.eq(portal).and(notes)).count().get_result(conn)?;
+    Ok(count > 0)
 }
 
 impl Db {
@@ -179,7 +210,8 @@ impl Db {
         .await
     }
 
-    /// Writes how an attempt ended, and all that follows.
+    /// Writes how an attempt ended, and all that follows. Nothing follows when the delivery was erased meanwhile, with its
+    /// portal.
     pub async fn delivery_settle(
         &self,
         portal: &PortalId,
@@ -189,15 +221,19 @@ impl Db {
     ) -> DbResult<()> {
         let portal = portal.0.clone();
         self.write(move |conn| {
-            diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
+            let known = diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
+                    delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
                     delivery::error.eq(&settled.error),
                     delivery::changed_at.eq(now.0),
                 ))
                 .execute(conn)?;
+            if known == 0 {
+                return Ok(());
+            }
             diesel::update(attempt::table.filter(attempt::delivery_id.eq(id.0).and(attempt::ended_at.is_null())))
                 .set((
                     attempt::ended_at.eq(now.0),
@@ -205,7 +241,8 @@ impl Db {
                     attempt::error.eq(&settled.error),
                 ))
                 .execute(conn)?;
-            settle(conn, &portal, &settled, now)
+            settle(conn, &portal, &settled, now)?;
+            dispatch::settled(conn, &portal, id, (settled.state, settled.due_at))
         })
         .await
     }

@@ -89,6 +89,15 @@ pub struct Sent {
     pub peer: Option<String>,
 }
 
+/// What the other side says of an attempt whose answer was not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Happened(Sent),
+    /// It certainly did not: it may be done now.
+    DidNot,
+    CannotTell,
+}
+
 /// Where a file of a message can be fetched (again): a public link, or the messenger's file id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -222,11 +231,21 @@ pub trait MessagingCore: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;
 
+    /// Whether something was sent under this key, after an attempt whose answer was not seen.
+    async fn find_sent(&self, _channel: &ChannelRef, _peer: &str, _key: &IdempotencyKey) -> Result<Found, Failure> {
+        Ok(Found::CannotTell)
+    }
+
     /// Fetches a file that came with a message.
     async fn fetch(&self, channel: &ChannelRef, origin: &Origin) -> Result<Fetched, Failure>;
 
     /// Cuts a webhook's body into items; no IO. One item is one inbox row.
     fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed>;
+
+    /// Whether an item of a webhook is the account's, as far as it says whose it is.
+    fn is_of(&self, _item: &Value, _account: &str) -> bool {
+        true
+    }
 
     /// Understands one item; no IO. Never fails for an unknown kind.
     fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed>;

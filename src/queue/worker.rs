@@ -1,24 +1,33 @@
 //! The worker: expands, claims, delivers, records.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
-    db::{DbResult, Delivery, DeliveryState, InboxItem, Settled},
-    relay,
+    db::{DbError, DbResult, Delivery, InboxItem, Room, Settled, Source},
+    domain::ids::PortalId,
+    outgoing::CALL_TIMEOUT,
+    relay::{self, ExpandError},
 };
 
 /// Inbox items expanded between two looks at the deliveries.
 const EXPAND_AT_ONCE: i64 = 64;
-/// Deliveries under way at the same time in this process.
-const AT_ONCE: usize = 128;
+/// Deliveries under way at the same time in this process …
+const AT_ONCE: usize = 256;
+/// … and of one portal, so that one whose answers are slow cannot take every place.
+const AT_ONCE_PER_PORTAL: usize = 24;
 /// How often the database is asked although the bell was silent.
 const POLL: Duration = Duration::from_secs(1);
 /// An item that fails to expand this often is put aside to be looked at.
 const MAX_EXPANSIONS: i32 = 8;
+const EXPAND_AGAIN: Duration = Duration::from_secs(5);
+/// A result that the database itself refuses so often is written without what follows from it.
+const MAX_REFUSALS: usize = 5;
+/// How long the calls under way are waited for when the server stops: the longest of them, and a moment to write it down.
+const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,89 +45,186 @@ impl Work {
 /// One round: everything that is due now, waited for. Tests call it; [`run`] is the loop around the same pieces.
 pub async fn step(app: &Arc<App>) -> DbResult<Work> {
     let expanded = expand(app).await?;
-    let claimed = claim(app, AT_ONCE).await?;
-    let delivered = claimed.len();
-    let mut tasks = JoinSet::new();
-    for delivery in claimed {
-        tasks.spawn(carry_out(Arc::clone(app), delivery));
-    }
-    while tasks.join_next().await.is_some() {}
+    let mut under_way = UnderWay::default();
+    let delivered = under_way.start(app).await?;
+    while under_way.one_ended().await {}
     Ok(Work { expanded, delivered })
 }
 
-/// Works until told to stop, then lets what is under way finish.
+/// Concludes what the last process left, then works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut tasks = JoinSet::new();
+    let mut under_way = UnderWay::default();
+    let mut recovered = false;
     while !*stop.borrow() {
-        let busy = round(&app, &mut tasks).await.unwrap_or_else(|error| {
+        let worked = if recovered {
+            round(&app, &mut under_way).await
+        } else {
+            let swept = recover(&app).await;
+            recovered = swept.is_ok();
+            swept.map(|()| true)
+        };
+        let busy = worked.unwrap_or_else(|error| {
             tracing::error!(%error, "the queue could not be read");
             false
         });
-        while tasks.try_join_next().is_some() {}
         if !busy {
             tokio::select! {
                 () = app.bell.wait(POLL) => {}
-                _done = tasks.join_next(), if !tasks.is_empty() => {}
+                _ended = under_way.one_ended(), if !under_way.is_empty() => {}
                 _changed = stop.changed() => {}
             }
         }
     }
-    while tasks.join_next().await.is_some() {}
+    // Whoever is not done by then is asked about by the next start.
+    let finish = async { while under_way.one_ended().await {} };
+    if timeout(STOP_PATIENCE, finish).await.is_err() {
+        tracing::error!("calls were still under way when the server stopped");
+    }
 }
 
 /// Starts what there is room for; true when there may be more.
-async fn round(app: &Arc<App>, tasks: &mut JoinSet<()>) -> DbResult<bool> {
+async fn round(app: &Arc<App>, under_way: &mut UnderWay) -> DbResult<bool> {
     let expanded = expand(app).await?;
-    let room = AT_ONCE.saturating_sub(tasks.len());
-    let claimed = if room == 0 { Vec::new() } else { claim(app, room).await? };
-    let busy = expanded > 0 || !claimed.is_empty();
-    for delivery in claimed {
-        let app = Arc::clone(app);
-        tasks.spawn(async move {
-            carry_out(Arc::clone(&app), delivery).await;
-            // The next one of its lane may be due already.
-            app.bell.ring();
-        });
-    }
-    Ok(busy)
+    under_way.forget_ended();
+    let started = under_way.start(app).await?;
+    Ok(expanded > 0 || started > 0)
 }
 
-async fn claim(app: &Arc<App>, room: usize) -> DbResult<Vec<Delivery>> {
-    app.db.delivery_claim(i64::try_from(room).unwrap_or(1), app.clock.now()).await
+/// The deliveries that run now.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<PortalId>,
+    per_portal: HashMap<PortalId, usize>,
+}
+
+impl UnderWay {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Claims and starts what there is room for.
+    async fn start(&mut self, app: &Arc<App>) -> DbResult<usize> {
+        let total = AT_ONCE.saturating_sub(self.tasks.len());
+        if total == 0 {
+            return Ok(0);
+        }
+        let busiest = self.per_portal.iter().filter(|(_, count)| **count >= AT_ONCE_PER_PORTAL);
+        let full = busiest.map(|(portal, _)| portal.clone()).collect();
+        let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full };
+        let claimed = app.db.delivery_claim(room, app.clock.now()).await?;
+        let count = claimed.len();
+        for group in relay::groups(claimed) {
+            let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
+            *self.per_portal.entry(portal.clone()).or_default() += 1;
+            let app = Arc::clone(app);
+            self.tasks.spawn(async move {
+                carry_out(&app, group).await;
+                portal
+            });
+        }
+        Ok(count)
+    }
+
+    /// Waits for one to end; false when none runs.
+    async fn one_ended(&mut self) -> bool {
+        let Some(ended) = self.tasks.join_next().await else { return false };
+        self.forget(ended.ok());
+        true
+    }
+
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.forget(ended.ok());
+        }
+    }
+
+    fn forget(&mut self, portal: Option<PortalId>) {
+        let Some(portal) = portal else { return };
+        if let Some(count) = self.per_portal.get_mut(&portal) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_portal.remove(&portal);
+            }
+        }
+    }
 }
 
 async fn expand(app: &Arc<App>) -> DbResult<usize> {
     let items = app.db.inbox_due(EXPAND_AT_ONCE, app.clock.now()).await?;
-    let count = items.len();
+    let mut expanded = 0;
+    let mut held: Vec<(PortalId, Source)> = Vec::new();
     for item in items {
-        expand_one(app, &item).await?;
+        let from = (item.portal.clone(), item.source.clone());
+        // An earlier item that must wait may be of the same chat: the later one must not overtake it.
+        if held.contains(&from) {
+            continue;
+        }
+        expanded += 1;
+        if !expand_one(app, &item).await? {
+            held.push(from);
+        }
     }
-    Ok(count)
+    Ok(expanded)
 }
 
-async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<()> {
-    let failure = match relay::expand(app, item).await {
+/// False when the item waits to be tried again.
+async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
+    let understood = AssertUnwindSafe(relay::expand(app, item)).catch_unwind().await;
+    let understood = understood.unwrap_or_else(|_panic| Err(ExpandError::Malformed("a panic".into())));
+    let (failure, hopeless) = match understood {
         Ok(expansion) => match app.db.inbox_expand(&item.portal, item.id, expansion, app.clock.now()).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error.to_string(),
+            Ok(()) => return Ok(true),
+            Err(error) => (error.to_string(), false),
         },
-        Err(error) => error.to_string(),
+        Err(error) => (error.to_string(), matches!(error, ExpandError::Malformed(_))),
     };
-    let again = (item.tries < MAX_EXPANSIONS).then(|| app.clock.now().after(Duration::from_secs(5)));
-    tracing::error!(inbox = %item.id, portal = %item.portal, failure, "an inbox item could not be expanded");
-    app.db.inbox_postpone(&item.portal, item.id, again, failure).await
+    let hopeless = hopeless || item.tries >= MAX_EXPANSIONS;
+    let again = (!hopeless).then(|| app.clock.now().after(EXPAND_AGAIN));
+    tracing::error!(inbox = %item.id, portal = %item.portal, failure, hopeless, "an inbox item could not be expanded");
+    app.db.inbox_postpone(&item.portal, item.id, again, failure).await?;
+    Ok(hopeless)
 }
 
-async fn carry_out(app: Arc<App>, delivery: Delivery) {
-    let work = AssertUnwindSafe(relay::deliver(&app, &delivery)).catch_unwind();
-    let settled = work.await.unwrap_or_else(|_panic| {
-        tracing::error!(delivery = %delivery.id, "a delivery panicked");
-        Settled { error: Some("panic".into()), ..Settled::new(DeliveryState::Unknown, "panic") }
-    });
-    // A result that cannot be written now must be written later: forgetting it would do the work twice.
-    while let Err(error) = app.db.delivery_settle(&delivery.portal, delivery.id, settled.clone(), app.clock.now()).await
-    {
+/// What the last process left half done is done again; where that could do it twice, the other side is asked first.
+async fn recover(app: &Arc<App>) -> DbResult<()> {
+    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
+    if again + uncertain > 0 {
+        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
+    }
+    Ok(())
+}
+
+/// Makes an attempt at each delivery of a group and records how it ended.
+async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
+    let work = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind();
+    let outcomes = work.await.unwrap_or_default();
+    for delivery in &group {
+        let settled = if let Some((_, settled)) = outcomes.iter().find(|(id, _)| *id == delivery.id) {
+            settled.clone()
+        } else {
+            tracing::error!(delivery = %delivery.id, "an attempt ended without an outcome");
+            relay::unseen(app, delivery, "panic").await
+        };
+        record(app, delivery, settled).await;
+    }
+}
+
+/// A result that cannot be written now must be written later: forgetting it would do the work twice. What follows from it is
+/// given up only when the database refuses it for good.
+async fn record(app: &App, delivery: &Delivery, settled: Settled) {
+    let mut next = settled;
+    let mut refused = 0;
+    while let Err(error) = app.db.delivery_settle(&delivery.portal, delivery.id, next.clone(), app.clock.now()).await {
         tracing::error!(delivery = %delivery.id, %error, "the result of a delivery could not be written");
+        refused += usize::from(!matches!(error, DbError::Unavailable(_)));
+        if refused >= MAX_REFUSALS {
+            next = Settled {
+                due_at: next.due_at,
+                told: next.told,
+                error: next.error,
+                ..Settled::new(next.state, next.outcome)
+            };
+        }
         tokio::time::sleep(POLL).await;
     }
 }

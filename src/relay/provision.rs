@@ -141,27 +141,38 @@ async fn work(app: &App, installation: &Installation, part: Part) -> Result<Went
 
 /// Is the token good, does it carry every right, does the portal deliver events to us already?
 async fn access(app: &App, installation: &Installation) -> Result<Went, Refused> {
-    check(app, installation).await?;
+    look(app, installation).await?;
     let missing: Vec<&str> =
         methods::scopes().into_iter().filter(|scope| !installation.scope.split(',').any(|own| own == *scope)).collect();
     Ok(if missing.is_empty() { Went::Well(String::new()) } else { Went::Lacking(missing.join(", ")) })
 }
 
-/// Looks whether the portal knows the installation as finished; the first time that it does, asks for the event that brings
-/// the true application token.
+/// Looks whether the portal knows the installation as finished, and has the application token confirmed.
 pub async fn check(app: &App, installation: &Installation) -> Result<Application, Refused> {
-    let info = grant::call(app, installation, &AppInfo {}).await?;
-    if !info.installed {
-        return Ok(info);
+    let info = look(app, installation).await?;
+    if info.installed {
+        confirm(app, installation).await?;
     }
-    if installation.state == InstallationState::Installing {
+    Ok(info)
+}
+
+async fn look(app: &App, installation: &Installation) -> Result<Application, Refused> {
+    let info = grant::call(app, installation, &AppInfo {}).await?;
+    if info.installed && installation.state == InstallationState::Installing {
         let active = InstallationState::Active;
         app.db.installation_set_state(&installation.portal, installation.id, active, app.clock.now()).await?;
     }
-    if !installation.token_confirmed {
-        proof::ask_for_token(app, installation).await?;
-    }
     Ok(info)
+}
+
+/// Asks for the event that brings the true application token, unless it has come. An installation that is not finished gets no
+/// events, so the question costs nothing and is asked again when the application's page opens.
+async fn confirm(app: &App, installation: &Installation) -> Result<(), Refused> {
+    let known = app.db.installation_get(&installation.portal, installation.id).await?;
+    match known.filter(|known| known.state == InstallationState::Active && !known.token_confirmed) {
+        Some(unconfirmed) => proof::ask_for_token(app, &unconfirmed).await,
+        None => Ok(()),
+    }
 }
 
 /// The address of one of our handlers; several applications of one server have their own.
@@ -189,6 +200,7 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
             lacking.push(*event);
         }
     }
+    confirm(app, installation).await?;
     Ok(if lacking.is_empty() { Went::Well(EVENTS.len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
 }
 

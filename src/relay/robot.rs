@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     ExpandError, address, db_failure,
     grant::{self, Refused},
+    notes,
 };
 use crate::{
     app::App,
@@ -59,8 +60,15 @@ pub async fn expand(
     for (index, step) in plan.steps.into_iter().enumerate() {
         match step {
             robots::Step::Send(recipient) => {
-                outcomes.push((recipient.address.label(), None));
-                deliveries.extend(delivery(app, recipient, &plan.text, index));
+                let label = recipient.address.label();
+                let delivery = delivery(app, recipient, &plan.text, index);
+                // A recipient without a delivery would never be decided, and the process would wait for ever.
+                let undeliverable = delivery.is_none().then(|| RecipientOutcome::Refused {
+                    code: Told::NoSuchRecipient.code().into(),
+                    text: notes::reason_text(&lang, Told::NoSuchRecipient.code()).into(),
+                });
+                outcomes.push((label, undeliverable));
+                deliveries.extend(delivery);
             }
             robots::Step::Refuse(refusal) => outcomes.push((
                 refusal.label,
@@ -207,7 +215,7 @@ pub async fn answer(app: &App, delivery: &Delivery) -> Result<Settled, Failure> 
         ("send_result".to_owned(), ReturnValue::Text(returns.result.clone())),
     ]);
     let method = EventSend { event_token: token.expose(), return_values: &values, log_message: &returns.result };
-    let told = grant::call_portal(app, &delivery.portal, &method).await;
+    let told = grant::call_of(app, &delivery.portal, run.installation, &method).await;
     if let Err(Refused::Portal(error)) = &told
         && error.code == Code::ProcessNotFound
         && delivery.created_at.after(OVER_AFTER) <= app.clock.now()
@@ -226,6 +234,6 @@ pub async fn comment(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let robot = robots::find(&run.code).ok_or_else(|| Failure::permanent(Told::Internal, "an unknown robot"))?;
     let text = robots::comment(&robot.manifest.name, &told(&run), &lang_of(app, &delivery.portal).await?);
     let fields = CommentFields { entity_id: card.id, entity_type: &card.timeline_type(), comment: &text };
-    grant::call_portal(app, &delivery.portal, &TimelineCommentAdd { fields }).await?;
+    grant::call_of(app, &delivery.portal, run.installation, &TimelineCommentAdd { fields }).await?;
     Ok(Settled::done())
 }

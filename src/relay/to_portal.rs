@@ -2,17 +2,25 @@
 //! first and a call whose answer was not seen is never repeated blindly. A chat's first message carries what the portal
 //! needs to find the client in its CRM, and the numbers that it answers with are kept.
 
-use super::{ExpandError, channel_of, db_failure, files, grant, notes};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{ByLine, ExpandError, LineOf, Resolved, channel_of, db_failure, files, grant, notes};
 use crate::{
     app::App,
-    b24::methods::messages::{LineChat, LineFile, LineMessage, LineText, LineUser, Picture, SendMessages, SendOutcome},
+    b24::incoming::LineItem,
+    b24::methods::{
+        messages::{LineChat, LineFile, LineMessage, LineText, LineUser, Picture, SendMessages, SendOutcome},
+        open_lines::{HistoryMessage, SessionHistoryGet},
+    },
     db::{
         Binding, Channel, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner,
         Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart, Part, Settled,
     },
     domain::{
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, ChatId, ExternalChatId, PortalId},
+        ids::{ChannelId, ChatId, DeliveryId, ExternalChatId, PortalId},
         names,
     },
     messaging::{Author, CoreEvent, IncomingMessage, Origin, Progress},
@@ -20,6 +28,8 @@ use crate::{
 
 /// The longest reason of a messenger that is passed on to the operator, in characters.
 const REASON_LIMIT: usize = 200;
+/// How long a client's words wait for a file that came with them.
+const FILE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Understands what a core brought.
 pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<Expansion, ExpandError> {
@@ -93,12 +103,48 @@ fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progr
     Expansion { relevant: true, progress: Some((channel, message, progress)), failure_note, ..Expansion::default() }
 }
 
+/// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer
+/// was not seen.
+pub async fn receipts(app: &App, item: &InboxItem, items: &[LineItem]) -> Result<Expansion, ExpandError> {
+    let mut expansion = Expansion::default();
+    for receipt in items {
+        let Some(external) = ExternalChatId::parse(&receipt.dialog.chat_id) else { continue };
+        let view = app.db.chat_of_peer(&item.portal, &external.channel, &external.peer).await?;
+        let Some(view) = view.filter(|view| view.chat.b24_chat.is_none()) else { continue };
+        if let Some(number) = receipt.dialog.im_chat_id {
+            expansion.relevant = true;
+            expansion.chats.push((view.chat.id(), number, receipt.dialog.user_id));
+        }
+    }
+    Ok(expansion)
+}
+
 /// Everything that a call into a chat needs.
 struct Place {
     view: ChatView,
     channel: Channel,
     binding: Binding,
     external: ExternalChatId,
+}
+
+/// The client's message is not in the chat, or nobody knows: its words are shown as a note. Where there is no line, there is
+/// nobody to show them to.
+pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
+    let Some(id) = delivery.message else { return };
+    if !unknown {
+        settled.progress = Some((id, MessageProgress::Failed));
+    }
+    if told == Told::LineInactive {
+        return;
+    }
+    match app.db.message_get(&delivery.portal, id).await {
+        Ok(Some((message, _parts))) => {
+            let note = notes::Note::Unseen { certain: !unknown };
+            settled.follow.push(note.in_chat(message.chat, app.clock.now()).message(id));
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(delivery = %delivery.id, %error, "the operator could not be told of a failure"),
+    }
 }
 
 async fn place(app: &App, portal: &PortalId, chat: ChatId) -> Result<Place, Failure> {
@@ -111,15 +157,121 @@ async fn place(app: &App, portal: &PortalId, chat: ChatId) -> Result<Place, Fail
     Ok(Place { view, channel, binding, external })
 }
 
-pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+/// A client's message with all that is needed to write it into its chat.
+struct Job {
+    message: Message,
+    place: Place,
+    text: LineText,
+}
+
+impl Job {
+    /// A chat's first message goes alone, because it makes the chat; a message with files, because the portal fetches them while
+    /// the call waits.
+    fn shares(&self) -> bool {
+        self.place.view.chat.b24_chat.is_some() && self.text.files.is_empty()
+    }
+}
+
+async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
     let id = delivery.message.ok_or_else(gone)?;
     let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
     let place = place(app, &delivery.portal, message.chat).await?;
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
-    let text = content(app, &delivery.portal, &message, &parts, lang.as_deref().unwrap_or("en")).await?;
-    let outcome = send(app, &place, text).await?;
-    Ok(Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(message.chat, &outcome) })
+    let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
+    let told = (lang.as_deref().unwrap_or("en"), patient);
+    let text = content(app, (&message, &parts), &place.channel.portal, told).await?;
+    Ok(Job { message, place, text })
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let job = job(app, delivery).await?;
+    let outcome = send(app, &job.place, job.text).await?;
+    Ok(written(&job.message, &outcome))
+}
+
+fn written(message: &Message, outcome: &SendOutcome) -> Settled {
+    Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(message.chat, outcome) }
+}
+
+/// Messages of different chats of one portal: those that can share a call do, one call for each line.
+pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+    let jobs = join_all(deliveries.iter().map(|delivery| async { (delivery.id, job(app, delivery).await) })).await;
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    let mut alone = Vec::new();
+    let mut lines: ByLine<Job> = Vec::new();
+    for (id, job) in jobs {
+        match job {
+            Err(failure) => outcomes.push((id, Err(failure))),
+            Ok(job) if !job.shares() => alone.push((id, job)),
+            Ok(job) => {
+                let place = LineOf::of(&job.place.binding);
+                match lines.iter_mut().find(|(known, _)| *known == place) {
+                    Some((_, jobs)) => jobs.push((id, job)),
+                    None => lines.push((place, vec![(id, job)])),
+                }
+            }
+        }
+    }
+    let alone = alone.into_iter().map(|(id, job)| async move {
+        let outcome = send(app, &job.place, job.text).await;
+        vec![(id, outcome.map(|outcome| written(&job.message, &outcome)))]
+    });
+    let shared = lines.into_iter().map(|(line, jobs)| send_all(app, line, jobs));
+    let (alone, shared) = tokio::join!(join_all(alone), join_all(shared));
+    outcomes.extend(alone.into_iter().chain(shared).flatten());
+    outcomes
+}
+
+/// One call with the messages of several chats; the portal tells the outcome of each.
+async fn send_all(app: &App, at: LineOf, jobs: Vec<(DeliveryId, Job)>) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+    let Some(portal) = jobs.first().map(|(_, job)| job.place.channel.portal.clone()) else { return Vec::new() };
+    let messages = join_all(jobs.iter().map(|(_, job)| line_message(app, &job.place, job.text.clone(), false))).await;
+    let method = SendMessages { connector: at.connector.id(), line: at.line, messages: &messages };
+    let report = match grant::call_of(app, &portal, at.installation, &method).await {
+        Ok(report) => report,
+        Err(refused) => {
+            let failure = refused.to_failure();
+            return jobs.into_iter().map(|(id, _)| (id, Err(failure.clone()))).collect();
+        }
+    };
+    // Outcomes come in the order of the messages; when their number differs, nobody knows which is whose.
+    let told = report.outcomes.len() == jobs.len();
+    let mut outcomes = report.outcomes.into_iter();
+    let outcome = |(id, job): (DeliveryId, Job)| {
+        let outcome = outcomes.next().filter(|_| told);
+        let settled = match outcome {
+            Some(outcome) => outcome.failure().map_or_else(|| Ok(written(&job.message, &outcome)), Err),
+            None => Err(Failure::unknown("the portal told nothing about the message")),
+        };
+        (id, settled)
+    };
+    jobs.into_iter().map(outcome).collect()
+}
+
+/// Looks for our id of a message in the chat's history.
+pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    let id = delivery.message.ok_or_else(gone)?;
+    let (message, _parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let progress = Some((message.id, MessageProgress::Sent));
+    Ok(match find(app, &delivery.portal, message.chat, &message.source_key).await? {
+        Resolved::Happened(settled) => Resolved::Happened(Box::new(Settled { progress, ..*settled })),
+        other => other,
+    })
+}
+
+/// Whether something with our id stands in a chat of the portal.
+pub async fn find(app: &App, portal: &PortalId, chat: ChatId, id: &str) -> Result<Resolved, Failure> {
+    let place = place(app, portal, chat).await?;
+    // Without the portal's own number of the chat there is nothing to look into: its receipt brings it.
+    let Some(number) = place.view.chat.b24_chat else { return Ok(Resolved::CannotTell) };
+    let history = grant::call_of(app, portal, place.binding.installation, &SessionHistoryGet::Chat(number)).await?.0;
+    let Some(history) = history else { return Ok(Resolved::CannotTell) };
+    let ours = |message: &HistoryMessage| {
+        message.params.as_ref().is_some_and(|params| params.connector_mid.iter().any(|known| known == id))
+    };
+    Ok(if history.message.iter().any(ours) { Resolved::Happened(Box::new(Settled::done())) } else { Resolved::DidNot })
 }
 
 /// Writes a system text into a chat of a portal.
@@ -137,27 +289,29 @@ pub async fn write_note(
 
 fn kept(chat: ChatId, outcome: &SendOutcome) -> Settled {
     let number = outcome.session.as_ref().and_then(|session| session.chat_id);
-    Settled { chat: number.map(|number| (chat, Some(number), outcome.user)), ..Settled::done() }
+    Settled { chat: number.map(|number| (chat, number, outcome.user)), ..Settled::done() }
 }
 
-/// Text and files of a message. A file that cannot be had is named in the text: the client's words must arrive.
+/// Text and files of a message. A file that cannot be had (after a while, if it may be had later) is named in the text: the
+/// client's words must arrive.
 async fn content(
     app: &App,
+    (message, parts): (&Message, &[Part]),
     portal: &PortalId,
-    message: &Message,
-    parts: &[Part],
-    lang: &str,
+    (lang, patient): (&str, bool),
 ) -> Result<LineText, Failure> {
     let mut text: Vec<String> = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty()).collect();
     let mut lent = Vec::new();
     for id in parts.iter().filter_map(|part| part.media) {
         match files::lend(app, portal, id).await {
             Ok(url) => lent.push(LineFile { url, name: name_of(app, portal, id).await? }),
-            Err(failure) if failure.retry == Retry::Never => {
+            Err(failure) if patient && matches!(failure.retry, Retry::Backoff | Retry::After(_)) => {
+                return Err(failure);
+            }
+            Err(failure) => {
                 let name = crate::b24::bbcode::from_plain(&name_of(app, portal, id).await?);
                 text.push(format!("📎 {name}: {}", notes::reason_text(lang, failure.told.code())));
             }
-            Err(failure) => return Err(failure),
         }
     }
     Ok(LineText {
@@ -178,11 +332,7 @@ async fn name_of(app: &App, portal: &PortalId, id: crate::domain::ids::MediaId) 
 /// written the first time, because the portal told of the refusal.
 async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, Failure> {
     let first = place.view.chat.b24_chat.is_none();
-    let mut message = LineMessage {
-        user: user(app, place, first).await,
-        message: text,
-        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
-    };
+    let mut message = line_message(app, place, text, first).await;
     let outcome = call(app, place, &message).await?;
     let Some(failure) = outcome.failure() else { return Ok(outcome) };
     if message.user.phone.is_none() {
@@ -193,10 +343,18 @@ async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, F
     outcome.failure().map_or(Ok(outcome), Err)
 }
 
+async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> LineMessage {
+    LineMessage {
+        user: user(app, place, first).await,
+        message: text,
+        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
+    }
+}
+
 async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOutcome, Failure> {
     let messages = std::slice::from_ref(message);
     let method = SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
-    let report = grant::call_portal(app, &place.channel.portal, &method).await?;
+    let report = grant::call_of(app, &place.channel.portal, place.binding.installation, &method).await?;
     // One message was sent, so one outcome is ours; without it nobody knows.
     report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))
 }

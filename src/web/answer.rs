@@ -74,6 +74,7 @@ impl From<Refused> for Failed {
             Refused::Portal(error) if error.is_feature_missing() => Problem::PlanLacks,
             Refused::OAuth(error) if error.is_final() => Problem::GrantLost,
             Refused::NoGrant => Problem::GrantLost,
+            Refused::Budget(_) => Problem::TooMany,
             Refused::Portal(_) | Refused::OAuth(_) => Problem::PortalSilent,
             Refused::Db(_) => Problem::Unavailable,
         };
@@ -85,9 +86,7 @@ impl From<Unproved> for Failed {
     fn from(unproved: Unproved) -> Self {
         let problem = match &unproved {
             Unproved::Nothing => Problem::NotVerified,
-            // A server that a page names and nobody has allowed proves nothing, however often it is asked.
-            Unproved::OAuth(OAuthError::UnknownServer) => Problem::NotVerified,
-            Unproved::OAuth(error) if error.is_final() => Problem::NotVerified,
+            Unproved::OAuth(error) if error.is_final() || *error == OAuthError::UnknownServer => Problem::NotVerified,
             Unproved::Portal(error) if error.is_rest_refused_by_plan() => Problem::PlanLacks,
             Unproved::Portal(error) if error.is_right_lost() || error.is_expired_token() => Problem::NotVerified,
             Unproved::OAuth(_) | Unproved::Portal(_) => Problem::PortalSilent,

@@ -19,7 +19,7 @@ use crate::{
         incoming::FramePost,
     },
     config::Application,
-    db::{GrantState, Installation, InstallationState, Portal},
+    db::{GrantState, Installation, InstallationState, Portal, PortalState},
     domain::connector::Connector,
     relay::{
         card::{Card, Right},
@@ -127,15 +127,16 @@ async fn enter(app: &App, post: &FramePost, lang: &'static str) -> Result<Opened
     };
     let user = proof::user(app, &installation, post.auth_id.as_ref()).await?;
     let grant = app.db.grant_get(&installation.portal, installation.id).await?;
-    let works =
-        installation.state != InstallationState::Stopped && grant.is_some_and(|grant| grant.state == GrantState::Alive);
-    // The administrator whose grant has died gives a new one by opening any of our pages.
+    let portal = app.db.portal_get(&installation.portal).await?.ok_or(Problem::NotInstalled)?;
+    let works = installation.state != InstallationState::Stopped
+        && portal.state == PortalState::Active
+        && grant.is_some_and(|grant| grant.state == GrantState::Alive);
+    // An administrator gives a new grant in the place of a dead one by opening any of our pages.
     if !works && user.admin && post.refresh_id.is_some() {
         let (installation, user, portal) = install_by_frame(app, application, post, lang).await?;
         provision::begin(app, &portal.id, installation.id).await?;
         return Ok(Opened { installation, portal, user, lang });
     }
-    let portal = app.db.portal_get(&installation.portal).await?.ok_or(Problem::NotInstalled)?;
     Ok(Opened { installation, portal, user, lang })
 }
 

@@ -121,6 +121,11 @@ fn account_title(channel: &Channel) -> (String, String) {
     }
 }
 
+/// What tells a channel apart under the heading of its account.
+fn inner_title(channel: &Channel) -> String {
+    channel.own_name.clone().unwrap_or_else(|| channel.title.clone())
+}
+
 /// Channels in groups of one account: those of a license, or one bot.
 fn by_account(channels: Vec<Channel>) -> Vec<Vec<Channel>> {
     let mut groups: Vec<Vec<Channel>> = Vec::new();
@@ -178,7 +183,7 @@ fn account_channel(channel: &Channel, bindings: &[Binding]) -> AccountChannelVie
         (ChannelState::Alive, None) => Health::Calm,
     };
     AccountChannelView {
-        title: channel.title.clone(),
+        title: inner_title(channel),
         messenger,
         icon,
         health,
@@ -236,7 +241,7 @@ fn choices(app: &App, group: &[Channel], bindings: &[Binding], line: i64) -> Opt
             None if channel.state == ChannelState::Dead => Choice::Unusable(Problem::ChannelDown),
             None => Choice::Free,
         };
-        ConnectorChannelView { id: channel.id.0.clone(), title: channel.title.clone(), state }
+        ConnectorChannelView { id: channel.id.0.clone(), title: inner_title(channel), state }
     });
     Some(ConnectorAccountView {
         title: account_title(first).0,

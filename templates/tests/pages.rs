@@ -8,19 +8,14 @@ mod samples;
 use samples::{Sample, samples};
 
 /// Ends attributes and elements, tries to run, and breaks out of the page's JSON.
-const HOSTILE: &str =
-    "\"'><script>alert(1)</script><img src=x onerror=alert(1)></style>&amp;\u{2028}";
+const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></style>&amp;\u{2028}";
 
 const PAGE_LIMIT_BYTES: usize = 150 * 1024;
 
 fn every(spice: &str) -> Vec<(&'static str, Sample)> {
     let mut every = Vec::new();
     for language in ["en", "ru"] {
-        every.extend(
-            samples(language, spice)
-                .into_iter()
-                .map(|sample| (language, sample)),
-        );
+        every.extend(samples(language, spice).into_iter().map(|sample| (language, sample)));
     }
     every
 }
@@ -38,9 +33,7 @@ fn body(html: &str) -> String {
         let Some(start) = rest.find(open) else {
             continue;
         };
-        let length = rest[start..]
-            .find(close)
-            .unwrap_or_else(|| panic!("{open} does not end"));
+        let length = rest[start..].find(close).unwrap_or_else(|| panic!("{open} does not end"));
         let end = start + length + close.len();
         body.push_str(&rest[..start]);
         rest = &rest[end..];
@@ -53,37 +46,18 @@ fn body(html: &str) -> String {
 fn nothing_from_outside_becomes_markup() {
     for (language, sample) in every(HOSTILE) {
         let body = body(&sample.html);
-        for sign in [
-            "<script",
-            "<img src=x",
-            "</style>",
-            "\"'>",
-            "onerror=alert(1)>",
-        ] {
+        for sign in ["<script", "<img src=x", "</style>", "\"'>", "onerror=alert(1)>"] {
             assert!(!body.contains(sign), "{} {language}: {sign}", sample.name);
         }
         // Only pages without any outside text lack it.
-        assert_eq!(
-            body.contains("&lt;script&gt;"),
-            sample.name != "neutral",
-            "{} {language}",
-            sample.name
-        );
+        assert_eq!(body.contains("&lt;script&gt;"), sample.name != "neutral", "{} {language}", sample.name);
     }
 }
 
 #[test]
 fn a_hostile_session_cannot_leave_its_json() {
-    let frame = templates::Frame {
-        session: HOSTILE,
-        session_seconds: 1,
-        portal_script: HOSTILE,
-    };
-    let document = Document {
-        texts: texts("en"),
-        nonce: HOSTILE,
-        frame: Some(frame),
-    };
+    let frame = templates::Frame { session: HOSTILE, session_seconds: 1, portal_script: HOSTILE };
+    let document = Document { texts: texts("en"), nonce: HOSTILE, frame: Some(frame) };
     let view = templates::install::InstallView {
         portal: String::new(),
         steps: Vec::new(),
@@ -92,16 +66,8 @@ fn a_hostile_session_cannot_leave_its_json() {
     let html = templates::install::page(&document, &view).into_string();
     assert_eq!(html.matches("<script").count(), 3);
     assert_eq!(html.matches("</script>").count(), 3);
-    let data = html
-        .split("id=\"page\"")
-        .nth(1)
-        .unwrap()
-        .split_once("\">{")
-        .unwrap()
-        .1
-        .split_once("</script>")
-        .unwrap()
-        .0;
+    let data =
+        html.split("id=\"page\"").nth(1).unwrap().split_once("\">{").unwrap().1.split_once("</script>").unwrap().0;
     let data: serde_json::Value = serde_json::from_str(&format!("{{{data}")).unwrap();
     assert_eq!(data["session"], HOSTILE);
     assert_eq!(data["session_seconds"], 1);
@@ -112,34 +78,13 @@ fn pages_obey_a_strict_content_policy() {
     for (language, sample) in every("") {
         let html = &sample.html;
         let body = body(html);
-        for sign in [
-            " style=",
-            "javascript:",
-            " onclick=",
-            " onload=",
-            " onsubmit=",
-            "http-equiv",
-        ] {
+        for sign in [" style=", "javascript:", " onclick=", " onload=", " onsubmit=", "http-equiv"] {
             assert!(!body.contains(sign), "{} {language}: {sign}", sample.name);
         }
         let scripts = html.matches("<script").count();
-        assert_eq!(
-            html.matches("nonce=\"bm9uY2U\"").count(),
-            scripts + 1,
-            "{} {language}",
-            sample.name
-        );
-        assert!(
-            !html.contains("eval(") && !html.contains("innerHTML"),
-            "{} {language}",
-            sample.name
-        );
-        assert!(
-            html.len() < PAGE_LIMIT_BYTES,
-            "{} {language}: {} bytes",
-            sample.name,
-            html.len()
-        );
+        assert_eq!(html.matches("nonce=\"bm9uY2U\"").count(), scripts + 1, "{} {language}", sample.name);
+        assert!(!html.contains("eval(") && !html.contains("innerHTML"), "{} {language}", sample.name);
+        assert!(html.len() < PAGE_LIMIT_BYTES, "{} {language}: {} bytes", sample.name, html.len());
         assert!(html.starts_with("<!DOCTYPE html>"));
         assert!(html.contains(&format!("<html lang=\"{language}\">")));
     }
@@ -163,24 +108,13 @@ fn pages_that_prove_no_portal_carry_no_session() {
 #[test]
 fn both_languages_are_complete_and_different() {
     let (english, russian) = (texts("en"), texts("RU"));
-    assert_eq!(
-        (english.code, russian.code, texts("de").code),
-        ("en", "ru", "en")
-    );
+    assert_eq!((english.code, russian.code, texts("de").code), ("en", "ru", "en"));
     for problem in Problem::ALL {
         let (en, ru) = (english.problems.of(*problem), russian.problems.of(*problem));
         for text in [en.what, en.todo, ru.what, ru.todo] {
-            assert!(
-                text.ends_with('.') && text.len() > 8,
-                "{}: {text}",
-                problem.code()
-            );
+            assert!(text.ends_with('.') && text.len() > 8, "{}: {text}", problem.code());
         }
-        assert!(
-            en.what.is_ascii() && !ru.what.is_ascii(),
-            "{}",
-            problem.code()
-        );
+        assert!(en.what.is_ascii() && !ru.what.is_ascii(), "{}", problem.code());
     }
     for (english, russian) in samples("en", "").iter().zip(samples("ru", "")) {
         assert_ne!(english.html, russian.html, "{}", english.name);
@@ -205,30 +139,15 @@ fn russian_pages_call_an_open_channel_by_its_full_name() {
 
 #[test]
 fn only_web_and_mail_addresses_become_links() {
-    let document = Document {
-        texts: texts("en"),
-        nonce: "n",
-        frame: None,
-    };
+    let document = Document { texts: texts("en"), nonce: "n", frame: None };
     let linked = |url: &str| {
         let problem = Problem::Internal;
-        let view = plain::ErrorView {
-            problem,
-            request_id: String::new(),
-            support_url: Some(url.into()),
-        };
+        let view = plain::ErrorView { problem, request_id: String::new(), support_url: Some(url.into()) };
         plain::error(&document, &view).into_string().contains("<a ")
     };
+    assert!(linked("https://help.example.com/?a=1") && linked("http://localhost:8080/") && linked("mailto:a@b.c"));
     assert!(
-        linked("https://help.example.com/?a=1")
-            && linked("http://localhost:8080/")
-            && linked("mailto:a@b.c")
-    );
-    assert!(
-        !linked("javascript:alert(1)")
-            && !linked(" JavaScript:x")
-            && !linked("data:text/html,x")
-            && !linked("//x")
+        !linked("javascript:alert(1)") && !linked(" JavaScript:x") && !linked("data:text/html,x") && !linked("//x")
     );
 }
 
@@ -248,19 +167,10 @@ fn labels_belong_to_fields_and_ids_are_unique() {
         let mut unique = ids.clone();
         unique.sort_unstable();
         unique.dedup();
-        assert_eq!(
-            unique.len(),
-            ids.len(),
-            "{} {language}: {ids:?}",
-            sample.name
-        );
+        assert_eq!(unique.len(), ids.len(), "{} {language}: {ids:?}", sample.name);
         for attribute in [" for=\"", " aria-describedby=\"", " data-fill=\""] {
             for target in values(&body, attribute) {
-                assert!(
-                    ids.contains(&target),
-                    "{} {language}: {target}",
-                    sample.name
-                );
+                assert!(ids.contains(&target), "{} {language}: {target}", sample.name);
             }
         }
     }
@@ -268,13 +178,7 @@ fn labels_belong_to_fields_and_ids_are_unique() {
 
 #[test]
 fn the_installation_ends_by_itself_only_when_nothing_is_lacking() {
-    let html = |name: &str| {
-        samples("en", "")
-            .into_iter()
-            .find(|sample| sample.name == name)
-            .unwrap()
-            .html
-    };
+    let html = |name: &str| samples("en", "").into_iter().find(|sample| sample.name == name).unwrap().html;
     assert!(html("install-ready").contains("data-finish=\"ask\""));
     for name in ["install-working", "install-stopped", "install-repeated"] {
         assert!(!html(name).contains("data-finish="), "{name}");
@@ -289,50 +193,26 @@ fn the_installation_ends_by_itself_only_when_nothing_is_lacking() {
 
 #[test]
 fn secrets_are_typed_hidden_and_nobody_offers_to_keep_them() {
-    let html = samples("en", "")
-        .into_iter()
-        .find(|sample| sample.name == "connector-choose")
-        .unwrap()
-        .html;
+    let html = samples("en", "").into_iter().find(|sample| sample.name == "connector-choose").unwrap().html;
     for name in ["password", "token"] {
-        let input = html
-            .split("<input")
-            .find(|input| input.contains(&format!("name=\"{name}\"")))
-            .unwrap();
-        assert!(
-            input.contains("type=\"password\"") && input.contains("autocomplete=\"new-password\"")
-        );
+        let input = html.split("<input").find(|input| input.contains(&format!("name=\"{name}\""))).unwrap();
+        assert!(input.contains("type=\"password\"") && input.contains("autocomplete=\"new-password\""));
     }
 }
 
 #[test]
 fn an_onlooker_of_the_connector_page_can_change_nothing() {
-    let html = samples("en", "")
-        .into_iter()
-        .find(|sample| sample.name == "connector-onlooker")
-        .unwrap()
-        .html;
+    let html = samples("en", "").into_iter().find(|sample| sample.name == "connector-onlooker").unwrap().html;
     assert!(!body(&html).contains("data-action"));
 }
 
 #[test]
 fn the_neutral_page_knows_nothing() {
-    let document = Document {
-        texts: texts("en"),
-        nonce: "n",
-        frame: None,
-    };
+    let document = Document { texts: texts("en"), nonce: "n", frame: None };
     let html = plain::neutral(&document).into_string();
-    assert!(
-        html.contains("ChatApp for Bitrix24")
-            && !html.contains("<script")
-            && !html.contains("<form")
-    );
+    assert!(html.contains("ChatApp for Bitrix24") && !html.contains("<script") && !html.contains("<form"));
 }
 
 fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
-    html.split(attribute)
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap_or_default())
-        .collect()
+    html.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap_or_default()).collect()
 }

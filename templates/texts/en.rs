@@ -7,10 +7,7 @@ use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
 
-use super::{
-    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts,
-    Texts,
-};
+use super::{AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, Texts};
 
 pub(super) const TEXTS: Texts = Texts {
     code: "en",
@@ -135,7 +132,7 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "The account in which your messengers are connected. Its channels appear in the list above.",
     email: "E-mail",
     password: "Password",
-    password_hint: "Kept encrypted, and only to renew the access.",
+    password_hint: "Needed once, to log in. It is not kept.",
     app_id: "App ID",
     app_id_hint: "From your ChatApp account.",
     bot_steps: &[
@@ -207,10 +204,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         "The application is not fully installed in this portal.",
         "An administrator should open ChatApp from the menu and let the installation finish.",
     ),
-    administrator_only: words(
-        "Only an administrator of the portal can do this.",
-        "Ask an administrator.",
-    ),
+    administrator_only: words("Only an administrator of the portal can do this.", "Ask an administrator."),
     managers_only: words(
         "You may not change connectors of this portal.",
         "Ask an administrator for the right to manage the Contact Center.",
@@ -219,18 +213,12 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         "You do not have access to this card.",
         "Ask whoever is responsible for it or an administrator.",
     ),
-    card_unsaved: words(
-        "The card is not saved yet.",
-        "Save the card and open this tab again.",
-    ),
+    card_unsaved: words("The card is not saved yet.", "Save the card and open this tab again."),
     unknown_placement: words(
         "This page was opened in an unknown way.",
         "Reload Bitrix24. If this stays, an administrator should run “Check and repair” in ChatApp.",
     ),
-    unknown_connector: words(
-        "This messenger is not one of ChatApp's.",
-        "Open it from its tile in the Contact Center.",
-    ),
+    unknown_connector: words("This messenger is not one of ChatApp's.", "Open it from its tile in the Contact Center."),
     line_missing: words(
         "No Open Channel is chosen.",
         "Go back to the Contact Center, press Connect and choose an Open Channel.",
@@ -253,76 +241,43 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     ),
     session_over: words("This page has been open for too long.", "Reload it."),
     too_many: words("Too many requests.", "Wait a minute and try again."),
-    unavailable: words(
-        "The server is being restarted.",
-        "Try again in a minute. Messages are not lost.",
-    ),
-    internal: words(
-        "Something went wrong on our side.",
-        "Try again. If it repeats, tell support the request number.",
-    ),
+    unavailable: words("The server is being restarted.", "Try again in a minute. Messages are not lost."),
+    internal: words("Something went wrong on our side.", "Try again. If it repeats, tell support the request number."),
     field_empty: words("This field is empty.", "Fill it in."),
-    field_wrong: words(
-        "This value cannot be right.",
-        "Check it for typing mistakes.",
-    ),
+    field_wrong: words("This value cannot be right.", "Check it for typing mistakes."),
     login_refused: words(
         "ChatApp did not accept the e-mail, the password or the App ID.",
         "Check all three; App ID and e-mail must belong to the same account.",
     ),
-    logins_used_up: words(
-        "ChatApp does not accept more logins of this account today.",
-        "Try again tomorrow.",
-    ),
-    token_refused: words(
-        "Telegram does not know this token.",
-        "Copy it from @BotFather again, as a whole.",
-    ),
-    account_taken: words(
-        "This account already serves another portal.",
-        "Disconnect it there first.",
-    ),
+    logins_used_up: words("ChatApp does not accept more logins of this account today.", "Try again tomorrow."),
+    token_refused: words("Telegram does not know this token.", "Copy it from @BotFather again, as a whole."),
+    account_taken: words("This account already serves another portal.", "Disconnect it there first."),
     account_expired: words(
         "The paid period of this account is over.",
         "Renew it in ChatApp. The channel works again by itself.",
     ),
-    channel_taken: words(
-        "This channel is connected to another Open Channel.",
-        "Disconnect it there first.",
-    ),
+    channel_taken: words("This channel is connected to another Open Channel.", "Disconnect it there first."),
     channel_gone: words("This channel no longer exists.", "Choose another one."),
     channel_down: words(
         "The channel is not connected to its messenger.",
         "Log in to the messenger again in the account, then check here.",
     ),
-    core_silent: words(
-        "The messenger's service does not answer.",
-        "Try again in a few minutes.",
-    ),
+    core_silent: words("The messenger's service does not answer.", "Try again in a few minutes."),
     no_channels: words(
         "There is no channel that can write first.",
         "An administrator can connect one in the Contact Center.",
     ),
-    no_address: words(
-        "The card has no phone number or other address.",
-        "Add one to the card or to its contact.",
-    ),
+    no_address: words("The card has no phone number or other address.", "Add one to the card or to its contact."),
     address_wrong: words(
         "This is not an address we understand.",
         "Write a phone number with country code, an @username or an e-mail.",
     ),
-    not_in_messenger: words(
-        "There is no such person in this messenger.",
-        "Choose another channel or address.",
-    ),
+    not_in_messenger: words("There is no such person in this messenger.", "Choose another channel or address."),
     cannot_write_first: words(
         "This channel cannot write first to such an address.",
         "Choose another channel or address.",
     ),
-    text_too_long: words(
-        "The text is too long for this messenger.",
-        "Shorten it or send it in parts.",
-    ),
+    text_too_long: words("The text is too long for this messenger.", "Shorten it or send it in parts."),
     chat_gone: words("This chat no longer exists.", "Reload the list."),
     outcome_unknown: words(
         "We do not know whether the message went out.",

@@ -36,11 +36,7 @@ pub struct Texts {
 
 /// The texts for a language code of the portal such as `ru`; English for a language that is not there.
 pub fn texts(language: &str) -> &'static Texts {
-    if language.trim().eq_ignore_ascii_case("ru") {
-        &ru::TEXTS
-    } else {
-        &en::TEXTS
-    }
+    if language.trim().eq_ignore_ascii_case("ru") { &ru::TEXTS } else { &en::TEXTS }
 }
 
 /// Words that several pages use.

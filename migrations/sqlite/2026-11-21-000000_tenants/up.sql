@@ -1,4 +1,4 @@
--- The tenant schema (DESIGN.md 2). Twin of the other database's file: only the type of generated ids differs.
+-- The tenant schema. Twin of the other database's file: only the type of generated ids differs.
 -- Times are milliseconds since 1970 UTC. Columns named *_sealed hold what secret::Keys::seal made.
 
 CREATE TABLE portal (
@@ -8,9 +8,13 @@ CREATE TABLE portal (
     server_endpoint TEXT NOT NULL,
     lang TEXT NOT NULL,
     state TEXT NOT NULL,
+    -- When its next delivery can run; null when none waits. Never before gated_until.
+    ready_at BIGINT,
+    gated_until BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
+CREATE INDEX portal_ready ON portal (ready_at) WHERE ready_at IS NOT NULL;
 
 CREATE TABLE installation (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -72,6 +76,7 @@ CREATE TABLE channel (
     connector TEXT NOT NULL,
     account TEXT NOT NULL,
     title TEXT NOT NULL,
+    own_name TEXT,
     link TEXT,
     login_id BIGINT REFERENCES login (id),
     valid_until BIGINT,
@@ -114,7 +119,8 @@ CREATE TABLE inbox (
     received_at BIGINT NOT NULL,
     UNIQUE (portal_id, source, dedup_key)
 );
-CREATE INDEX inbox_due ON inbox (due_at, id) WHERE state = 'new';
+CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+CREATE INDEX inbox_waiting ON inbox (portal_id, source, id) WHERE state = 'new';
 
 CREATE TABLE contact (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -215,13 +221,16 @@ CREATE TABLE delivery (
     state TEXT NOT NULL,
     due_at BIGINT NOT NULL,
     tries INTEGER NOT NULL,
+    -- An attempt may have succeeded without our seeing it: ask before trying again.
+    uncertain BOOLEAN NOT NULL,
     told TEXT,
     error TEXT,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
-CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('waiting', 'sending');
-CREATE INDEX delivery_due ON delivery (due_at, id) WHERE state = 'waiting';
+-- Only the head of a lane is 'waiting'; what comes after it is 'queued'.
+CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('queued', 'waiting', 'sending', 'parked');
+CREATE INDEX delivery_due ON delivery (portal_id, priority, due_at, id) WHERE state IN ('waiting', 'parked');
 CREATE INDEX delivery_run ON delivery (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
 

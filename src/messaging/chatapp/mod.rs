@@ -4,7 +4,7 @@
 //! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers. Guaranteed: a call
 //! whose token died is repeated once with a fresh one, and only then. Not guaranteed: that a repeated send is recognised.
 //! ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
-//! ([`ChatApp::find_sent`]), and that is how an unknown outcome is resolved.
+//! ([`MessagingCore::find_sent`]), and that is how an unknown outcome is resolved.
 
 mod account;
 mod api;
@@ -36,8 +36,8 @@ use self::{
     tokens::Tokens,
 };
 use super::{
-    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem, Sent,
-    TokenStore, transfer,
+    ChannelRef, CoreEvent, Fetched, Found, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem,
+    Sent, TokenStore, transfer,
 };
 use crate::{
     clock::Clock,
@@ -87,8 +87,17 @@ impl MessagingCore for ChatApp {
         kinds::capabilities(connector)
     }
 
+    fn person_of(&self, _connector: Connector, peer: &str) -> String {
+        events::person_id(peer)
+    }
+
     async fn send(&self, channel: &ChannelRef, peer: &str, what: &What, key: &IdempotencyKey) -> Result<Sent, Failure> {
         self.send_one(channel, peer, what, key).await
+    }
+
+    async fn find_sent(&self, channel: &ChannelRef, peer: &str, key: &IdempotencyKey) -> Result<Found, Failure> {
+        let found = self.find_in_history(channel, peer, key).await?;
+        Ok(found.map_or(Found::DidNot, Found::Happened))
     }
 
     /// ChatApp gives files by public links; no token goes there.
@@ -103,6 +112,10 @@ impl MessagingCore for ChatApp {
 
     fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
         events::split(body)
+    }
+
+    fn is_of(&self, item: &Value, account: &str) -> bool {
+        Account::parse(account).is_some_and(|account| events::is_of(item, &account))
     }
 
     fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed> {

@@ -23,10 +23,7 @@ fn write_all(folder: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     for language in ["en", "ru"] {
         for sample in samples::samples(language, "") {
-            std::fs::write(
-                folder.join(format!("{}.{language}.html", sample.name)),
-                sample.html,
-            )?;
+            std::fs::write(folder.join(format!("{}.{language}.html", sample.name)), sample.html)?;
         }
     }
     Ok(())

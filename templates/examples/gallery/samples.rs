@@ -3,12 +3,11 @@
 
 use templates::app::{self, AccountChannelView, AccountView, AppState, AppView};
 use templates::connector::{
-    self, AccountForm, Capabilities, ChannelState, Connection, ConnectorAccountView,
-    ConnectorChannelView, ConnectorView, WriteFirst,
+    self, AccountForm, Capabilities, ChannelState, Connection, ConnectorAccountView, ConnectorChannelView,
+    ConnectorView, WriteFirst,
 };
 use templates::crm_chat::{
-    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView,
-    WriteChannelView, WriteView,
+    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
 };
 use templates::install::{self, InstallView, Phase, StepKey, StepState, StepView};
 use templates::plain::{self, ErrorView};
@@ -26,52 +25,24 @@ pub struct Sample {
 
 /// All samples in one language.
 pub fn samples(language: &str, spice: &str) -> Vec<Sample> {
-    let frame = Frame {
-        session: "session-token",
-        session_seconds: 900,
-        portal_script: "b24.js",
-    };
-    let document = Document {
-        texts: texts(language),
-        nonce: "bm9uY2U",
-        frame: Some(frame),
-    };
-    let still = Document {
-        frame: None,
-        ..document
-    };
+    let frame = Frame { session: "session-token", session_seconds: 900, portal_script: "b24.js" };
+    let document = Document { texts: texts(language), nonce: "bm9uY2U", frame: Some(frame) };
+    let still = Document { frame: None, ..document };
     let mut samples = Vec::new();
     for (name, phase) in [
         ("install-working", Phase::Working),
         ("install-stopped", Phase::Stopped),
         ("install-ready", Phase::Ready { install_mode: true }),
-        (
-            "install-repeated",
-            Phase::Ready {
-                install_mode: false,
-            },
-        ),
+        ("install-repeated", Phase::Ready { install_mode: false }),
     ] {
-        samples.push(Sample {
-            name,
-            html: install::page(&still, &install_view(phase, spice)).into_string(),
-        });
+        samples.push(Sample { name, html: install::page(&still, &install_view(phase, spice)).into_string() });
     }
     for (name, view) in [
         ("app", app_view(AppState::Works, spice)),
         ("app-lost", app_view(AppState::GrantLost, spice)),
-        (
-            "app-empty",
-            AppView {
-                accounts: Vec::new(),
-                ..app_view(AppState::Limited, spice)
-            },
-        ),
+        ("app-empty", AppView { accounts: Vec::new(), ..app_view(AppState::Limited, spice) }),
     ] {
-        samples.push(Sample {
-            name,
-            html: app::page(&document, &view).into_string(),
-        });
+        samples.push(Sample { name, html: app::page(&document, &view).into_string() });
     }
     samples.extend(connector_samples(&document, spice));
     samples.extend(crm_samples(&document, spice));
@@ -89,40 +60,15 @@ fn icon(letter: char, color: &str) -> String {
     )
 }
 
-fn step(
-    key: StepKey,
-    state: StepState,
-    problem: Option<Problem>,
-    detail: Option<String>,
-) -> StepView {
-    StepView {
-        key,
-        state,
-        problem,
-        detail,
-    }
+fn step(key: StepKey, state: StepState, problem: Option<Problem>, detail: Option<String>) -> StepView {
+    StepView { key, state, problem, detail }
 }
 
 fn install_view(phase: Phase, spice: &str) -> InstallView {
     let (second, third, fourth, fifth) = match phase {
-        Phase::Working => (
-            StepState::Done,
-            StepState::Running,
-            StepState::Waiting,
-            StepState::Waiting,
-        ),
-        Phase::Stopped => (
-            StepState::Done,
-            StepState::Failed,
-            StepState::Waiting,
-            StepState::Waiting,
-        ),
-        Phase::Ready { .. } => (
-            StepState::Done,
-            StepState::Done,
-            StepState::Done,
-            StepState::Lacking,
-        ),
+        Phase::Working => (StepState::Done, StepState::Running, StepState::Waiting, StepState::Waiting),
+        Phase::Stopped => (StepState::Done, StepState::Failed, StepState::Waiting, StepState::Waiting),
+        Phase::Ready { .. } => (StepState::Done, StepState::Done, StepState::Done, StepState::Lacking),
     };
     let failed = third == StepState::Failed;
     let lacking = fifth == StepState::Lacking;
@@ -138,12 +84,7 @@ fn install_view(phase: Phase, spice: &str) -> InstallView {
                 failed.then(|| format!("imconnector.register: HTTP 502{spice}")),
             ),
             step(StepKey::Placements, fourth, None, None),
-            step(
-                StepKey::Robots,
-                fifth,
-                lacking.then_some(Problem::PlanLacks),
-                None,
-            ),
+            step(StepKey::Robots, fifth, lacking.then_some(Problem::PlanLacks), None),
         ],
         phase,
     }
@@ -155,13 +96,7 @@ fn app_view(state: AppState, spice: &str) -> AppView {
         version: format!("0.1.0{spice}"),
         state,
         may_manage: true,
-        steps: install_view(
-            Phase::Ready {
-                install_mode: false,
-            },
-            spice,
-        )
-        .steps,
+        steps: install_view(Phase::Ready { install_mode: false }, spice).steps,
         is_working: false,
         checked_at_ms: Some(NOW_MS),
         grant_url: matches!(state, AppState::GrantLost)
@@ -174,20 +109,8 @@ fn app_view(state: AppState, spice: &str) -> AppView {
                 problem: None,
                 valid_until_ms: Some(NOW_MS + 40 * DAY_MS),
                 channels: vec![
-                    app_channel(
-                        ("+7 900 000-00-01", "WhatsApp"),
-                        ('W', "2f9e6e"),
-                        Health::Ok,
-                        Some("Продажи"),
-                        spice,
-                    ),
-                    app_channel(
-                        ("@romashka_shop", "Telegram"),
-                        ('T', "3587c8"),
-                        Health::Error,
-                        None,
-                        spice,
-                    ),
+                    app_channel(("+7 900 000-00-01", "WhatsApp"), ('W', "2f9e6e"), Health::Ok, Some("Продажи"), spice),
+                    app_channel(("@romashka_shop", "Telegram"), ('T', "3587c8"), Health::Error, None, spice),
                 ],
             },
             AccountView {
@@ -225,11 +148,7 @@ fn app_channel(
     }
 }
 
-fn connector_view(
-    connection: Connection,
-    accounts: Vec<ConnectorAccountView>,
-    spice: &str,
-) -> ConnectorView {
+fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, spice: &str) -> ConnectorView {
     ConnectorView {
         messenger: format!("Telegram Bot{spice}"),
         icon: format!("{}{spice}", icon('B', "2a6aa8")),
@@ -269,16 +188,8 @@ fn connector_accounts(spice: &str) -> Vec<ConnectorAccountView> {
             title: format!("Опт (№ 50117){spice}"),
             valid_until_ms: Some(NOW_MS - 3 * DAY_MS),
             channels: vec![
-                channel(
-                    "c3",
-                    "@romashka_opt_bot",
-                    ChannelState::Elsewhere(format!("Оптовый отдел{spice}")),
-                ),
-                channel(
-                    "c4",
-                    "@romashka_old_bot",
-                    ChannelState::Unusable(Problem::AccountExpired),
-                ),
+                channel("c3", "@romashka_opt_bot", ChannelState::Elsewhere(format!("Оптовый отдел{spice}"))),
+                channel("c4", "@romashka_old_bot", ChannelState::Unusable(Problem::AccountExpired)),
             ],
         },
     ]
@@ -286,40 +197,22 @@ fn connector_accounts(spice: &str) -> Vec<ConnectorAccountView> {
 
 fn connector_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
     let channel = format!("@romashka_bot{spice}");
-    let works = Connection::Works {
-        channel: channel.clone(),
-        since_ms: Some(NOW_MS - DAY_MS),
-    };
-    let broken = Connection::Broken {
-        channel,
-        problem: Problem::ChannelDown,
-    };
+    let works = Connection::Works { channel: channel.clone(), since_ms: Some(NOW_MS - DAY_MS) };
+    let broken = Connection::Broken { channel, problem: Problem::ChannelDown };
     let mut one_form = connector_view(Connection::None, Vec::new(), spice);
     one_form.forms.truncate(1);
     let mut onlooker = connector_view(Connection::None, connector_accounts(spice), spice);
     onlooker.may_manage = false;
     let views = [
         ("connector-first", one_form),
-        (
-            "connector-choose",
-            connector_view(Connection::None, connector_accounts(spice), spice),
-        ),
-        (
-            "connector-works",
-            connector_view(works, connector_accounts(spice), spice),
-        ),
-        (
-            "connector-broken",
-            connector_view(broken, Vec::new(), spice),
-        ),
+        ("connector-choose", connector_view(Connection::None, connector_accounts(spice), spice)),
+        ("connector-works", connector_view(works, connector_accounts(spice), spice)),
+        ("connector-broken", connector_view(broken, Vec::new(), spice)),
         ("connector-onlooker", onlooker),
     ];
     views
         .into_iter()
-        .map(|(name, view)| Sample {
-            name,
-            html: connector::page(document, &view).into_string(),
-        })
+        .map(|(name, view)| Sample { name, html: connector::page(document, &view).into_string() })
         .collect()
 }
 
@@ -329,16 +222,13 @@ fn crm_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
         kind: CardKind::Deal,
         addresses: vec![
             CardAddressView {
-                text: format!("+7 900 000-00-02{spice}"),
-                owner: Some(format!("Анна Смирнова{spice}")),
+                text: format!("+7 900 000-00-02{spice}"), owner: Some(format!("Анна Смирнова{spice}"))
             },
             CardAddressView {
-                text: format!("anna@example.com{spice}"),
-                owner: Some(format!("Анна Смирнова{spice}")),
+                text: format!("anna@example.com{spice}"), owner: Some(format!("Анна Смирнова{spice}"))
             },
             CardAddressView {
-                text: format!("+7 900 000-00-03{spice}"),
-                owner: Some(format!("Пётр Лазарев{spice}")),
+                text: format!("+7 900 000-00-03{spice}"), owner: Some(format!("Пётр Лазарев{spice}"))
             },
         ],
         chats: vec![
@@ -346,30 +236,12 @@ fn crm_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
                 "1",
                 ('W', "2f9e6e"),
                 ChatState::Unanswered,
-                (
-                    "Добрый день! Когда привезут заказ? Мы ждём его со вчерашнего дня",
-                    true,
-                ),
+                ("Добрый день! Когда привезут заказ? Мы ждём его со вчерашнего дня", true),
                 spice,
             ),
-            chat(
-                "2",
-                ('T', "3587c8"),
-                ChatState::Open,
-                ("Счёт отправили на почту", false),
-                spice,
-            ),
-            chat(
-                "3",
-                ('A', "7a5cc0"),
-                ChatState::Failed,
-                ("Фото во вложении", false),
-                spice,
-            ),
-            ChatView {
-                last: None,
-                ..chat("4", ('@', "5b6b82"), ChatState::Closed, ("", true), spice)
-            },
+            chat("2", ('T', "3587c8"), ChatState::Open, ("Счёт отправили на почту", false), spice),
+            chat("3", ('A', "7a5cc0"), ChatState::Failed, ("Фото во вложении", false), spice),
+            ChatView { last: None, ..chat("4", ('@', "5b6b82"), ChatState::Closed, ("", true), spice) },
         ],
         write: WriteView::Form(vec![
             WriteChannelView {
@@ -392,35 +264,19 @@ fn crm_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
         write: WriteView::Refused(Problem::NoChannels),
     };
     vec![
-        Sample {
-            name: "crm-chat",
-            html: crm_chat::page(document, &full).into_string(),
-        },
-        Sample {
-            name: "crm-chat-empty",
-            html: crm_chat::page(document, &empty).into_string(),
-        },
+        Sample { name: "crm-chat", html: crm_chat::page(document, &full).into_string() },
+        Sample { name: "crm-chat-empty", html: crm_chat::page(document, &empty).into_string() },
     ]
 }
 
-fn chat(
-    id: &str,
-    look: (char, &str),
-    state: ChatState,
-    last: (&str, bool),
-    spice: &str,
-) -> ChatView {
+fn chat(id: &str, look: (char, &str), state: ChatState, last: (&str, bool), spice: &str) -> ChatView {
     ChatView {
         id: format!("{id}{spice}"),
         contact: format!("Анна Смирнова{spice}"),
         channel: format!("+7 900 000-00-01{spice}"),
         icon: format!("{}{spice}", icon(look.0, look.1)),
         state,
-        last: Some(LastMessageView {
-            text: format!("{}{spice}", last.0),
-            is_from_client: last.1,
-            at_ms: NOW_MS,
-        }),
+        last: Some(LastMessageView { text: format!("{}{spice}", last.0), is_from_client: last.1, at_ms: NOW_MS }),
     }
 }
 
@@ -431,22 +287,11 @@ fn plain_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
         support_url: Some(format!("mailto:help@example.com{spice}")),
     };
     vec![
-        Sample {
-            name: "error",
-            html: plain::error(document, &view).into_string(),
-        },
-        Sample {
-            name: "neutral",
-            html: plain::neutral(document).into_string(),
-        },
+        Sample { name: "error", html: plain::error(document, &view).into_string() },
+        Sample { name: "neutral", html: plain::neutral(document).into_string() },
         Sample {
             name: "notice",
-            html: plain::notice(
-                document,
-                &format!("Portal{spice}"),
-                &format!("Remark{spice}"),
-            )
-            .into_string(),
+            html: plain::notice(document, &format!("Portal{spice}"), &format!("Remark{spice}")).into_string(),
         },
     ]
 }

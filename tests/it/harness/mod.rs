@@ -17,6 +17,7 @@ mod rows;
 mod runner;
 mod shop;
 mod story;
+mod window;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
@@ -24,3 +25,4 @@ pub(crate) use runner::stories;
 pub use runner::{Case, Rule, run};
 pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
 pub use story::{CLIENT_ID, HOUR, MINUTE, Story};
+pub use window::{Window, handle};

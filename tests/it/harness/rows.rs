@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, sql_types::{BigInt, Text}};
+use diesel::{
+    Connection as _, QueryableByName, RunQueryDsl as _,
+    sql_types::{BigInt, Text},
+};
 
 use super::Story;
 

@@ -26,7 +26,7 @@ use sandbox::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{browser::Window, logs, portal::Portal};
+use super::{logs, portal::Portal, window::Window};
 
 /// What waits longer than this in real time is taken to wait for ever. A loaded machine gets its time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,8 +81,6 @@ pub struct Story {
     /// What the story says will be left behind; everything else is a complaint.
     expected: Mutex<OpenCounts>,
     windows: Mutex<Vec<Window>>,
-    /// Parts of what browsers complain of because the story provokes it.
-    provoked: Mutex<Vec<String>>,
     began: logs::Mark,
     _folder: Folder,
 }
@@ -115,7 +113,6 @@ impl Story {
             portals: Mutex::default(),
             expected: Mutex::default(),
             windows: Mutex::default(),
-            provoked: Mutex::default(),
             began: logs::mark(),
             _folder: folder,
         };
@@ -148,7 +145,12 @@ impl Story {
 
     /// A window of a browser, closed with the story.
     pub async fn window(&self) -> Window {
-        let window = Window::open().await;
+        self.window_where("").await
+    }
+
+    /// A window whose browser finds hosts by these rules, see [`super::browser::window`].
+    pub async fn window_where(&self, rules: &str) -> Window {
+        let window = Window::open(rules).await;
         held(&self.windows).push(window.clone());
         window
     }
@@ -309,11 +311,6 @@ impl Story {
         self.expects(|left| left.unknown = count);
     }
 
-    /// The story provokes complaints of the browser with this in them.
-    pub fn expects_complaint(&self, part: &str) {
-        held(&self.provoked).push(part.to_owned());
-    }
-
     /// What the story left behind although it did not say so.
     pub async fn leftovers(&self) -> Vec<String> {
         let mut complaints = Vec::new();
@@ -340,9 +337,7 @@ impl Story {
         }
         let windows = held(&self.windows).clone();
         for window in windows {
-            let provoked = held(&self.provoked).clone();
-            let found = window.complaints(self.http()).await;
-            complaints.extend(found.into_iter().filter(|it| !provoked.iter().any(|part| it.contains(part))));
+            complaints.extend(window.complaints().await);
         }
         // A message to somebody who is not there is answered with 404 too.
         let is_unknown = |call: &Call| call.status == 405 || (call.status == 404 && !call.path.contains("/messages/"));

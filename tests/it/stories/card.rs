@@ -32,12 +32,10 @@ async fn every_kind_of_card_shows_its_own_addresses(story: &Story) {
     let contact = shop.contact("Olga", &["+79005550001"]);
     let lead = shop.card(CardKind::Lead, with("+79005550002"));
     let company = shop.card(CardKind::Company, NewCard { title: "Sofas Ltd".into(), ..with("+79005550003") });
-    let deal = shop.card(CardKind::Deal, NewCard {
-        title: "A sofa".into(),
-        contacts: vec![contact.id],
-        company: Some(company.id),
-        ..NewCard::default()
-    });
+    let deal = shop.card(
+        CardKind::Deal,
+        NewCard { title: "A sofa".into(), contacts: vec![contact.id], company: Some(company.id), ..NewCard::default() },
+    );
     let employee = shop.employee();
     for (card, phones) in [
         (contact, vec!["+7 900 555-00-01"]),
@@ -58,13 +56,21 @@ async fn every_kind_of_card_shows_its_own_addresses(story: &Story) {
 
 async fn addresses_are_understood_however_they_are_typed(story: &Story) {
     let shop = story.whatsapp_shop().await;
-    let contact = shop.card(CardKind::Contact, NewCard {
-        name: "Olga".into(),
-        phones: vec!["8 (900) 555-00-01".into(), "79005550001".into(), "@olga_k".into(), "ask the neighbour".into()],
-        ims: vec!["https://t.me/olga_kim".into(), "https://wa.me/79005550009".into()],
-        emails: vec!["Olga@Example.COM".into()],
-        ..NewCard::default()
-    });
+    let contact = shop.card(
+        CardKind::Contact,
+        NewCard {
+            name: "Olga".into(),
+            phones: vec![
+                "8 (900) 555-00-01".into(),
+                "79005550001".into(),
+                "@olga_k".into(),
+                "ask the neighbour".into(),
+            ],
+            ims: vec!["https://t.me/olga_kim".into(), "https://wa.me/79005550009".into()],
+            emails: vec!["Olga@Example.COM".into()],
+            ..NewCard::default()
+        },
+    );
     let tab = shop.opens_tab(shop.employee(), contact).await;
     tab.is_open();
     for shown in ["+7 900 555-00-01", "@olga_k", "@olga_kim", "+7 900 555-00-09", "Olga@example.com"] {
@@ -77,16 +83,23 @@ async fn addresses_are_understood_however_they_are_typed(story: &Story) {
 async fn what_the_crm_hides_is_hidden_here(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let only_admins = Some(vec![shop.admin()]);
-    let secret = shop.card(CardKind::Contact, NewCard {
-        name: "Zinaida".into(),
-        phones: vec!["+79005557070".into()],
-        visible_to: only_admins.clone(),
-        ..NewCard::default()
-    });
+    let secret = shop.card(
+        CardKind::Contact,
+        NewCard {
+            name: "Zinaida".into(),
+            phones: vec!["+79005557070".into()],
+            visible_to: only_admins.clone(),
+            ..NewCard::default()
+        },
+    );
     let deal = shop.deal("An open deal", &[secret]);
     let tab = shop.opens_tab(shop.employee(), deal).await;
     tab.is_open();
-    assert!(!tab.html.contains("555-70-70") && !tab.html.contains("Zinaida"), "a hidden person is shown: {}", tab.text());
+    assert!(
+        !tab.html.contains("555-70-70") && !tab.html.contains("Zinaida"),
+        "a hidden person is shown: {}",
+        tab.text()
+    );
     // For the tab itself, and for the request that repeats it.
     shop.limits_card(deal, only_admins);
     let closed = shop.opens_tab(shop.employee(), deal).await;
@@ -134,7 +147,9 @@ async fn somebody_is_written_to_first_and_answers_in_the_same_chat(story: &Story
     let contact = shop.contact("Olga", &["8 900 555-60-01"]);
     let deal = shop.deal("A sofa", &[contact]);
     let mut tab = shop.opens_tab(shop.employee(), deal).await;
-    let answer = tab.sends("/frame/crm/write", &write_to(&shop.channel().await, "8 900 555-60-01", "Your [b]sofa[/b] has come")).await;
+    let answer = tab
+        .sends("/frame/crm/write", &write_to(&shop.channel().await, "8 900 555-60-01", "Your [b]sofa[/b] has come"))
+        .await;
     answer.is_done();
     let received = olga.receives(&shop.account, 1).await;
     assert_eq!(received[0].text, "Your *sofa* has come");
@@ -230,7 +245,8 @@ async fn a_form_with_nothing_in_it_names_its_field(story: &Story) {
         let answer = tab.sends("/frame/crm/write", &form).await;
         assert_eq!((answer.code(), &answer.body["error"]["field"]), (code.code(), &json!(field)), "{form}");
     }
-    let broken = story.http().post(story.url("/frame/crm/write")).bearer_auth(tab.session().unwrap()).body("{\"text\":");
+    let broken =
+        story.http().post(story.url("/frame/crm/write")).bearer_auth(tab.session().unwrap()).body("{\"text\":");
     assert_eq!(broken.send().await.unwrap().status(), 400);
     let huge = write_to(&channel, "+79005556001", &"x".repeat(70_000));
     assert_eq!(tab.sends("/frame/crm/write", &huge).await.code(), Problem::TextTooLong.code());
@@ -298,4 +314,3 @@ impl Frame<'_> {
         self.asks(Method::POST, "/frame/crm/open", Some(&json!({"chat": chat}))).await
     }
 }
-

@@ -168,7 +168,8 @@ async fn a_dead_login_holds_what_is_written_until_somebody_logs_in(story: &Story
     page.adds_chatapp_account(&shop.cabinet).await.is_done();
     shop.shows_as_sent(chat, first).await;
     shop.shows_as_sent(chat, second).await;
-    let texts: Vec<_> = shop.client_has().iter().map(|it| it.text.rsplit('\n').next().unwrap_or_default().to_owned()).collect();
+    let texts: Vec<_> =
+        shop.client_has().iter().map(|it| it.text.rsplit('\n').next().unwrap_or_default().to_owned()).collect();
     assert_eq!(texts, ["first", "second"]);
     assert_eq!(shop.red_notes(chat), [""; 0]);
 }

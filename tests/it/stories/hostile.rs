@@ -79,7 +79,11 @@ async fn bodies_that_are_no_forms_harm_nobody(story: &Story) {
     for path in doors(story, &shop).await {
         for body in &bodies {
             let (status, _body) = posts(story, &path, body.clone()).await;
-            assert!(status < 500, "{path} answered {status} to {:?}", String::from_utf8_lossy(&body[..body.len().min(60)]));
+            assert!(
+                status < 500,
+                "{path} answered {status} to {:?}",
+                String::from_utf8_lossy(&body[..body.len().min(60)])
+            );
         }
     }
     story.calms_down().await;
@@ -198,7 +202,10 @@ impl Ear {
 
     async fn secret(host: &str) -> Self {
         let body = "the inner network's secret";
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         Self::on(host, head + body).await
     }
 
@@ -238,7 +245,11 @@ async fn a_frame_cannot_name_another_server(story: &Story) {
     ];
     for server in &servers {
         let page = Frame::load(story, &portal, with(None, &[("SERVER_ENDPOINT", server)])).await;
-        assert!(page.session().is_none() && page.status == 403, "{server} is taken for an OAuth server: {}", page.status);
+        assert!(
+            page.session().is_none() && page.status == 403,
+            "{server} is taken for an OAuth server: {}",
+            page.status
+        );
     }
     assert_eq!(ear.heard(), 0, "our client secret was offered to a stranger");
     assert_unchanged(&before, story, &[]);
@@ -345,7 +356,14 @@ async fn a_clients_file_leads_only_to_where_it_may(story: &Story) {
     let chat = shop.has_a_chat().await;
     narrow(story).await;
     let ear = Ear::secret("127.0.0.2").await;
-    let told = story.sandbox.messengers().chatapp().posted().into_iter().rfind(|it| it.body["meta"]["type"] == "message").unwrap();
+    let told = story
+        .sandbox
+        .messengers()
+        .chatapp()
+        .posted()
+        .into_iter()
+        .rfind(|it| it.body["meta"]["type"] == "message")
+        .unwrap();
     let links = [
         "http://169.254.169.254/latest/meta-data/".to_owned(),
         format!("http://127.0.0.2:{}/", ear.port),
@@ -374,8 +392,17 @@ async fn a_redirect_leads_only_to_where_the_address_may(story: &Story) {
     let chat = shop.has_a_chat().await;
     narrow(story).await;
     let ear = Ear::secret("127.0.0.2").await;
-    let told = story.sandbox.messengers().chatapp().posted().into_iter().rfind(|it| it.body["meta"]["type"] == "message").unwrap();
-    let to = |location: String| Ear::on("127.0.0.1", format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"));
+    let told = story
+        .sandbox
+        .messengers()
+        .chatapp()
+        .posted()
+        .into_iter()
+        .rfind(|it| it.body["meta"]["type"] == "message")
+        .unwrap();
+    let to = |location: String| {
+        Ear::on("127.0.0.1", format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
+    };
     let doors = [
         to(format!("http://127.0.0.2:{}/", ear.port)).await,
         to("http://169.254.169.254/latest/meta-data/".to_owned()).await,
@@ -420,12 +447,21 @@ async fn an_uninstalled_portals_events_are_refused(story: &Story) {
 async fn a_webhook_is_worth_nothing_after_the_channel_is_taken_off(story: &Story) {
     let shop = story.whatsapp_shop().await;
     shop.has_a_chat().await;
-    let told = story.sandbox.messengers().chatapp().posted().into_iter().rfind(|it| it.body["meta"]["type"] == "message").unwrap();
+    let told = story
+        .sandbox
+        .messengers()
+        .chatapp()
+        .posted()
+        .into_iter()
+        .rfind(|it| it.body["meta"]["type"] == "message")
+        .unwrap();
     let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
     let channel = shop.channel().await;
     page.disconnects().await.is_done();
     story.calms_down().await;
-    let again = async || story.http().post(&told.url).json(&message_with_file(&told.body, 1, "x")).send().await.unwrap().status();
+    let again = async || {
+        story.http().post(&told.url).json(&message_with_file(&told.body, 1, "x")).send().await.unwrap().status()
+    };
     assert_eq!(again().await, 403);
     let mut page = shop.opens_connector(shop.line, shop.connector).await;
     page.connects(&channel).await.is_done();

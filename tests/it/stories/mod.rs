@@ -8,7 +8,6 @@ mod content_out;
 mod frames;
 mod grant;
 mod hostile;
-mod in_browser;
 mod install;
 mod recovery;
 mod robot;
@@ -36,7 +35,6 @@ pub fn all() -> Vec<Case> {
         hostile::list(),
         recovery::list(),
         schema::list(),
-        in_browser::list(),
     ]
     .concat()
 }

@@ -31,7 +31,11 @@ async fn a_killed_server_loses_and_repeats_nothing(story: &Story) {
         }
         story
             .until("something of it is accepted", async || {
-                let told = chatapp.posted().iter().filter(|it| it.status == 200 && text_of(it).is_some_and(|text| text.starts_with("in "))).count();
+                let told = chatapp
+                    .posted()
+                    .iter()
+                    .filter(|it| it.status == 200 && text_of(it).is_some_and(|text| text.starts_with("in ")))
+                    .count();
                 (told as u64 > round * 4).then_some(())
             })
             .await;
@@ -40,14 +44,23 @@ async fn a_killed_server_loses_and_repeats_nothing(story: &Story) {
     }
     // Nobody posts any more: what was accepted is known.
     story
-        .until("both sides have told what they had", async || (chatapp.webhooks_waiting() == 0 && shop.is_quiet()).then_some(()))
+        .until("both sides have told what they had", async || {
+            (chatapp.webhooks_waiting() == 0 && shop.is_quiet()).then_some(())
+        })
         .await;
     process.is_killed_and_replaced().await;
     chatapp.delay(Duration::ZERO, Duration::ZERO);
     story.passes_until_calm().await;
 
-    let accepted: Vec<String> = chatapp.posted().iter().filter(|it| it.status == 200).filter_map(text_of).filter(|it| it.starts_with("in ")).collect();
-    let shown: Vec<String> = shop.said_by_client(chat).into_iter().map(|it| it.text).filter(|it| it.starts_with("in ")).collect();
+    let accepted: Vec<String> = chatapp
+        .posted()
+        .iter()
+        .filter(|it| it.status == 200)
+        .filter_map(text_of)
+        .filter(|it| it.starts_with("in "))
+        .collect();
+    let shown: Vec<String> =
+        shop.said_by_client(chat).into_iter().map(|it| it.text).filter(|it| it.starts_with("in ")).collect();
     assert!(accepted.len() >= 16, "too little was tried: {}", accepted.len());
     compare("client's messages", &accepted, &shown);
 
@@ -57,8 +70,11 @@ async fn a_killed_server_loses_and_repeats_nothing(story: &Story) {
         .filter_map(|it| it.field("data[MESSAGES][0][message][text]"))
         .filter_map(|text| text.split_once("out ").map(|(_, number)| format!("out {number}")))
         .collect();
-    let received: Vec<String> =
-        shop.client_has().into_iter().filter_map(|it| it.text.split_once("out ").map(|(_, number)| format!("out {number}"))).collect();
+    let received: Vec<String> = shop
+        .client_has()
+        .into_iter()
+        .filter_map(|it| it.text.split_once("out ").map(|(_, number)| format!("out {number}")))
+        .collect();
     compare("operator's messages", &accepted, &received);
     assert_eq!(shop.red_notes(chat), [""; 0]);
 }
@@ -146,7 +162,8 @@ async fn a_robot_whose_server_was_killed_is_answered(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let olga = story.sandbox.messengers().phone().person("Olga Kim", Some("+79005556001"), None);
     let deal = shop.deal("A sofa", &[shop.contact("Olga", &["+79005556001"])]);
-    shop.places_robot("PREPARATION", "ca_send_message", &json!({"phones": "+79005556001", "message": "It has come"})).unwrap();
+    shop.places_robot("PREPARATION", "ca_send_message", &json!({"phones": "+79005556001", "message": "It has come"}))
+        .unwrap();
     let process = story.becomes_a_process().await;
     story.sandbox.messengers().chatapp().answers_late(Duration::from_secs(2));
     assert!(shop.moves_stage(deal, "PREPARATION"));
@@ -173,7 +190,9 @@ async fn what_waits_for_its_time_waits_on(story: &Story) {
     let chatapp = story.sandbox.messengers().chatapp();
     chatapp.reject_next_with(503, "ApiServiceUnavailable", "try later");
     let message = shop.operator_writes(chat, "later", &[]);
-    story.until("the first try was refused", async || chatapp.calls().iter().any(|it| it.status == 503).then_some(())).await;
+    story
+        .until("the first try was refused", async || chatapp.calls().iter().any(|it| it.status == 503).then_some(()))
+        .await;
     story.server_restarts().await;
     story.passes_until_calm().await;
     shop.shows_as_sent(chat, message).await;

@@ -34,7 +34,7 @@ struct Scene<'s> {
 }
 
 /// A deal with Olga, who has WhatsApp, and a robot on a stage.
-async fn scene<'s>(story: &'s Story, properties: Value) -> Scene<'s> {
+async fn scene(story: &Story, properties: Value) -> Scene<'_> {
     let shop = story.whatsapp_shop().await;
     let olga = story.sandbox.messengers().phone().person("Olga Kim", Some(PHONE), None);
     let contact = shop.contact("Olga", &["8 900 555-60-01"]);
@@ -138,7 +138,11 @@ async fn a_firing_without_recipients_or_text_says_so(story: &Story) {
     assert_eq!(status, "N");
     assert!(result.starts_with("[no_recipient]"), "{result}");
     // The same deal at a stage whose robot has no text.
-    scene.shop.places_robot("EXECUTING", "ca_send_message", &json!({"phones": PHONE, "message": "{{Мессенджер (текст)}}"}));
+    scene.shop.places_robot(
+        "EXECUTING",
+        "ca_send_message",
+        &json!({"phones": PHONE, "message": "{{Мессенджер (текст)}}"}),
+    );
     assert!(scene.shop.moves_stage(scene.deal, "EXECUTING"));
     let (status, result) = scene.answered().await;
     assert_eq!(status, "N");
@@ -147,7 +151,8 @@ async fn a_firing_without_recipients_or_text_says_so(story: &Story) {
 }
 
 async fn a_client_with_a_chat_is_written_to_in_it(story: &Story) {
-    let scene = scene(story, json!({"crm_messenger": "{{Контакт: Мессенджер (текст)}}", "message": "Here you are"})).await;
+    let scene =
+        scene(story, json!({"crm_messenger": "{{Контакт: Мессенджер (текст)}}", "message": "Here you are"})).await;
     let chat = scene.shop.is_written_to(&scene.olga, &scene.shop.account, "Where is it?").await;
     let contact = CardRef { kind: CardKind::Contact, id: scene.shop.card_at(scene.deal).unwrap().contacts[0] };
     assert!(!scene.shop.card_at(contact).unwrap().ims.is_empty(), "the portal writes the chat into the contact");
@@ -183,11 +188,11 @@ async fn a_firing_that_comes_again_writes_once(story: &Story) {
 
 /// A firing like another one, some of whose fields are others.
 fn changed(post: &PostedEvent, changes: &[(&str, &str)]) -> Vec<(String, String)> {
-    let changed = |(key, value): &(String, String)| {
+    let pair = |(key, value): &(String, String)| {
         let new = changes.iter().find(|(name, _)| name == key).map_or(value.clone(), |(_, new)| (*new).to_owned());
         (key.clone(), new)
     };
-    post.form.iter().map(changed).collect()
+    post.form.iter().map(pair).collect()
 }
 
 async fn a_robot_that_nobody_waits_for_answers_nobody(story: &Story) {

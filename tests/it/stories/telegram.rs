@@ -73,7 +73,8 @@ async fn files_of_every_kind_come_from_the_bot(story: &Story) {
     client.sends_as_document(account, ("Смета.pdf", "application/pdf", PDF), "");
     client.sends_voice(account, OGG);
     client.sends_sticker(account, "👍", PNG);
-    let chat = shop.sees("four messages came", |portal| portal.chats().pop().filter(|chat| chat.messages.len() == 4)).await;
+    let chat =
+        shop.sees("four messages came", |portal| portal.chats().pop().filter(|chat| chat.messages.len() == 4)).await;
     assert_eq!(chat.messages[0].text, "with *stars*", "stars mean nothing in Telegram");
     let files: Vec<_> = chat.messages.iter().map(|it| &it.files[0]).collect();
     assert_eq!((files[0].kind, files[0].bytes.as_ref()), ("image", PNG), "the largest picture, not a preview");
@@ -106,7 +107,8 @@ async fn an_album_comes_as_its_pictures(story: &Story) {
     let pictures: &[(&str, &str, &[u8])] =
         &[("1.png", "image/png", PNG), ("2.png", "image/png", PNG), ("3.png", "image/png", PNG)];
     shop.client.sends_album(&shop.account, pictures, "Which one?");
-    let chat = shop.sees("three pictures came", |portal| portal.chats().pop().filter(|chat| chat.messages.len() == 3)).await;
+    let chat =
+        shop.sees("three pictures came", |portal| portal.chats().pop().filter(|chat| chat.messages.len() == 3)).await;
     assert_eq!(chat.messages[0].text, "Which one?");
     assert!(chat.messages.iter().all(|it| it.files.len() == 1));
 }

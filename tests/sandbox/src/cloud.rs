@@ -28,10 +28,7 @@ pub(crate) fn bind(port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
 }
 
 /// Starts the cloud's server: OAuth, ChatApp, Telegram, files, the frame script.
-pub(crate) fn serve_cloud(
-    world: &Arc<World>,
-    listeners: Vec<TcpListener>,
-) -> io::Result<ServerHandle> {
+pub(crate) fn serve_cloud(world: &Arc<World>, listeners: Vec<TcpListener>) -> io::Result<ServerHandle> {
     let data = web::Data::from(Arc::clone(world));
     let mut server = HttpServer::new(move || {
         App::new()
@@ -53,10 +50,7 @@ pub(crate) fn serve_cloud(
 }
 
 /// Starts one portal's server: REST, pages and their JSON API.
-pub(crate) fn serve_portal(
-    portal: &Portal,
-    listeners: Vec<TcpListener>,
-) -> io::Result<ServerHandle> {
+pub(crate) fn serve_portal(portal: &Portal, listeners: Vec<TcpListener>) -> io::Result<ServerHandle> {
     let world = Arc::clone(portal.world());
     let data = web::Data::from(Arc::clone(&world));
     let portal = web::Data::new(portal.clone());

@@ -18,9 +18,7 @@ pub fn parse(raw: &[u8]) -> Map<String, Value> {
             insert(&mut root, &path, value.into_owned());
         }
     }
-    root.into_iter()
-        .map(|(key, value)| (key, listed(value)))
-        .collect()
+    root.into_iter().map(|(key, value)| (key, listed(value))).collect()
 }
 
 /// Splits `a[b][]` into `a`, `b` and the empty segment. `None`: too deep or without a name.
@@ -48,11 +46,7 @@ fn insert(map: &mut Map<String, Value>, path: &[String], value: String) {
     let Some((first, rest)) = path.split_first() else {
         return;
     };
-    let key = if first.is_empty() {
-        next_index(map)
-    } else {
-        first.clone()
-    };
+    let key = if first.is_empty() { next_index(map) } else { first.clone() };
     if rest.is_empty() {
         map.insert(key, Value::String(value));
         return;
@@ -75,19 +69,12 @@ fn listed(value: Value) -> Value {
     let Value::Object(map) = value else {
         return value;
     };
-    let is_list =
-        !map.is_empty() && (0..map.len()).all(|index| map.contains_key(&index.to_string()));
+    let is_list = !map.is_empty() && (0..map.len()).all(|index| map.contains_key(&index.to_string()));
     if !is_list {
-        return Value::Object(
-            map.into_iter()
-                .map(|(key, inner)| (key, listed(inner)))
-                .collect(),
-        );
+        return Value::Object(map.into_iter().map(|(key, inner)| (key, listed(inner))).collect());
     }
-    let mut items: Vec<(usize, Value)> = map
-        .into_iter()
-        .filter_map(|(key, inner)| key.parse().ok().map(|index| (index, listed(inner))))
-        .collect();
+    let mut items: Vec<(usize, Value)> =
+        map.into_iter().filter_map(|(key, inner)| key.parse().ok().map(|index| (index, listed(inner)))).collect();
     items.sort_by_key(|(index, _)| *index);
     Value::Array(items.into_iter().map(|(_, inner)| inner).collect())
 }
@@ -150,9 +137,6 @@ mod tests {
     fn null_and_empty_containers_vanish_and_booleans_become_digits() {
         let written = pairs(&json!({"a": null, "b": [], "c": true, "d": {"e": false}, "f": 7}));
         let expected = [("c", "1"), ("d[e]", "0"), ("f", "7")];
-        assert_eq!(
-            written,
-            expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
-        );
+        assert_eq!(written, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 }

@@ -69,10 +69,7 @@ impl World {
     /// The portal with the member id.
     pub fn portal(&self, member_id: &str) -> Option<Portal> {
         let portals = self.portals.read().unwrap_or_else(PoisonError::into_inner);
-        portals
-            .iter()
-            .find(|portal| portal.member_id() == member_id)
-            .cloned()
+        portals.iter().find(|portal| portal.member_id() == member_id).cloned()
     }
 }
 
@@ -90,17 +87,8 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Portals hold the world and the world its portals.
-        self.world
-            .portals
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        for server in self
-            .servers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
+        self.world.portals.write().unwrap_or_else(PoisonError::into_inner).clear();
+        for server in self.servers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // The order is sent by the call itself; nobody waits for the answer here.
             drop(server.stop(false));
         }
@@ -128,12 +116,7 @@ impl Sandbox {
             portals: RwLock::default(),
         });
         let server = cloud::serve_cloud(&world, listeners)?;
-        Ok(Self {
-            running: Arc::new(Running {
-                world,
-                servers: Mutex::new(vec![server]),
-            }),
-        })
+        Ok(Self { running: Arc::new(Running { world, servers: Mutex::new(vec![server]) }) })
     }
 
     /// Adds a portal on a free port.
@@ -146,17 +129,9 @@ impl Sandbox {
         let world = &self.running.world;
         let (listeners, port) = cloud::bind(port)?;
         let portal = Portal::new(Arc::clone(world), title, format!("localhost:{port}"));
-        world
-            .portals
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(portal.clone());
+        world.portals.write().unwrap_or_else(PoisonError::into_inner).push(portal.clone());
         let server = cloud::serve_portal(&portal, listeners)?;
-        self.running
-            .servers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(server);
+        self.running.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
         Ok(portal)
     }
 
@@ -164,11 +139,7 @@ impl Sandbox {
     pub async fn renames(&self, portal: &Portal) -> io::Result<()> {
         let (listeners, port) = cloud::bind(0)?;
         let server = cloud::serve_portal(portal, listeners)?;
-        self.running
-            .servers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(server);
+        self.running.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
         portal.moves_to(format!("localhost:{port}"));
         Ok(())
     }
@@ -212,16 +183,11 @@ impl Sandbox {
 /// Random bytes as lower-case hexadecimal digits, two per byte.
 pub(crate) fn random_hex(bytes: usize) -> String {
     let mut raw = vec![0_u8; bytes];
-    SystemRandom::new()
-        .fill(&mut raw)
-        .expect("the machine has random numbers");
+    SystemRandom::new().fill(&mut raw).expect("the machine has random numbers");
     raw.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sandbox stands outside of the product's address guard"
-)]
+#[expect(clippy::disallowed_methods, reason = "the sandbox stands outside of the product's address guard")]
 fn http_client() -> reqwest::Client {
     // Someone else in the process may have chosen a provider already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -7,21 +7,14 @@ use super::{Me, done, object, refused, text, texts};
 use crate::portal::{CardKind, CardRef, Closed, LineId, NewCard, NotDone, Portal, Screen};
 
 /// The form that the page submits into the iframe.
-pub(super) async fn frame(
-    me: web::Query<Me>,
-    body: web::Bytes,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn frame(me: web::Query<Me>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
     let body = object(&body);
     let options = body.get("options").cloned().unwrap_or(json!({}));
     let lang = text(&body, "lang");
     let screen = Screen {
         placement: text(&body, "placement"),
         options: &options,
-        binding: body
-            .get("binding")
-            .and_then(Value::as_u64)
-            .and_then(|id| u32::try_from(id).ok()),
+        binding: body.get("binding").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()),
         lang: (!lang.is_empty()).then_some(lang),
     };
     match portal.opens_screen(me.id(&portal), &screen) {
@@ -56,37 +49,20 @@ fn not_done(reason: NotDone) -> HttpResponse {
 /// The application that is meant: the one named, else the only one.
 fn client_id(portal: &Portal, body: &[u8]) -> String {
     match text(&object(body), "client_id") {
-        "" => portal
-            .world()
-            .oauth
-            .apps()
-            .first()
-            .map(|card| card.client_id.clone())
-            .unwrap_or_default(),
+        "" => portal.world().oauth.apps().first().map(|card| card.client_id.clone()).unwrap_or_default(),
         named => named.to_owned(),
     }
 }
 
-pub(super) async fn add_app(
-    me: web::Query<Me>,
-    body: web::Bytes,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn add_app(me: web::Query<Me>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
     match portal.add_app(me.id(&portal), &client_id(&portal, &body)) {
         Ok(()) => done(json!({"result": true})),
         Err(reason) => not_done(reason),
     }
 }
 
-pub(super) async fn uninstall(
-    me: web::Query<Me>,
-    body: web::Bytes,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
-    let clean = object(&body)
-        .get("clean")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
+pub(super) async fn uninstall(me: web::Query<Me>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
+    let clean = object(&body).get("clean").and_then(Value::as_bool).unwrap_or(false);
     match portal.uninstall_app(me.id(&portal), &client_id(&portal, &body), clean) {
         Ok(()) => done(json!({"result": true})),
         Err(reason) => not_done(reason),
@@ -98,21 +74,14 @@ pub(super) async fn add_line(body: web::Bytes, portal: web::Data<Portal>) -> Htt
 }
 
 /// `{SETTING: "value", ...}` by the names of `imopenlines.config`.
-pub(super) async fn set_line(
-    id: web::Path<LineId>,
-    body: web::Bytes,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn set_line(id: web::Path<LineId>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
     for (setting, value) in object(&body) {
         portal.sets_line(*id, &setting, value.as_str().unwrap_or(""));
     }
     done(json!({"result": true}))
 }
 
-pub(super) async fn connect(
-    path: web::Path<(LineId, String)>,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn connect(path: web::Path<(LineId, String)>, portal: web::Data<Portal>) -> HttpResponse {
     let (line, connector) = path.into_inner();
     if portal.connects(line, &connector) {
         done(json!({"result": true}))
@@ -121,10 +90,7 @@ pub(super) async fn connect(
     }
 }
 
-pub(super) async fn disconnect(
-    path: web::Path<(LineId, String)>,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn disconnect(path: web::Path<(LineId, String)>, portal: web::Data<Portal>) -> HttpResponse {
     let (line, connector) = path.into_inner();
     portal.disconnects(line, &connector);
     done(json!({"result": true}))
@@ -144,9 +110,7 @@ pub(super) async fn add_card(body: web::Bytes, portal: web::Data<Portal>) -> Htt
         phones: texts(&body, "phones"),
         emails: texts(&body, "emails"),
         ims: texts(&body, "ims"),
-        contacts: contacts
-            .map(|ids| ids.iter().filter_map(Value::as_i64).collect())
-            .unwrap_or_default(),
+        contacts: contacts.map(|ids| ids.iter().filter_map(Value::as_i64).collect()).unwrap_or_default(),
         ..NewCard::default()
     };
     let at = portal.card(kind, new);
@@ -159,14 +123,9 @@ pub(super) async fn move_card(
     portal: web::Data<Portal>,
 ) -> HttpResponse {
     let (kind, id) = path.into_inner();
-    let moved = CardKind::named(&kind).is_some_and(|kind| {
-        portal.moves_stage(CardRef { kind, id }, text(&object(&body), "stage"))
-    });
-    if moved {
-        done(json!({"result": true}))
-    } else {
-        refused(StatusCode::NOT_FOUND, "no_card")
-    }
+    let moved = CardKind::named(&kind)
+        .is_some_and(|kind| portal.moves_stage(CardRef { kind, id }, text(&object(&body), "stage")));
+    if moved { done(json!({"result": true})) } else { refused(StatusCode::NOT_FOUND, "no_card") }
 }
 
 pub(super) async fn place_robot(body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
@@ -184,22 +143,13 @@ pub(super) async fn remove_robot(id: web::Path<i64>, portal: web::Data<Portal>) 
 }
 
 /// `{sender, type, id, to, text}`: the card's SMS button.
-pub(super) async fn send_sms(
-    me: web::Query<Me>,
-    body: web::Bytes,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn send_sms(me: web::Query<Me>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
     let body = object(&body);
     let at = CardKind::named(text(&body, "type"))
         .zip(body.get("id").and_then(Value::as_i64))
         .map(|(kind, id)| CardRef { kind, id });
     let sent = at.and_then(|at| {
-        portal.sends_sms(
-            me.id(&portal),
-            text(&body, "sender"),
-            at,
-            (text(&body, "to"), text(&body, "text")),
-        )
+        portal.sends_sms(me.id(&portal), text(&body, "sender"), at, (text(&body, "to"), text(&body, "text")))
     });
     match sent {
         Some(id) => done(json!({"id": id})),

@@ -15,31 +15,17 @@ pub(super) struct Request {
 }
 
 /// Goes back to the address of the application's card with a code. A failure is shown here and never told to the application.
-pub(super) async fn authorize(
-    query: web::Query<Request>,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn authorize(query: web::Query<Request>, portal: web::Data<Portal>) -> HttpResponse {
     let client_id = query.client_id.clone().unwrap_or_default();
     let world = portal.world();
-    let page = |text: &str| {
-        HttpResponse::BadRequest()
-            .content_type("text/html; charset=utf-8")
-            .body(format!("<p>{text}</p>"))
-    };
-    let Some(card) = world
-        .oauth
-        .app(&client_id)
-        .filter(|_| portal.has_app(&client_id))
-    else {
+    let page =
+        |text: &str| HttpResponse::BadRequest().content_type("text/html; charset=utf-8").body(format!("<p>{text}</p>"));
+    let Some(card) = world.oauth.app(&client_id).filter(|_| portal.has_app(&client_id)) else {
         return page("The application is not installed.");
     };
     let user = query.user.unwrap_or_else(|| portal.admin());
     let code = world.oauth.code(portal.member_id(), &client_id, user);
-    let Some(mut back) = card
-        .redirect_url
-        .as_deref()
-        .and_then(|url| Url::parse(url).ok())
-    else {
+    let Some(mut back) = card.redirect_url.as_deref().and_then(|url| Url::parse(url).ok()) else {
         return page(&format!("Your code: {code}"));
     };
     back.query_pairs_mut()
@@ -49,7 +35,5 @@ pub(super) async fn authorize(
         .append_pair("member_id", portal.member_id())
         .append_pair("scope", &card.scope.join(","))
         .append_pair("server_domain", portal.oauth_host());
-    HttpResponse::Found()
-        .insert_header((header::LOCATION, back.as_str()))
-        .finish()
+    HttpResponse::Found().insert_header((header::LOCATION, back.as_str())).finish()
 }

@@ -32,11 +32,7 @@ pub(super) async fn chat(id: web::Path<ChatId>, portal: web::Data<Portal>) -> Ht
     };
     portal.reads_chat(*id);
     let answer = portal.read(|state| {
-        let messages: Vec<Value> = chat
-            .messages
-            .iter()
-            .map(|message| view::message_view(state, message))
-            .collect();
+        let messages: Vec<Value> = chat.messages.iter().map(|message| view::message_view(state, message)).collect();
         json!({"chat": view::chat_view(state, &chat), "messages": messages})
     });
     done(answer)
@@ -49,12 +45,8 @@ pub(super) async fn write(
     portal: web::Data<Portal>,
 ) -> HttpResponse {
     let body = object(&body);
-    let files: Vec<Upload> = portal.change(|state| {
-        texts(&body, "files")
-            .iter()
-            .filter_map(|upload| state.uploads.remove(upload))
-            .collect()
-    });
+    let files: Vec<Upload> =
+        portal.change(|state| texts(&body, "files").iter().filter_map(|upload| state.uploads.remove(upload)).collect());
     match portal.user_writes(me.id(&portal), *id, text(&body, "text"), &files) {
         Ok(id) => done(json!({"id": id})),
         Err(reason) => blocked(reason),
@@ -86,11 +78,7 @@ pub(super) async fn delete(
     }
 }
 
-pub(super) async fn finish(
-    id: web::Path<ChatId>,
-    me: web::Query<Me>,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn finish(id: web::Path<ChatId>, me: web::Query<Me>, portal: web::Data<Portal>) -> HttpResponse {
     portal.finishes_chat(me.id(&portal), *id);
     done(json!({"result": true}))
 }
@@ -103,11 +91,7 @@ pub(super) struct Named {
 }
 
 /// Keeps a file for a message that is being written; the body is the file.
-pub(super) async fn upload(
-    named: web::Query<Named>,
-    body: web::Bytes,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn upload(named: web::Query<Named>, body: web::Bytes, portal: web::Data<Portal>) -> HttpResponse {
     let id = random_hex(12);
     let upload = Upload {
         name: named.name.clone().unwrap_or_else(|| "file".to_owned()),
@@ -127,9 +111,7 @@ pub(super) async fn file(id: web::Path<i64>, portal: web::Data<Portal>) -> HttpR
         Some(file) => {
             let mut answer = rest::file_answer(file);
             let policy = header::HeaderValue::from_static("sandbox");
-            answer
-                .headers_mut()
-                .insert(header::CONTENT_SECURITY_POLICY, policy);
+            answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
             answer
         }
         None => refused(StatusCode::NOT_FOUND, "no_file"),

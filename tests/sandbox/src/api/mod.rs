@@ -16,47 +16,31 @@ use crate::portal::{Portal, UserId};
 
 /// Routes of a portal listener.
 pub fn configure(cfg: &mut web::ServiceConfig) {
-    cfg.route("/oauth/authorize/", web::get().to(authorize::authorize))
-        .service(
-            web::scope("/~")
-                .route("/state", web::get().to(view::state))
-                .route("/chats/{id}", web::get().to(chats::chat))
-                .route("/chats/{id}/messages", web::post().to(chats::write))
-                .route(
-                    "/chats/{id}/messages/{message}/edit",
-                    web::post().to(chats::edit),
-                )
-                .route(
-                    "/chats/{id}/messages/{message}/delete",
-                    web::post().to(chats::delete),
-                )
-                .route("/chats/{id}/finish", web::post().to(chats::finish))
-                .route("/upload", web::post().to(chats::upload))
-                .route("/files/{id}", web::get().to(chats::file))
-                .route("/frame", web::post().to(acts::frame))
-                .route("/bridge", web::post().to(acts::bridge))
-                .route("/app/add", web::post().to(acts::add_app))
-                .route("/app/uninstall", web::post().to(acts::uninstall))
-                .route("/lines", web::post().to(acts::add_line))
-                .route("/lines/{id}/settings", web::post().to(acts::set_line))
-                .route(
-                    "/lines/{id}/connectors/{connector}/connect",
-                    web::post().to(acts::connect),
-                )
-                .route(
-                    "/lines/{id}/connectors/{connector}/disconnect",
-                    web::post().to(acts::disconnect),
-                )
-                .route("/cards", web::post().to(acts::add_card))
-                .route("/cards/{type}/{id}/stage", web::post().to(acts::move_card))
-                .route("/robots/place", web::post().to(acts::place_robot))
-                .route(
-                    "/robots/placed/{id}/remove",
-                    web::post().to(acts::remove_robot),
-                )
-                .route("/sms", web::post().to(acts::send_sms))
-                .route("/lang", web::post().to(acts::lang)),
-        );
+    cfg.route("/oauth/authorize/", web::get().to(authorize::authorize)).service(
+        web::scope("/~")
+            .route("/state", web::get().to(view::state))
+            .route("/chats/{id}", web::get().to(chats::chat))
+            .route("/chats/{id}/messages", web::post().to(chats::write))
+            .route("/chats/{id}/messages/{message}/edit", web::post().to(chats::edit))
+            .route("/chats/{id}/messages/{message}/delete", web::post().to(chats::delete))
+            .route("/chats/{id}/finish", web::post().to(chats::finish))
+            .route("/upload", web::post().to(chats::upload))
+            .route("/files/{id}", web::get().to(chats::file))
+            .route("/frame", web::post().to(acts::frame))
+            .route("/bridge", web::post().to(acts::bridge))
+            .route("/app/add", web::post().to(acts::add_app))
+            .route("/app/uninstall", web::post().to(acts::uninstall))
+            .route("/lines", web::post().to(acts::add_line))
+            .route("/lines/{id}/settings", web::post().to(acts::set_line))
+            .route("/lines/{id}/connectors/{connector}/connect", web::post().to(acts::connect))
+            .route("/lines/{id}/connectors/{connector}/disconnect", web::post().to(acts::disconnect))
+            .route("/cards", web::post().to(acts::add_card))
+            .route("/cards/{type}/{id}/stage", web::post().to(acts::move_card))
+            .route("/robots/place", web::post().to(acts::place_robot))
+            .route("/robots/placed/{id}/remove", web::post().to(acts::remove_robot))
+            .route("/sms", web::post().to(acts::send_sms))
+            .route("/lang", web::post().to(acts::lang)),
+    );
 }
 
 /// Who sits at the browser.
@@ -85,15 +69,7 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
 
 fn texts(map: &Map<String, Value>, key: &str) -> Vec<String> {
     let items = map.get(key).and_then(Value::as_array);
-    items
-        .map(|items| {
-            items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
-        })
-        .unwrap_or_default()
+    items.map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
 }
 
 fn done(answer: Value) -> HttpResponse {

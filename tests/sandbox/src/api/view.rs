@@ -30,9 +30,7 @@ pub(super) async fn state(query: web::Query<Query>, portal: web::Data<Portal>) -
         && portal.revision() == since
     {
         let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT_S));
-        let newer = portal
-            .waits_until(wait, |portal| (portal.revision() != since).then_some(()))
-            .await;
+        let newer = portal.waits_until(wait, |portal| (portal.revision() != since).then_some(())).await;
         if newer.is_none() {
             return HttpResponse::NoContent().finish();
         }
@@ -56,13 +54,9 @@ pub(super) async fn state(query: web::Query<Query>, portal: web::Data<Portal>) -
 }
 
 fn whole(state: &State, me: UserId) -> Value {
-    let employees = state
-        .users
-        .values()
-        .filter(|user| user.external.is_none() && user.active);
-    let users: Vec<Value> = employees
-        .map(|user| json!({"id": user.id, "name": user.full_name(), "admin": user.admin}))
-        .collect();
+    let employees = state.users.values().filter(|user| user.external.is_none() && user.active);
+    let users: Vec<Value> =
+        employees.map(|user| json!({"id": user.id, "name": user.full_name(), "admin": user.admin})).collect();
     let connectors: Vec<Value> = state
         .connectors
         .values()
@@ -115,15 +109,9 @@ fn localized(state: &State, text: &Value) -> String {
     let Value::Object(map) = text else {
         return text.as_str().unwrap_or("").to_owned();
     };
-    let of = |lang: &str| {
-        map.iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(lang))
-            .and_then(|(_, text)| text.as_str())
-    };
-    of(&state.lang)
-        .or_else(|| of("en"))
-        .unwrap_or("")
-        .to_owned()
+    let of =
+        |lang: &str| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(lang)).and_then(|(_, text)| text.as_str());
+    of(&state.lang).or_else(|| of("en")).unwrap_or("").to_owned()
 }
 
 fn robot_view(state: &State, robot: &Robot) -> Value {
@@ -133,9 +121,7 @@ fn robot_view(state: &State, robot: &Robot) -> Value {
         .map(|(code, descriptor)| {
             let of = |key: &str| {
                 let map = descriptor.as_object()?;
-                map.iter()
-                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
-                    .map(|(_, value)| value)
+                map.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
             };
             let flag = |key: &str| of(key).and_then(Value::as_str) == Some("Y");
             let view = json!({
@@ -180,9 +166,7 @@ fn card_view(card: &Card) -> Value {
 fn placed(state: &State) -> Vec<Value> {
     let view = |it: &crate::portal::Placed| {
         // The application or its robot is gone: the step stays, dead.
-        let dead = !state
-            .robots
-            .contains_key(&(it.client_id.clone(), it.code.clone()));
+        let dead = !state.robots.contains_key(&(it.client_id.clone(), it.code.clone()));
         json!({"id": it.id, "stage": it.stage, "code": it.code, "properties": it.properties, "dead": dead})
     };
     state.placed.iter().map(view).collect()

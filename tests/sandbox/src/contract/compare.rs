@@ -71,25 +71,14 @@ pub fn compare_with_spec(dir: &Path) -> io::Result<Vec<Difference>> {
                 Err(error) => vec![("@file".to_owned(), error.to_string())],
             },
         };
-        let explained: BTreeSet<&str> = method
-            .exceptions
-            .iter()
-            .map(|exception| exception.at.as_str())
-            .collect();
+        let explained: BTreeSet<&str> = method.exceptions.iter().map(|exception| exception.at.as_str()).collect();
         for at in &explained {
             if !seen.iter().any(|(place, _)| place == at) {
-                seen.push((
-                    format!("{at} "),
-                    "the exception explains no difference".to_owned(),
-                ));
+                seen.push((format!("{at} "), "the exception explains no difference".to_owned()));
             }
         }
         seen.retain(|(at, _)| !explained.contains(at.as_str()));
-        found.extend(seen.into_iter().map(|(at, what)| Difference {
-            method: name.clone(),
-            at,
-            what,
-        }));
+        found.extend(seen.into_iter().map(|(at, what)| Difference { method: name.clone(), at, what }));
     }
     Ok(found)
 }
@@ -102,36 +91,16 @@ fn differences(method: &Method, description: &Description) -> Vec<(String, Strin
         Some(scope) => scope,
     };
     if scope != method.scope {
-        out.push((
-            "@scope".to_owned(),
-            format!("described as {scope:?}, here {:?}", method.scope),
-        ));
+        out.push(("@scope".to_owned(), format!("described as {scope:?}, here {:?}", method.scope)));
     }
-    if method
-        .exceptions
-        .iter()
-        .any(|exception| exception.at == "@params")
-    {
-        let names: BTreeSet<&str> = description
-            .params
-            .iter()
-            .map(|param| param.name.as_str())
-            .collect();
+    if method.exceptions.iter().any(|exception| exception.at == "@params") {
+        let names: BTreeSet<&str> = description.params.iter().map(|param| param.name.as_str()).collect();
         if names != method.params.keys().map(String::as_str).collect() {
-            out.push((
-                "@params".to_owned(),
-                "other parameters are described".to_owned(),
-            ));
+            out.push(("@params".to_owned(), "other parameters are described".to_owned()));
         }
         return out;
     }
-    compare_fields(
-        "",
-        &method.params,
-        &description.params,
-        description,
-        &mut out,
-    );
+    compare_fields("", &method.params, &description.params, description, &mut out);
     out
 }
 
@@ -148,42 +117,21 @@ fn compare_fields(
             out.push((path, "described, not here".to_owned()));
             continue;
         };
-        let base = if described.base == "int" {
-            "integer"
-        } else {
-            described.base.as_str()
-        };
+        let base = if described.base == "int" { "integer" } else { described.base.as_str() };
         if param.kind != base {
-            out.push((
-                path.clone(),
-                format!("type described as {base}, here {}", param.kind),
-            ));
+            out.push((path.clone(), format!("type described as {base}, here {}", param.kind)));
         }
         if let Required::Known(required) = described.required
             && required != param.required
         {
-            out.push((
-                path.clone(),
-                format!("required described as {required}, here {}", param.required),
-            ));
+            out.push((path.clone(), format!("required described as {required}, here {}", param.required)));
         }
-        let definition = described
-            .reference
-            .as_deref()
-            .and_then(|reference| reference.rsplit('/').next());
+        let definition = described.reference.as_deref().and_then(|reference| reference.rsplit('/').next());
         let definition = definition.and_then(|name| description.defs.get(name));
-        if let Some(definition) =
-            definition.filter(|it| !it.dynamic.as_ref().is_some_and(|it| it.allowed))
-        {
+        if let Some(definition) = definition.filter(|it| !it.dynamic.as_ref().is_some_and(|it| it.allowed)) {
             match &param.fields {
                 Some(fields) => {
-                    compare_fields(
-                        &format!("{path}."),
-                        fields,
-                        &definition.fields,
-                        description,
-                        out,
-                    );
+                    compare_fields(&format!("{path}."), fields, &definition.fields, description, out);
                 }
                 None => out.push((path, "its fields are described, open here".to_owned())),
             }
@@ -216,21 +164,9 @@ mod tests {
                 {"name": "NEW", "type": "string", "base": "string", "required": true}]}"##,
         )
         .unwrap();
-        let mut found = differences(
-            contract().method("bizproc.event.send").unwrap(),
-            &description,
-        );
+        let mut found = differences(contract().method("bizproc.event.send").unwrap(), &description);
         found.sort();
         let places: Vec<&str> = found.iter().map(|(at, _)| at.as_str()).collect();
-        assert_eq!(
-            places,
-            [
-                "@scope",
-                "EVENT_TOKEN",
-                "LOG_MESSAGE",
-                "NEW",
-                "RETURN_VALUES"
-            ]
-        );
+        assert_eq!(places, ["@scope", "EVENT_TOKEN", "LOG_MESSAGE", "NEW", "RETURN_VALUES"]);
     }
 }

@@ -67,9 +67,8 @@ pub struct Exception {
     pub source: String,
 }
 
-static TABLE: LazyLock<Contract> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../contract.toml")).expect("the table is checked by a test")
-});
+static TABLE: LazyLock<Contract> =
+    LazyLock::new(|| toml::from_str(include_str!("../../contract.toml")).expect("the table is checked by a test"));
 
 /// The table.
 pub fn contract() -> &'static Contract {
@@ -101,11 +100,7 @@ impl Contract {
     }
 }
 
-fn fields_violation(
-    at: &str,
-    fields: &BTreeMap<String, Param>,
-    given: &Map<String, Value>,
-) -> Option<String> {
+fn fields_violation(at: &str, fields: &BTreeMap<String, Param>, given: &Map<String, Value>) -> Option<String> {
     for (name, value) in given {
         let path = format!("{at}{name}");
         let Some(param) = fields.get(name) else {
@@ -115,9 +110,7 @@ fn fields_violation(
             return Some(wrong);
         }
     }
-    let missing = fields
-        .iter()
-        .find(|(name, param)| param.required && given.get(*name).is_none_or(Value::is_null));
+    let missing = fields.iter().find(|(name, param)| param.required && given.get(*name).is_none_or(Value::is_null));
     missing.map(|(name, _)| format!("missing parameter {at}{name}"))
 }
 
@@ -130,28 +123,15 @@ fn value_violation(path: &str, param: &Param, value: &Value) -> Option<String> {
     }
     let fields = param.fields.as_ref()?;
     match value {
-        Value::Object(map) if param.kind == "object" => {
-            fields_violation(&format!("{path}."), fields, map)
-        }
+        Value::Object(map) if param.kind == "object" => fields_violation(&format!("{path}."), fields, map),
         // A list may come as a map with numbers for keys.
-        Value::Object(map) => map
-            .values()
-            .enumerate()
-            .find_map(|(index, item)| element(path, index, fields, item)),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, item)| element(path, index, fields, item)),
+        Value::Object(map) => map.values().enumerate().find_map(|(index, item)| element(path, index, fields, item)),
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| element(path, index, fields, item)),
         _ => None,
     }
 }
 
-fn element(
-    path: &str,
-    index: usize,
-    fields: &BTreeMap<String, Param>,
-    item: &Value,
-) -> Option<String> {
+fn element(path: &str, index: usize, fields: &BTreeMap<String, Param>, item: &Value) -> Option<String> {
     match item {
         Value::Object(map) => fields_violation(&format!("{path}.{index}."), fields, map),
         _ => Some(format!("element {path}.{index} is not an object")),
@@ -172,10 +152,7 @@ fn fits(kind: &str, value: &Value) -> bool {
             Value::Bool(_) => true,
             Value::Number(number) => matches!(number.as_i64(), Some(0 | 1)),
             Value::String(text) => {
-                matches!(
-                    text.to_ascii_lowercase().as_str(),
-                    "y" | "n" | "1" | "0" | "true" | "false" | ""
-                )
+                matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "1" | "0" | "true" | "false" | "")
             }
             _ => false,
         },
@@ -205,10 +182,7 @@ mod tests {
             for (name, param) in fields {
                 for kind in param.kind.split('|') {
                     assert!(
-                        [
-                            "string", "integer", "boolean", "char", "array", "object", "any"
-                        ]
-                        .contains(&kind),
+                        ["string", "integer", "boolean", "char", "array", "object", "any"].contains(&kind),
                         "{name}: {kind}"
                     );
                 }
@@ -221,11 +195,7 @@ mod tests {
             assert!(!method.page.is_empty(), "{name} names no page");
             walk(&method.params);
             for exception in &method.exceptions {
-                assert!(
-                    !exception.why.is_empty() && !exception.source.is_empty(),
-                    "{name}: {}",
-                    exception.at
-                );
+                assert!(!exception.why.is_empty() && !exception.source.is_empty(), "{name}: {}", exception.at);
             }
         }
     }
@@ -236,18 +206,9 @@ mod tests {
             {"user": {"id": 5}, "message": {"id": "m", "text": "t"}, "chat": {"id": "q"}}]});
         assert_eq!(judged("imconnector.send.messages", &good), None);
         let cases = [
-            (
-                json!({"CONNECTOR": "c", "LINE": 7, "MESSAGES": [], "EXTRA": 1}),
-                "unknown parameter EXTRA",
-            ),
-            (
-                json!({"CONNECTOR": "c", "LINE": 7}),
-                "missing parameter MESSAGES",
-            ),
-            (
-                json!({"CONNECTOR": "c", "LINE": "x", "MESSAGES": []}),
-                "parameter LINE is not of type integer",
-            ),
+            (json!({"CONNECTOR": "c", "LINE": 7, "MESSAGES": [], "EXTRA": 1}), "unknown parameter EXTRA"),
+            (json!({"CONNECTOR": "c", "LINE": 7}), "missing parameter MESSAGES"),
+            (json!({"CONNECTOR": "c", "LINE": "x", "MESSAGES": []}), "parameter LINE is not of type integer"),
             (
                 json!({"CONNECTOR": "c", "LINE": 7, "MESSAGES": [{"user": {"id": "1"}, "message": {"id": "1"}, "chat": {}}]}),
                 "missing parameter MESSAGES.0.chat.id",
@@ -258,10 +219,7 @@ mod tests {
             ),
         ];
         for (params, expected) in cases {
-            assert_eq!(
-                judged("imconnector.send.messages", &params).as_deref(),
-                Some(expected)
-            );
+            assert_eq!(judged("imconnector.send.messages", &params).as_deref(), Some(expected));
         }
     }
 }

@@ -50,10 +50,7 @@ pub struct Received {
 
 impl Client {
     pub(super) fn new(messengers: Messengers, id: &str) -> Self {
-        Self {
-            messengers,
-            id: id.to_owned(),
-        }
+        Self { messengers, id: id.to_owned() }
     }
 
     pub fn id(&self) -> &str {
@@ -63,26 +60,18 @@ impl Client {
     /// The person's number at Telegram.
     pub fn telegram_id(&self) -> i64 {
         let store = self.messengers.read();
-        store
-            .person(&self.id)
-            .map_or(0, |person| person.telegram_id)
+        store.person(&self.id).map_or(0, |person| person.telegram_id)
     }
 
     /// Writes a text. Answers the messenger's id of the message.
     pub fn writes(&self, account: &Account, text: &str) -> String {
-        let draft = Draft {
-            entities: telegram::html::found_in(text),
-            ..Draft::text(text)
-        };
+        let draft = Draft { entities: telegram::html::found_in(text), ..Draft::text(text) };
         self.sends(account, draft).remove(0)
     }
 
     /// Writes a text with formatting of one's own; other messengers than Telegram see the text alone.
     pub fn writes_formatted(&self, account: &Account, text: &str, entities: Vec<Entity>) -> String {
-        let draft = Draft {
-            entities,
-            ..Draft::text(text)
-        };
+        let draft = Draft { entities, ..Draft::text(text) };
         self.sends(account, draft).remove(0)
     }
 
@@ -93,26 +82,15 @@ impl Client {
 
     /// Answers a message by quoting it.
     pub fn replies(&self, account: &Account, to: &str, text: &str) -> String {
-        let draft = Draft {
-            reply_to: Some(to.to_owned()),
-            ..Draft::text(text)
-        };
+        let draft = Draft { reply_to: Some(to.to_owned()), ..Draft::text(text) };
         self.sends(account, draft).remove(0)
     }
 
     /// Sends a file, shown as its type says.
-    pub fn sends_file(
-        &self,
-        account: &Account,
-        file: (&str, &str, impl Into<web::Bytes>),
-        caption: &str,
-    ) -> String {
+    pub fn sends_file(&self, account: &Account, file: (&str, &str, impl Into<web::Bytes>), caption: &str) -> String {
         let (name, mime, bytes) = file;
         let kind = MediaKind::of(mime);
-        let draft = Draft {
-            files: vec![self.keep((name, mime, bytes), kind)],
-            ..Draft::text(caption)
-        };
+        let draft = Draft { files: vec![self.keep((name, mime, bytes), kind)], ..Draft::text(caption) };
         self.sends(account, draft).remove(0)
     }
 
@@ -123,76 +101,43 @@ impl Client {
         file: (&str, &str, impl Into<web::Bytes>),
         caption: &str,
     ) -> String {
-        let draft = Draft {
-            files: vec![self.keep(file, MediaKind::Document)],
-            ..Draft::text(caption)
-        };
+        let draft = Draft { files: vec![self.keep(file, MediaKind::Document)], ..Draft::text(caption) };
         self.sends(account, draft).remove(0)
     }
 
     /// Sends several files at once: `(name, type, bytes)` each. Answers one id per file.
-    pub fn sends_album(
-        &self,
-        account: &Account,
-        files: &[(&str, &str, &[u8])],
-        caption: &str,
-    ) -> Vec<String> {
+    pub fn sends_album(&self, account: &Account, files: &[(&str, &str, &[u8])], caption: &str) -> Vec<String> {
         let files = files.iter().map(|(name, mime, bytes)| {
             let bytes = web::Bytes::copy_from_slice(bytes);
             self.keep((name, mime, bytes), MediaKind::of(mime))
         });
-        let draft = Draft {
-            files: files.collect(),
-            ..Draft::text(caption)
-        };
+        let draft = Draft { files: files.collect(), ..Draft::text(caption) };
         self.sends(account, draft)
     }
 
     /// Speaks into the phone.
     pub fn sends_voice(&self, account: &Account, bytes: impl Into<web::Bytes>) -> String {
         let file = self.keep(("voice.ogg", "audio/ogg", bytes), MediaKind::Voice);
-        let draft = Draft {
-            files: vec![file],
-            ..Draft::default()
-        };
+        let draft = Draft { files: vec![file], ..Draft::default() };
         self.sends(account, draft).remove(0)
     }
 
-    pub fn sends_sticker(
-        &self,
-        account: &Account,
-        emoji: &str,
-        bytes: impl Into<web::Bytes>,
-    ) -> String {
+    pub fn sends_sticker(&self, account: &Account, emoji: &str, bytes: impl Into<web::Bytes>) -> String {
         let file = self.keep(("sticker.webp", "image/webp", bytes), MediaKind::Sticker);
-        let draft = Draft {
-            files: vec![file],
-            extra: Some(Extra::Sticker {
-                emoji: emoji.to_owned(),
-            }),
-            ..Draft::default()
-        };
+        let draft =
+            Draft { files: vec![file], extra: Some(Extra::Sticker { emoji: emoji.to_owned() }), ..Draft::default() };
         self.sends(account, draft).remove(0)
     }
 
     pub fn sends_location(&self, account: &Account, latitude: f64, longitude: f64) -> String {
-        let draft = Draft {
-            extra: Some(Extra::Location {
-                latitude,
-                longitude,
-            }),
-            ..Draft::default()
-        };
+        let draft = Draft { extra: Some(Extra::Location { latitude, longitude }), ..Draft::default() };
         self.sends(account, draft).remove(0)
     }
 
     /// Sends somebody's card; one's own when it is one's own number.
     pub fn sends_contact(&self, account: &Account, name: &str, phone: &str) -> String {
         let draft = Draft {
-            extra: Some(Extra::Contact {
-                phone: phone.to_owned(),
-                name: name.to_owned(),
-            }),
+            extra: Some(Extra::Contact { phone: phone.to_owned(), name: name.to_owned() }),
             ..Draft::default()
         };
         self.sends(account, draft).remove(0)
@@ -202,14 +147,10 @@ impl Client {
     pub fn writes_to_group(&self, account: &Account, group: &str, text: &str) -> String {
         let chat = {
             let store = self.messengers.read();
-            let at = store
-                .chat_by_external(account.id(), group)
-                .unwrap_or_else(|| panic!("no group {group}"));
+            let at = store.chat_by_external(account.id(), group).unwrap_or_else(|| panic!("no group {group}"));
             store.chats[at].id.clone()
         };
-        let written = self
-            .messengers
-            .member_writes(&self.id, &chat, Draft::text(text));
+        let written = self.messengers.member_writes(&self.id, &chat, Draft::text(text));
         first_id(&self.messengers, &done(written))
     }
 
@@ -239,10 +180,7 @@ impl Client {
     /// Everything that the business has written to this person, in order.
     pub fn received(&self, account: &Account) -> Vec<Received> {
         let store = self.messengers.read();
-        let chats = store
-            .chats
-            .iter()
-            .filter(|chat| chat.account == account.id() && chat.has_member(&self.id));
+        let chats = store.chats.iter().filter(|chat| chat.account == account.id() && chat.has_member(&self.id));
         let mut messages: Vec<&Message> = chats
             .flat_map(|chat| &chat.messages)
             .filter(|message| message.side == Side::Business && message.status != Status::Failed)
@@ -253,11 +191,7 @@ impl Client {
             mime: file.mime.clone(),
             kind: file.kind,
             url: self.messengers.file_url(file),
-            bytes: store
-                .files
-                .get(&file.file)
-                .map(|row| row.bytes.clone())
-                .unwrap_or_default(),
+            bytes: store.files.get(&file.file).map(|row| row.bytes.clone()).unwrap_or_default(),
         };
         let shown = messages.into_iter().map(|message| Received {
             id: message.external_id.clone(),
@@ -267,10 +201,7 @@ impl Client {
             entities: message.entities.clone(),
             files: message.files.iter().map(file).collect(),
             album: message.album.clone(),
-            tracking: message
-                .from_app
-                .as_ref()
-                .and_then(|app| app.tracking.clone()),
+            tracking: message.from_app.as_ref().and_then(|app| app.tracking.clone()),
             edited: message.edited,
             deleted: message.deleted,
         });
@@ -331,9 +262,7 @@ impl Client {
         let keys = done(written);
         let store = self.messengers.read();
         let places = keys.iter().filter_map(|key| store.place(*key));
-        places
-            .map(|place| store.message(place).external_id.clone())
-            .collect()
+        places.map(|place| store.message(place).external_id.clone()).collect()
     }
 
     fn keep(&self, file: (&str, &str, impl Into<web::Bytes>), kind: MediaKind) -> Attachment {
@@ -347,15 +276,9 @@ impl Client {
 
     fn key(&self, account: &Account, id: &str) -> u64 {
         let store = self.messengers.read();
-        let chats = store
-            .chats
-            .iter()
-            .filter(|chat| chat.account == account.id() && chat.has_member(&self.id));
+        let chats = store.chats.iter().filter(|chat| chat.account == account.id() && chat.has_member(&self.id));
         let mut messages = chats.flat_map(|chat| &chat.messages);
-        messages
-            .find(|message| message.external_id == id)
-            .unwrap_or_else(|| panic!("no message {id}"))
-            .key
+        messages.find(|message| message.external_id == id).unwrap_or_else(|| panic!("no message {id}")).key
     }
 }
 
@@ -366,7 +289,5 @@ pub(super) fn done<T>(outcome: Result<T, Refusal>) -> T {
 pub(super) fn first_id(messengers: &Messengers, keys: &[u64]) -> String {
     let store = messengers.read();
     let place = keys.first().and_then(|key| store.place(*key));
-    place.map_or_else(String::new, |place| {
-        store.message(place).external_id.clone()
-    })
+    place.map_or_else(String::new, |place| store.message(place).external_id.clone())
 }

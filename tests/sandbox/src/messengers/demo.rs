@@ -39,11 +39,7 @@ pub const PEOPLE: [DemoPerson; 4] = [
         username: Some("olga_kim"),
     },
     DemoPerson {
-        id: "timur",
-        name_ru: "Тимур Алиев",
-        name_en: "Timur Aliyev",
-        phone: None,
-        username: Some("timur_a"),
+        id: "timur", name_ru: "Тимур Алиев", name_en: "Timur Aliyev", phone: None, username: Some("timur_a")
     },
 ];
 
@@ -65,11 +61,7 @@ pub fn seed(messengers: &Messengers, language: &str) -> Demo {
     for person in &PEOPLE {
         phone.add(NewPerson {
             id: person.id,
-            name: if language == "ru" {
-                person.name_ru
-            } else {
-                person.name_en
-            },
+            name: if language == "ru" { person.name_ru } else { person.name_en },
             phone: person.phone,
             username: person.username,
         });
@@ -77,9 +69,5 @@ pub fn seed(messengers: &Messengers, language: &str) -> Demo {
     let cabinet = messengers.add_cabinet(CHATAPP_EMAIL, CHATAPP_PASSWORD);
     let license = cabinet.add_license(None, &["grWhatsApp", "telegram"]);
     let bot = messengers.add_bot(BOT_TOKEN, BOT_USERNAME);
-    Demo {
-        cabinet,
-        license,
-        bot,
-    }
+    Demo { cabinet, license, bot }
 }

@@ -31,11 +31,7 @@ pub(crate) struct StoredFile {
 impl Files {
     pub(crate) fn add(&mut self, name: &str, mime: &str, bytes: web::Bytes) -> String {
         let id = random_hex(12);
-        let row = StoredFile {
-            name: clean_name(name),
-            mime: clean_mime(mime),
-            bytes,
-        };
+        let row = StoredFile { name: clean_name(name), mime: clean_mime(mime), bytes };
         self.rows.insert(id.clone(), row);
         id
     }
@@ -66,39 +62,18 @@ impl Files {
 /// A name without folders and control characters, so that it can stand in an address and a header.
 fn clean_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(NAME_LIMIT)
-        .collect();
-    if clean.trim().is_empty() {
-        "file".to_owned()
-    } else {
-        clean
-    }
+    let clean: String = last.chars().filter(|c| !c.is_control()).take(NAME_LIMIT).collect();
+    if clean.trim().is_empty() { "file".to_owned() } else { clean }
 }
 
 fn clean_mime(mime: &str) -> String {
-    let bare = mime
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let bare = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let good = bare.split_once('/').is_some_and(|(kind, rest)| {
-        let word = |text: &str| {
-            !text.is_empty()
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c))
-        };
+        let word =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c));
         word(kind) && word(rest)
     });
-    if good {
-        bare
-    } else {
-        "application/octet-stream".to_owned()
-    }
+    if good { bare } else { "application/octet-stream".to_owned() }
 }
 
 pub(crate) fn url(cloud_url: &str, id: &str, name: &str) -> String {
@@ -116,10 +91,7 @@ pub(crate) fn response(file: &StoredFile) -> HttpResponse {
         .content_type(file.mime.as_str())
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .insert_header(("Content-Security-Policy", "sandbox; default-src 'none'"))
-        .insert_header((
-            "Content-Disposition",
-            format!("{placing}; filename*=UTF-8''{name}"),
-        ))
+        .insert_header(("Content-Disposition", format!("{placing}; filename*=UTF-8''{name}")))
         .body(file.bytes.clone())
 }
 

@@ -4,26 +4,10 @@
 pub(crate) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => Some((big_u32(bytes, 16)?, big_u32(bytes, 20)?)),
-        [b'G', b'I', b'F', b'8', ..] => {
-            Some((little_u16(bytes, 6)?.into(), little_u16(bytes, 8)?.into()))
-        }
+        [b'G', b'I', b'F', b'8', ..] => Some((little_u16(bytes, 6)?.into(), little_u16(bytes, 8)?.into())),
         [b'B', b'M', ..] => Some((little_u32(bytes, 18)?, little_u32(bytes, 22)?)),
         [0xFF, 0xD8, ..] => jpeg(bytes),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => webp(bytes),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp(bytes),
         _ => None,
     }
 }
@@ -66,18 +50,14 @@ fn jpeg(bytes: &[u8]) -> Option<(u32, u32)> {
 fn webp(bytes: &[u8]) -> Option<(u32, u32)> {
     match bytes.get(12..16)? {
         b"VP8X" => {
-            let three =
-                |start| at::<3>(bytes, start).map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]) + 1);
+            let three = |start| at::<3>(bytes, start).map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]) + 1);
             Some((three(24)?, three(27)?))
         }
         b"VP8L" => {
             let packed = little_u32(bytes, 21)?;
             Some(((packed & 0x3FFF) + 1, ((packed >> 14) & 0x3FFF) + 1))
         }
-        b"VP8 " => Some((
-            u32::from(little_u16(bytes, 26)? & 0x3FFF),
-            u32::from(little_u16(bytes, 28)? & 0x3FFF),
-        )),
+        b"VP8 " => Some((u32::from(little_u16(bytes, 26)? & 0x3FFF), u32::from(little_u16(bytes, 28)? & 0x3FFF))),
         _ => None,
     }
 }

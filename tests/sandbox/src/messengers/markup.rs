@@ -69,18 +69,10 @@ fn marks(line: &str, depth: usize) -> String {
             '`' => "code",
             _ => "",
         };
-        let end = if tag.is_empty() || depth == DEPTH {
-            None
-        } else {
-            closing(&chars, at)
-        };
+        let end = if tag.is_empty() || depth == DEPTH { None } else { closing(&chars, at) };
         if let Some(end) = end {
             let inner: String = chars[at + 1..end].iter().collect();
-            let inner = if tag == "code" {
-                escape(&inner)
-            } else {
-                marks(&inner, depth + 1)
-            };
+            let inner = if tag == "code" { escape(&inner) } else { marks(&inner, depth + 1) };
             out.push_str(&format!("<{tag}>{inner}</{tag}>"));
             at = end + 1;
         } else {
@@ -94,16 +86,12 @@ fn marks(line: &str, depth: usize) -> String {
 /// Where the mark that opens at `start` closes. Text must touch both marks, and no letter may touch them from outside.
 fn closing(chars: &[char], start: usize) -> Option<usize> {
     let mark = chars[start];
-    let letter = |at: Option<usize>| {
-        at.and_then(|at| chars.get(at))
-            .is_some_and(|c| c.is_alphanumeric())
-    };
+    let letter = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
     let space = |at: usize| chars.get(at).is_none_or(|c| c.is_whitespace());
     if letter(start.checked_sub(1)) || space(start + 1) {
         return None;
     }
-    (start + 2..chars.len())
-        .find(|&at| chars[at] == mark && !space(at - 1) && !letter(Some(at + 1)))
+    (start + 2..chars.len()).find(|&at| chars[at] == mark && !space(at - 1) && !letter(Some(at + 1)))
 }
 
 /// A text with Telegram's entities. Offsets that point into nothing are taken as far as the text goes.
@@ -167,10 +155,7 @@ fn web_link(entity: &Entity) -> Option<&str> {
 fn opening(entity: &Entity) -> String {
     let tag = tag(entity);
     match (tag, web_link(entity)) {
-        ("a", Some(url)) => format!(
-            "<a href=\"{}\" rel=\"noreferrer\" target=\"_blank\">",
-            escape(url)
-        ),
+        ("a", Some(url)) => format!("<a href=\"{}\" rel=\"noreferrer\" target=\"_blank\">", escape(url)),
         _ => format!("<{tag}>"),
     }
 }

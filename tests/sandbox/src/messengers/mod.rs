@@ -62,13 +62,7 @@ struct Inner {
 
 impl Messengers {
     pub fn new(around: Surroundings) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                around,
-                store: Mutex::default(),
-                bell: Notify::new(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { around, store: Mutex::default(), bell: Notify::new() }) }
     }
 
     /// What people do with their phones.
@@ -102,10 +96,7 @@ impl Messengers {
     /// The state, for reading. Never held across an `await`.
     fn read(&self) -> MutexGuard<'_, Store> {
         // A panic of one test thread must not hide what the others see.
-        self.inner
-            .store
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what can be seen on a phone, and tells everyone who waits.
@@ -147,9 +138,7 @@ impl Messengers {
 
 /// Routes of the cloud listener: `/chatapp/...`, `/telegram/...`, `/files/...`.
 pub fn configure_cloud(cfg: &mut web::ServiceConfig) {
-    cfg.configure(files::configure)
-        .configure(chatapp::configure)
-        .configure(telegram::configure);
+    cfg.configure(files::configure).configure(chatapp::configure).configure(telegram::configure);
 }
 
 /// Routes of a portal listener: `/~/phone/...`.

@@ -82,13 +82,7 @@ pub struct Entity {
 
 impl Entity {
     pub fn new(kind: &str, offset: usize, length: usize) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            offset,
-            length,
-            url: None,
-            language: None,
-        }
+        Self { kind: kind.to_owned(), offset, length, url: None, language: None }
     }
 }
 
@@ -175,9 +169,7 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn first_name(&self) -> &str {
-        self.name
-            .split_once(' ')
-            .map_or(self.name.as_str(), |(first, _)| first)
+        self.name.split_once(' ').map_or(self.name.as_str(), |(first, _)| first)
     }
 
     pub(crate) fn last_name(&self) -> Option<&str> {

@@ -35,10 +35,8 @@ pub(crate) async fn read(headers: &HeaderMap, body: web::Bytes) -> Option<Form> 
             return None;
         }
         let name = part.name()?.to_owned();
-        let file_name = part
-            .content_disposition()
-            .and_then(|disposition| disposition.get_filename())
-            .map(str::to_owned);
+        let file_name =
+            part.content_disposition().and_then(|disposition| disposition.get_filename()).map(str::to_owned);
         let mime = part.content_type().map(ToString::to_string);
         let mut bytes = web::BytesMut::new();
         while let Some(chunk) = part.next().await {
@@ -47,15 +45,10 @@ pub(crate) async fn read(headers: &HeaderMap, body: web::Bytes) -> Option<Form> 
         let bytes = bytes.freeze();
         if let Some(file_name) = file_name {
             let mime = mime.unwrap_or_else(|| "application/octet-stream".to_owned());
-            let upload = Upload {
-                name: file_name,
-                mime,
-                bytes,
-            };
+            let upload = Upload { name: file_name, mime, bytes };
             form.files.insert(name, upload);
         } else {
-            form.values
-                .insert(name, String::from_utf8_lossy(&bytes).into_owned());
+            form.values.insert(name, String::from_utf8_lossy(&bytes).into_owned());
         }
     }
     Some(form)

@@ -15,18 +15,11 @@ pub(crate) type Refusal = &'static str;
 impl Messengers {
     /// A person writes into the private chat with an account. Several files become one message each, as messengers do
     /// it, the text being the first one's caption. Answers the keys of the new messages.
-    pub(crate) fn person_writes(
-        &self,
-        person: &str,
-        account: &str,
-        draft: Draft,
-    ) -> Result<Vec<u64>, Refusal> {
+    pub(crate) fn person_writes(&self, person: &str, account: &str, draft: Draft) -> Result<Vec<u64>, Refusal> {
         let now_ms = self.now_ms();
         let keys = self.change(|store| {
             reachable(store, person, account)?;
-            let chat = store
-                .open_chat(account, person, now_ms)
-                .ok_or("no such person or account")?;
+            let chat = store.open_chat(account, person, now_ms).ok_or("no such person or account")?;
             // One who writes again has unblocked first.
             store.chats[chat].blocked = false;
             Ok::<_, Refusal>(write(store, chat, person, draft, now_ms))
@@ -36,12 +29,7 @@ impl Messengers {
     }
 
     /// A member writes into a group.
-    pub(crate) fn member_writes(
-        &self,
-        person: &str,
-        chat: &str,
-        draft: Draft,
-    ) -> Result<Vec<u64>, Refusal> {
+    pub(crate) fn member_writes(&self, person: &str, chat: &str, draft: Draft) -> Result<Vec<u64>, Refusal> {
         let now_ms = self.now_ms();
         let keys = self.change(|store| {
             let chat = store.chat(chat).ok_or("no such chat")?;
@@ -56,24 +44,14 @@ impl Messengers {
 
     /// Somebody of the business writes with the messenger's own program, past every API. Only where there is such a
     /// program: a bot has none.
-    pub(crate) fn staff_writes(
-        &self,
-        account: &str,
-        person: &str,
-        draft: Draft,
-    ) -> Result<Vec<u64>, Refusal> {
+    pub(crate) fn staff_writes(&self, account: &str, person: &str, draft: Draft) -> Result<Vec<u64>, Refusal> {
         let now_ms = self.now_ms();
         let keys = self.change(|store| {
             reachable(store, person, account)?;
-            if !matches!(
-                store.account(account).map(|row| &row.core),
-                Some(Core::ChatApp { .. })
-            ) {
+            if !matches!(store.account(account).map(|row| &row.core), Some(Core::ChatApp { .. })) {
                 return Err("a bot has no phone");
             }
-            let chat = store
-                .open_chat(account, person, now_ms)
-                .ok_or("no such person or account")?;
+            let chat = store.open_chat(account, person, now_ms).ok_or("no such person or account")?;
             let place = store.push(chat, None, draft, now_ms);
             Ok(vec![store.message(place).key])
         })?;
@@ -112,12 +90,7 @@ impl Messengers {
     /// The phone buzzes a moment after the business has written.
     pub(crate) fn deliver_later(&self, key: u64) {
         let this = self.clone();
-        let wait = self
-            .read()
-            .chatapp
-            .knobs
-            .deliver_after
-            .unwrap_or(Duration::from_millis(300));
+        let wait = self.read().chatapp.knobs.deliver_after.unwrap_or(Duration::from_millis(300));
         self.around().runtime.spawn(async move {
             tokio::time::sleep(wait).await;
             this.delivered(key);
@@ -195,17 +168,10 @@ impl Messengers {
     }
 
     /// The person blocks the account, or takes it back.
-    pub(crate) fn person_blocks(
-        &self,
-        person: &str,
-        account: &str,
-        blocked: bool,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn person_blocks(&self, person: &str, account: &str, blocked: bool) -> Result<(), Refusal> {
         let now_ms = self.now_ms();
         self.change(|store| {
-            let chat = store
-                .open_chat(account, person, now_ms)
-                .ok_or("no such person or account")?;
+            let chat = store.open_chat(account, person, now_ms).ok_or("no such person or account")?;
             let changed = store.chats[chat].blocked != blocked;
             store.chats[chat].blocked = blocked;
             let core = store.account(account).map(|row| row.core.clone());
@@ -229,52 +195,29 @@ impl Messengers {
 fn reachable(store: &Store, person: &str, account: &str) -> Result<(), Refusal> {
     let person = store.person(person).ok_or("no such person")?;
     let account = store.account(account).ok_or("no such account")?;
-    if person.has(account.messenger()) {
-        Ok(())
-    } else {
-        Err("the person does not have this messenger")
-    }
+    if person.has(account.messenger()) { Ok(()) } else { Err("the person does not have this messenger") }
 }
 
 fn own_message(store: &Store, key: u64) -> Result<Place, Refusal> {
     let place = store.place(key).ok_or("no such message")?;
-    if store.message(place).side == Side::Client {
-        Ok(place)
-    } else {
-        Err("the person did not write this message")
-    }
+    if store.message(place).side == Side::Client { Ok(place) } else { Err("the person did not write this message") }
 }
 
 fn write(store: &mut Store, chat: usize, person: &str, draft: Draft, now_ms: i64) -> Vec<u64> {
     let mut files = draft.files.clone().into_iter();
     let album = (files.len() > 1).then(|| format!("13{:015}", store.number()));
-    let first = Draft {
-        files: files.next().into_iter().collect(),
-        album: album.clone(),
-        ..draft
-    };
+    let first = Draft { files: files.next().into_iter().collect(), album: album.clone(), ..draft };
     let mut places = vec![store.push(chat, Some(person), first, now_ms)];
     for file in files {
-        let next = Draft {
-            files: vec![file],
-            album: album.clone(),
-            ..Draft::default()
-        };
+        let next = Draft { files: vec![file], album: album.clone(), ..Draft::default() };
         places.push(store.push(chat, Some(person), next, now_ms));
     }
-    places
-        .into_iter()
-        .map(|place| store.message(place).key)
-        .collect()
+    places.into_iter().map(|place| store.message(place).key).collect()
 }
 
 fn core_of(store: &Store, place: Place) -> Core {
     let account = &store.chats[place.0].account;
-    store
-        .account(account)
-        .expect("a chat belongs to an account")
-        .core
-        .clone()
+    store.account(account).expect("a chat belongs to an account").core.clone()
 }
 
 /// Both APIs' word for what a message is.

@@ -41,16 +41,11 @@ impl Phone {
                 "" => format!("person{number}"),
                 id => id.to_owned(),
             };
-            assert!(
-                store.person(&id).is_none(),
-                "there is a person {id} already"
-            );
+            assert!(store.person(&id).is_none(), "there is a person {id} already");
             store.people.push(Person {
                 id: id.clone(),
                 name: new.name.to_owned(),
-                phone: new.phone.map(|phone| {
-                    digits(phone).unwrap_or_else(|| panic!("{phone} is no phone number"))
-                }),
+                phone: new.phone.map(|phone| digits(phone).unwrap_or_else(|| panic!("{phone} is no phone number"))),
                 username: new.username.map(str::to_owned),
                 // As large as today's real ones, beyond 32 bits.
                 telegram_id: 7_000_000_000 + i64::try_from(number).unwrap_or_default(),
@@ -65,39 +60,24 @@ impl Phone {
 
     /// Short form of [`Self::add`].
     pub fn person(&self, name: &str, phone: Option<&str>, username: Option<&str>) -> Client {
-        self.add(NewPerson {
-            id: "",
-            name,
-            phone,
-            username,
-        })
+        self.add(NewPerson { id: "", name, phone, username })
     }
 
     /// A person who is there. Panics when there is none.
     pub fn client(&self, id: &str) -> Client {
-        assert!(
-            self.messengers.read().person(id).is_some(),
-            "no person {id}"
-        );
+        assert!(self.messengers.read().person(id).is_some(), "no person {id}");
         Client::new(self.messengers.clone(), id)
     }
 
     pub fn account(&self, id: &str) -> Option<Account> {
         self.messengers.read().account(id)?;
-        Some(Account {
-            messengers: self.messengers.clone(),
-            id: id.to_owned(),
-        })
+        Some(Account { messengers: self.messengers.clone(), id: id.to_owned() })
     }
 
     pub fn accounts(&self) -> Vec<Account> {
         let store = self.messengers.read();
         let rows = store.accounts.iter();
-        rows.map(|row| Account {
-            messengers: self.messengers.clone(),
-            id: row.id.clone(),
-        })
-        .collect()
+        rows.map(|row| Account { messengers: self.messengers.clone(), id: row.id.clone() }).collect()
     }
 }
 
@@ -126,10 +106,8 @@ impl Account {
     pub fn statuses(&self) -> Vec<StatusOf> {
         let store = self.messengers.read();
         let chats = store.chats.iter().filter(|chat| chat.account == self.id);
-        let mut messages: Vec<&Message> = chats
-            .flat_map(|chat| &chat.messages)
-            .filter(|message| message.side == Side::Business)
-            .collect();
+        let mut messages: Vec<&Message> =
+            chats.flat_map(|chat| &chat.messages).filter(|message| message.side == Side::Business).collect();
         messages.sort_by_key(|message| message.key);
         let shown = messages.into_iter().map(|message| StatusOf {
             id: message.external_id.clone(),
@@ -152,9 +130,7 @@ impl Account {
 
     /// Somebody of the business writes with the messenger's own program, past every API. Answers the message's id.
     pub fn staff_writes(&self, to: &Client, text: &str) -> String {
-        let written = self
-            .messengers
-            .staff_writes(&self.id, to.id(), Draft::text(text));
+        let written = self.messengers.staff_writes(&self.id, to.id(), Draft::text(text));
         first_id(&self.messengers, &done(written))
     }
 

@@ -54,19 +54,13 @@ async fn state(world: web::Data<World>, asked: web::Query<Since>) -> HttpRespons
         })
         .collect();
     let people: Vec<Value> = store.people.iter().map(person).collect();
-    let chats: Vec<Value> = store
-        .chats
-        .iter()
-        .map(|row| chat(&store, row, &world.cloud_url))
-        .collect();
-    HttpResponse::Ok()
-        .insert_header(("Cache-Control", "no-store"))
-        .json(json!({
-            "accounts": accounts,
-            "people": people,
-            "chats": chats,
-            "revision": store.revision,
-        }))
+    let chats: Vec<Value> = store.chats.iter().map(|row| chat(&store, row, &world.cloud_url)).collect();
+    HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(json!({
+        "accounts": accounts,
+        "people": people,
+        "chats": chats,
+        "revision": store.revision,
+    }))
 }
 
 fn person(row: &Person) -> Value {
@@ -80,11 +74,7 @@ fn person(row: &Person) -> Value {
 }
 
 fn chat(store: &Store, row: &Chat, cloud_url: &str) -> Value {
-    let messages: Vec<Value> = row
-        .messages
-        .iter()
-        .map(|row| message(store, row, cloud_url))
-        .collect();
+    let messages: Vec<Value> = row.messages.iter().map(|row| message(store, row, cloud_url)).collect();
     let (title, members) = match &row.peer {
         Peer::Person(id) => (store.person(id).map(|row| row.name.as_str()), None),
         Peer::Group { title, members } => (Some(title.as_str()), Some(members)),
@@ -115,10 +105,7 @@ fn message(store: &Store, row: &Message, cloud_url: &str) -> Value {
         })
         .collect();
     let extra = row.extra.as_ref().map(|extra| match extra {
-        Extra::Location {
-            latitude,
-            longitude,
-        } => json!({ "latitude": latitude, "longitude": longitude }),
+        Extra::Location { latitude, longitude } => json!({ "latitude": latitude, "longitude": longitude }),
         Extra::Contact { phone, name } => json!({ "phone": phone, "name": name }),
         Extra::Sticker { emoji } => json!({ "emoji": emoji }),
     });
@@ -171,11 +158,7 @@ async fn write(world: web::Data<World>, asked: web::Json<Write>) -> HttpResponse
     if asked.text.trim().is_empty() && files.is_empty() {
         return refused("nothing to send");
     }
-    let draft = Draft {
-        entities: telegram::html::found_in(&asked.text),
-        files,
-        ..Draft::text(&asked.text)
-    };
+    let draft = Draft { entities: telegram::html::found_in(&asked.text), files, ..Draft::text(&asked.text) };
     let messengers = &world.messengers;
     let written = match asked.chat {
         Some(chat) => messengers.member_writes(&asked.person, &chat, draft),
@@ -200,18 +183,12 @@ async fn upload(
     request: HttpRequest,
     body: web::Bytes,
 ) -> HttpResponse {
-    let header = request
-        .headers()
-        .get("Content-Type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let header = request.headers().get("Content-Type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mime = match asked.mime.as_str() {
         "" => header,
         mime => mime,
     };
-    let id = world
-        .messengers
-        .change(|store| store.files.add(&asked.name, mime, body));
+    let id = world.messengers.change(|store| store.files.add(&asked.name, mime, body));
     HttpResponse::Ok().json(json!({ "id": id }))
 }
 
@@ -250,11 +227,7 @@ struct Block {
 }
 
 async fn block(world: web::Data<World>, asked: web::Json<Block>) -> HttpResponse {
-    let Block {
-        account,
-        person,
-        blocked,
-    } = asked.into_inner();
+    let Block { account, person, blocked } = asked.into_inner();
     plain(world.messengers.person_blocks(&person, &account, blocked))
 }
 

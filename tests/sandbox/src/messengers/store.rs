@@ -3,10 +3,7 @@
 use super::{
     chatapp,
     files::Files,
-    model::{
-        AccountRow, Attachment, Chat, Core, Entity, Extra, FromApp, Message, Peer, Person, Side,
-        Status,
-    },
+    model::{AccountRow, Attachment, Chat, Core, Entity, Extra, FromApp, Message, Peer, Person, Side, Status},
     telegram,
 };
 use crate::random_hex;
@@ -44,10 +41,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn text(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            ..Self::default()
-        }
+        Self { text: text.to_owned(), ..Self::default() }
     }
 }
 
@@ -79,15 +73,11 @@ impl Store {
     }
 
     pub(crate) fn private_chat(&self, account: &str, person: &str) -> Option<usize> {
-        self.chats
-            .iter()
-            .position(|chat| chat.account == account && chat.person() == Some(person))
+        self.chats.iter().position(|chat| chat.account == account && chat.person() == Some(person))
     }
 
     pub(crate) fn chat_by_external(&self, account: &str, external_id: &str) -> Option<usize> {
-        self.chats
-            .iter()
-            .position(|chat| chat.account == account && chat.external_id == external_id)
+        self.chats.iter().position(|chat| chat.account == account && chat.external_id == external_id)
     }
 
     /// The private chat of an account with a person, made if it is not there. `None` when one of them is unknown.
@@ -97,21 +87,10 @@ impl Store {
         }
         let messenger = self.account(account)?.messenger();
         let external_id = chat_id_of(messenger, self.person(person)?);
-        Some(self.add_chat(
-            account,
-            Peer::Person(person.to_owned()),
-            external_id,
-            now_ms,
-        ))
+        Some(self.add_chat(account, Peer::Person(person.to_owned()), external_id, now_ms))
     }
 
-    pub(crate) fn add_chat(
-        &mut self,
-        account: &str,
-        peer: Peer,
-        external_id: String,
-        now_ms: i64,
-    ) -> usize {
+    pub(crate) fn add_chat(&mut self, account: &str, peer: Peer, external_id: String, now_ms: i64) -> usize {
         let id = format!("chat{}", self.number());
         self.chats.push(Chat {
             id,
@@ -127,18 +106,9 @@ impl Store {
     }
 
     /// Puts a message into a chat. `author` is the writing person, `None` the business.
-    pub(crate) fn push(
-        &mut self,
-        chat: usize,
-        author: Option<&str>,
-        draft: Draft,
-        now_ms: i64,
-    ) -> Place {
+    pub(crate) fn push(&mut self, chat: usize, author: Option<&str>, draft: Draft, now_ms: i64) -> Place {
         let key = self.number();
-        let account = self
-            .account(&self.chats[chat].account)
-            .expect("a chat belongs to an account")
-            .clone();
+        let account = self.account(&self.chats[chat].account).expect("a chat belongs to an account").clone();
         let external_id = match &account.core {
             Core::TelegramBot { token } => self.telegram.next_message_id(token).to_string(),
             // Seen in recorded samples of WhatsApp Web.
@@ -154,11 +124,7 @@ impl Store {
         row.messages.push(Message {
             key,
             external_id,
-            side: if author.is_some() {
-                Side::Client
-            } else {
-                Side::Business
-            },
+            side: if author.is_some() { Side::Client } else { Side::Business },
             author: author.map(str::to_owned),
             raw: draft.raw.unwrap_or_else(|| draft.text.clone()),
             text: draft.text,

@@ -102,10 +102,7 @@ pub(crate) enum Refusal {
 
 impl OAuth {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            state: Mutex::default(),
-        }
+        Self { clock, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,20 +141,10 @@ impl OAuth {
             user,
             expires_ms: now + ACCESS_LIFE_S * 1000,
         };
-        let tokens = Tokens {
-            access: random_hex(35),
-            refresh: random_hex(35),
-            expires_s: grant.expires_ms / 1000,
-        };
+        let tokens = Tokens { access: random_hex(35), refresh: random_hex(35), expires_s: grant.expires_ms / 1000 };
         let mut state = self.state();
         state.access.insert(tokens.access.clone(), grant.clone());
-        state.refresh.insert(
-            tokens.refresh.clone(),
-            Grant {
-                expires_ms: now + REFRESH_LIFE_MS,
-                ..grant
-            },
-        );
+        state.refresh.insert(tokens.refresh.clone(), Grant { expires_ms: now + REFRESH_LIFE_MS, ..grant });
         tokens
     }
 
@@ -177,9 +164,7 @@ impl OAuth {
 
     /// Ends all refresh tokens of a user, as when an employee is dismissed.
     pub(crate) fn revoke_user(&self, member_id: &str, user: u32) {
-        self.state()
-            .refresh
-            .retain(|_, grant| grant.member_id != member_id || grant.user != user);
+        self.state().refresh.retain(|_, grant| grant.member_id != member_id || grant.user != user);
     }
 
     /// A code for the authorisation flow.
@@ -207,15 +192,8 @@ impl OAuth {
         let now = self.clock.now_ms();
         let mut state = self.state();
         state.count.total += 1;
-        let own = state
-            .refresh
-            .get(token)
-            .is_some_and(|grant| grant.client_id == client_id && grant.expires_ms > now);
-        let spent = if own {
-            state.refresh.remove(token)
-        } else {
-            None
-        };
+        let own = state.refresh.get(token).is_some_and(|grant| grant.client_id == client_id && grant.expires_ms > now);
+        let spent = if own { state.refresh.remove(token) } else { None };
         if spent.is_none() {
             state.count.stale += 1;
         }
@@ -225,9 +203,7 @@ impl OAuth {
     fn spend_code(&self, client_id: &str, code: &str) -> Result<Grant, Refusal> {
         let now = self.clock.now_ms();
         let spent = self.state().codes.remove(code);
-        spent
-            .filter(|grant| grant.client_id == client_id && grant.expires_ms > now)
-            .ok_or(Refusal::Grant)
+        spent.filter(|grant| grant.client_id == client_id && grant.expires_ms > now).ok_or(Refusal::Grant)
     }
 }
 

@@ -18,11 +18,7 @@ fn refused(refusal: Refusal) -> HttpResponse {
     let (status, code, text) = match refusal {
         Refusal::Client => (StatusCode::UNAUTHORIZED, "invalid_client", "Invalid client"),
         Refusal::Grant => (StatusCode::BAD_REQUEST, "invalid_grant", "Invalid grant"),
-        Refusal::Request => (
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "Invalid request",
-        ),
+        Refusal::Request => (StatusCode::BAD_REQUEST, "invalid_request", "Invalid request"),
     };
     HttpResponse::build(status).json(json!({"error": code, "error_description": text}))
 }
@@ -30,11 +26,7 @@ fn refused(refusal: Refusal) -> HttpResponse {
 /// Parameters of the query and of a form or JSON body, the body's first.
 pub(crate) fn parameters(request: &HttpRequest, body: &[u8]) -> Map<String, Value> {
     let mut all = form::parse(request.query_string().as_bytes());
-    let content_type = request
-        .headers()
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let content_type = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
     let inner = if content_type.contains("json") {
         // A broken body is swallowed silently, as the platform does.
         match serde_json::from_slice(body) {
@@ -54,9 +46,7 @@ fn text<'a>(all: &'a Map<String, Value>, key: &str) -> &'a str {
 
 async fn token(request: HttpRequest, body: web::Bytes, world: web::Data<World>) -> HttpResponse {
     if world.oauth.state().down {
-        return HttpResponse::ServiceUnavailable()
-            .content_type("text/html")
-            .body("<h1>503 Service Unavailable</h1>");
+        return HttpResponse::ServiceUnavailable().content_type("text/html").body("<h1>503 Service Unavailable</h1>");
     }
     let all = parameters(&request, &body);
     let answer = match text(&all, "grant_type") {
@@ -72,12 +62,8 @@ async fn token(request: HttpRequest, body: web::Bytes, world: web::Data<World>) 
 
 fn refreshed(world: &World, all: &Map<String, Value>) -> Result<Value, Refusal> {
     let client_id = text(all, "client_id");
-    world
-        .oauth
-        .check_client(client_id, text(all, "client_secret"))?;
-    let grant = world
-        .oauth
-        .spend_refresh(client_id, text(all, "refresh_token"))?;
+    world.oauth.check_client(client_id, text(all, "client_secret"))?;
+    let grant = world.oauth.spend_refresh(client_id, text(all, "refresh_token"))?;
     let (portal, card) = installed(world, &grant.member_id, client_id)?;
     if !portal.user_is_active(grant.user) {
         return Err(Refusal::Grant);
@@ -88,9 +74,7 @@ fn refreshed(world: &World, all: &Map<String, Value>) -> Result<Value, Refusal> 
 
 fn exchanged(world: &World, all: &Map<String, Value>) -> Result<Value, Refusal> {
     let client_id = text(all, "client_id");
-    world
-        .oauth
-        .check_client(client_id, text(all, "client_secret"))?;
+    world.oauth.check_client(client_id, text(all, "client_secret"))?;
     let grant = world.oauth.spend_code(client_id, text(all, "code"))?;
     let (portal, card) = installed(world, &grant.member_id, client_id)?;
     let tokens = world.oauth.issue(&grant.member_id, client_id, grant.user);
@@ -98,11 +82,7 @@ fn exchanged(world: &World, all: &Map<String, Value>) -> Result<Value, Refusal> 
 }
 
 /// An application that the portal does not have is an invalid client.
-fn installed(
-    world: &World,
-    member_id: &str,
-    client_id: &str,
-) -> Result<(Portal, AppCard), Refusal> {
+fn installed(world: &World, member_id: &str, client_id: &str) -> Result<(Portal, AppCard), Refusal> {
     let portal = world.portal(member_id).ok_or(Refusal::Client)?;
     if !portal.has_app(client_id) {
         return Err(Refusal::Client);
@@ -119,9 +99,8 @@ async fn app_info(request: HttpRequest, body: web::Bytes, world: web::Data<World
         "" => text(&all, "access_token"),
         access => access,
     };
-    let unauthorised = |code: &str, text: &str| {
-        HttpResponse::Unauthorized().json(json!({"error": code, "error_description": text}))
-    };
+    let unauthorised =
+        |code: &str, text: &str| HttpResponse::Unauthorized().json(json!({"error": code, "error_description": text}));
     if access.is_empty() {
         return unauthorised("NO_AUTH_FOUND", "Wrong authorization data");
     }

@@ -61,8 +61,7 @@ const CLOUD: &[Asset] = assets! {
 /// Routes of a portal listener: `/`, `/phone`, static files, and the portal's own addresses of cards and chats.
 pub fn configure_portal(cfg: &mut web::ServiceConfig) {
     serve(cfg, PORTAL);
-    cfg.route("/crm/{kind}/details/{id}/", web::get().to(card_address))
-        .route("/online/", web::get().to(chat_address));
+    cfg.route("/crm/{kind}/details/{id}/", web::get().to(card_address)).route("/online/", web::get().to(chat_address));
 }
 
 /// Routes of the cloud listener: the frame script `/api/v1/`.
@@ -119,9 +118,7 @@ async fn chat_address(query: web::Query<HashMap<String, String>>) -> HttpRespons
 }
 
 fn see(place: &str) -> HttpResponse {
-    HttpResponse::Found()
-        .insert_header((header::LOCATION, place))
-        .finish()
+    HttpResponse::Found().insert_header((header::LOCATION, place)).finish()
 }
 
 #[cfg(test)]

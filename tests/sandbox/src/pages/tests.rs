@@ -29,11 +29,7 @@ async fn every_file_that_a_page_names_is_served_with_its_type() {
         let response = server::call_service(&app, request).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let mime = response.headers().get(header::CONTENT_TYPE).unwrap();
-        let wanted = if path.ends_with(".css") {
-            "text/css"
-        } else {
-            "text/javascript"
-        };
+        let wanted = if path.ends_with(".css") { "text/css" } else { "text/javascript" };
         assert!(mime.to_str().unwrap().starts_with(wanted), "{path}");
     }
 }
@@ -49,21 +45,14 @@ fn pages_need_no_inline_code() {
     }
     for asset in PORTAL.iter().filter(|asset| asset.mime == SCRIPT) {
         for dangerous in ["innerHTML", "outerHTML", "insertAdjacentHTML", "eval("] {
-            assert!(
-                !asset.body.contains(dangerous),
-                "{}: {dangerous}",
-                asset.path
-            );
+            assert!(!asset.body.contains(dangerous), "{}: {dangerous}", asset.path);
         }
     }
 }
 
 #[test]
 fn every_word_is_known_in_both_languages() {
-    let texts = PORTAL
-        .iter()
-        .find(|asset| asset.path.ends_with("texts.js"))
-        .unwrap();
+    let texts = PORTAL.iter().find(|asset| asset.path.ends_with("texts.js")).unwrap();
     let mut known = HashSet::new();
     for line in texts.body.lines().filter(|line| line.ends_with("],")) {
         let (key, words) = line.trim().split_once(": [").unwrap();
@@ -73,12 +62,7 @@ fn every_word_is_known_in_both_languages() {
         assert!(known.insert(key), "{key} is told twice");
     }
     for asset in PORTAL.iter().filter(|asset| asset.mime == SCRIPT) {
-        for used in asset
-            .body
-            .split(" t(\"")
-            .chain(asset.body.split("(t(\""))
-            .skip(1)
-        {
+        for used in asset.body.split(" t(\"").chain(asset.body.split("(t(\"")).skip(1) {
             let key = used.split('"').next().unwrap();
             if key.chars().all(|char| char.is_ascii_alphanumeric()) && key.len() < 30 {
                 assert!(known.contains(key), "{}: no words for {key}", asset.path);
@@ -101,10 +85,7 @@ async fn the_portals_own_addresses_lead_to_cards_and_chats() {
     for (path, wanted) in cases {
         let request = server::TestRequest::get().uri(path).to_request();
         let response = server::call_service(&app, request).await;
-        let place = response
-            .headers()
-            .get(header::LOCATION)
-            .map(|place| place.to_str().unwrap().to_owned());
+        let place = response.headers().get(header::LOCATION).map(|place| place.to_str().unwrap().to_owned());
         assert_eq!(place.as_deref(), wanted, "{path}");
     }
 }

@@ -19,31 +19,21 @@ impl Portal {
     /// installed at once and hears `ONAPPINSTALL` once, at its install address. One without an install address is
     /// installed at once and hears nothing.
     pub fn adds_app(&self, client_id: &str) {
-        self.add_app(self.admin(), client_id)
-            .expect("the application is published");
+        self.add_app(self.admin(), client_id).expect("the application is published");
     }
 
     pub(crate) fn add_app(&self, user: UserId, client_id: &str) -> Result<(), NotDone> {
-        let card = self
-            .world()
-            .oauth
-            .app(client_id)
-            .ok_or(NotDone::UnknownApp)?;
+        let card = self.world().oauth.app(client_id).ok_or(NotDone::UnknownApp)?;
         self.change(|state| {
             if !state.is_admin(user) {
                 return Err(NotDone::NotAdmin);
             }
             let waits = card.app_url.is_some() && card.install_url.is_some();
             let token = application_token(self.member_id(), client_id, &card.client_secret);
-            let local_id = state
-                .installs
-                .get(client_id)
-                .map(|install| install.local_id);
+            let local_id = state.installs.get(client_id).map(|install| install.local_id);
             let local_id = local_id.unwrap_or_else(|| state.next_id(Counter::App));
             let kept = state.installs.remove(client_id);
-            let (options, user_options) = kept
-                .map(|old| (old.options, old.user_options))
-                .unwrap_or_default();
+            let (options, user_options) = kept.map(|old| (old.options, old.user_options)).unwrap_or_default();
             state.installs.insert(
                 client_id.to_owned(),
                 Install {
@@ -93,29 +83,18 @@ impl Portal {
     /// application waits for it. Gives whether the application is installed now.
     pub fn finishes_install(&self, user: UserId) -> bool {
         let waiting = self.read(|state| {
-            state
-                .installs
-                .values()
-                .find(|install| install.active && !install.installed)
-                .map(|it| it.client_id.clone())
+            state.installs.values().find(|install| install.active && !install.installed).map(|it| it.client_id.clone())
         });
         waiting.is_some_and(|client_id| self.finish_install(user, &client_id).is_ok())
     }
 
     pub(crate) fn finish_install(&self, user: UserId, client_id: &str) -> Result<(), NotDone> {
-        let card = self
-            .world()
-            .oauth
-            .app(client_id)
-            .ok_or(NotDone::UnknownApp)?;
+        let card = self.world().oauth.app(client_id).ok_or(NotDone::UnknownApp)?;
         self.change(|state| {
             if !state.is_admin(user) {
                 return Err(NotDone::NotAdmin);
             }
-            let install = state
-                .installs
-                .get_mut(client_id)
-                .ok_or(NotDone::UnknownApp)?;
+            let install = state.installs.get_mut(client_id).ok_or(NotDone::UnknownApp)?;
             if !install.installed {
                 install.installed = true;
                 self.says_installed(state, &card, user);
@@ -142,40 +121,22 @@ impl Portal {
     /// An administrator removes the only application of the portal, with or without its data.
     pub fn uninstalls(&self, clean: bool) {
         let client_id = self.read(|state| {
-            state
-                .installs
-                .values()
-                .find(|install| install.active)
-                .map(|install| install.client_id.clone())
+            state.installs.values().find(|install| install.active).map(|install| install.client_id.clone())
         });
         if let Some(client_id) = client_id {
-            self.uninstall_app(self.admin(), &client_id, clean)
-                .expect("an administrator removes it");
+            self.uninstall_app(self.admin(), &client_id, clean).expect("an administrator removes it");
         }
     }
 
-    pub(crate) fn uninstall_app(
-        &self,
-        user: UserId,
-        client_id: &str,
-        clean: bool,
-    ) -> Result<(), NotDone> {
-        let card = self
-            .world()
-            .oauth
-            .app(client_id)
-            .ok_or(NotDone::UnknownApp)?;
+    pub(crate) fn uninstall_app(&self, user: UserId, client_id: &str, clean: bool) -> Result<(), NotDone> {
+        let card = self.world().oauth.app(client_id).ok_or(NotDone::UnknownApp)?;
         // Deleting a local application always takes its data along.
         let clean = clean || card.kind == AppKind::Local;
         self.change(|state| {
             if !state.is_admin(user) {
                 return Err(NotDone::NotAdmin);
             }
-            if !state
-                .installs
-                .get(client_id)
-                .is_some_and(|install| install.active)
-            {
+            if !state.installs.get(client_id).is_some_and(|install| install.active) {
                 return Err(NotDone::UnknownApp);
             }
             let event = Event {
@@ -202,21 +163,11 @@ impl Portal {
 
     /// The application's row exists and is active.
     pub(crate) fn has_app(&self, client_id: &str) -> bool {
-        self.read(|state| {
-            state
-                .installs
-                .get(client_id)
-                .is_some_and(|install| install.active)
-        })
+        self.read(|state| state.installs.get(client_id).is_some_and(|install| install.active))
     }
 
     pub(crate) fn app_is_installed(&self, client_id: &str) -> bool {
-        self.read(|state| {
-            state
-                .installs
-                .get(client_id)
-                .is_some_and(|install| install.active && install.installed)
-        })
+        self.read(|state| state.installs.get(client_id).is_some_and(|install| install.active && install.installed))
     }
 
     /// The only application's install row, if one was ever added.
@@ -226,9 +177,7 @@ impl Portal {
 
     /// The only application's token for events; empty while no application was added.
     pub fn application_token(&self) -> String {
-        self.app()
-            .map(|install| install.application_token)
-            .unwrap_or_default()
+        self.app().map(|install| install.application_token).unwrap_or_default()
     }
 
     /// `L` for a local application, `F` for one of the Market (this one costs nothing).
@@ -242,23 +191,13 @@ impl Portal {
     pub(crate) fn user_options(&self, client_id: &str, user: UserId) -> Map<String, Value> {
         self.read(|state| {
             let install = state.installs.get(client_id)?;
-            install
-                .user_options
-                .iter()
-                .find(|(of, _)| *of == user)
-                .map(|(_, options)| options.clone())
+            install.user_options.iter().find(|(of, _)| *of == user).map(|(_, options)| options.clone())
         })
         .unwrap_or_default()
     }
 
     pub(crate) fn app_options(&self, client_id: &str) -> Map<String, Value> {
-        self.read(|state| {
-            state
-                .installs
-                .get(client_id)
-                .map(|install| install.options.clone())
-        })
-        .unwrap_or_default()
+        self.read(|state| state.installs.get(client_id).map(|install| install.options.clone())).unwrap_or_default()
     }
 
     pub(crate) fn set_user_options(&self, client_id: &str, user: UserId, new: &Map<String, Value>) {
@@ -285,12 +224,8 @@ impl Portal {
 
 /// Drops what an application has registered. Robots on stages stay where they are, dead.
 fn forget(state: &mut State, client_id: &str) {
-    state
-        .bindings
-        .retain(|binding| binding.client_id != client_id);
-    state
-        .placements
-        .retain(|placement| placement.client_id != client_id);
+    state.bindings.retain(|binding| binding.client_id != client_id);
+    state.placements.retain(|placement| placement.client_id != client_id);
     state.robots.retain(|(owner, _), _| owner != client_id);
     state.senders.retain(|sender| sender.client_id != client_id);
     let connectors: Vec<String> = state
@@ -300,7 +235,5 @@ fn forget(state: &mut State, client_id: &str) {
         .map(|connector| connector.id.clone())
         .collect();
     state.connectors.retain(|id, _| !connectors.contains(id));
-    state
-        .statuses
-        .retain(|(connector, _), _| !connectors.contains(connector));
+    state.statuses.retain(|(connector, _), _| !connectors.contains(connector));
 }

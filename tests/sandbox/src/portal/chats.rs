@@ -1,8 +1,6 @@
 //! Chats of open lines: sessions, messages, and what operators do.
 
-use super::{
-    Author, Chat, ChatId, Counter, File, Message, MessageId, Portal, Session, State, Upload, UserId,
-};
+use super::{Author, Chat, ChatId, Counter, File, Message, MessageId, Portal, Session, State, Upload, UserId};
 
 /// Why an operator's act is refused by the portal's own page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +27,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub fn new(author: Author, text: &str) -> Self {
-        Self {
-            author,
-            text: text.to_owned(),
-            files: Vec::new(),
-            connector_mid: Vec::new(),
-            forward: false,
-        }
+        Self { author, text: text.to_owned(), files: Vec::new(), connector_mid: Vec::new(), forward: false }
     }
 }
 
@@ -52,32 +44,22 @@ impl Portal {
     /// The chat with the external id, as a connector names it.
     pub fn chat_of(&self, connector: &str, external_id: &str) -> Option<Chat> {
         self.read(|state| {
-            let is_it =
-                |chat: &&Chat| chat.connector == connector && chat.external_id == external_id;
+            let is_it = |chat: &&Chat| chat.connector == connector && chat.external_id == external_id;
             state.chats.values().find(is_it).cloned()
         })
     }
 
     pub fn messages(&self, chat: ChatId) -> Vec<Message> {
-        self.chat(chat)
-            .map(|chat| chat.messages)
-            .unwrap_or_default()
+        self.chat(chat).map(|chat| chat.messages).unwrap_or_default()
     }
 
     /// The employee writes into a chat. Panics when the portal's page would not let him.
     pub fn operator_writes(&self, chat: ChatId, text: &str, files: &[Upload]) -> MessageId {
-        self.user_writes(self.employee(), chat, text, files)
-            .expect("the portal lets the operator write")
+        self.user_writes(self.employee(), chat, text, files).expect("the portal lets the operator write")
     }
 
     /// Any employee writes into a chat.
-    pub fn user_writes(
-        &self,
-        user: UserId,
-        chat: ChatId,
-        text: &str,
-        files: &[Upload],
-    ) -> Result<MessageId, Blocked> {
+    pub fn user_writes(&self, user: UserId, chat: ChatId, text: &str, files: &[Upload]) -> Result<MessageId, Blocked> {
         self.change(|state| {
             let row = state.chats.get(&chat).ok_or(Blocked::NoChat)?;
             if !connector_works(state, row) {
@@ -89,11 +71,7 @@ impl Portal {
             if row.session.closed_ms.is_some() {
                 self.open_session(state, chat);
             }
-            let draft = Draft {
-                files: files.to_vec(),
-                forward: true,
-                ..Draft::new(Author::Operator(user), text)
-            };
+            let draft = Draft { files: files.to_vec(), forward: true, ..Draft::new(Author::Operator(user), text) };
             let id = self.add_message(state, chat, draft);
             if let Some(row) = state.chats.get_mut(&chat) {
                 row.operator.get_or_insert(user);
@@ -104,22 +82,11 @@ impl Portal {
     }
 
     /// The author changes his message. The connector hears it only if it has told the message's external id and takes edits.
-    pub fn operator_edits(
-        &self,
-        chat: ChatId,
-        message: MessageId,
-        text: &str,
-    ) -> Result<(), Blocked> {
+    pub fn operator_edits(&self, chat: ChatId, message: MessageId, text: &str) -> Result<(), Blocked> {
         self.user_edits(self.employee(), chat, message, text)
     }
 
-    pub fn user_edits(
-        &self,
-        user: UserId,
-        chat: ChatId,
-        message: MessageId,
-        text: &str,
-    ) -> Result<(), Blocked> {
+    pub fn user_edits(&self, user: UserId, chat: ChatId, message: MessageId, text: &str) -> Result<(), Blocked> {
         self.change(|state| {
             let found = own_message(state, user, chat, message)?;
             text.clone_into(&mut found.text);
@@ -135,12 +102,7 @@ impl Portal {
         self.user_deletes(self.employee(), chat, message)
     }
 
-    pub fn user_deletes(
-        &self,
-        user: UserId,
-        chat: ChatId,
-        message: MessageId,
-    ) -> Result<(), Blocked> {
+    pub fn user_deletes(&self, user: UserId, chat: ChatId, message: MessageId) -> Result<(), Blocked> {
         self.change(|state| {
             let found = own_message(state, user, chat, message)?;
             found.deleted = true;
@@ -164,9 +126,7 @@ impl Portal {
             let line = state.lines.get(&row.line);
             if line.is_some_and(|line| line.is_on("VOTE_MESSAGE")) {
                 row.session.waits_for_vote = true;
-                let text = line
-                    .map(|line| line.setting("VOTE_MESSAGE_2_TEXT").to_owned())
-                    .unwrap_or_default();
+                let text = line.map(|line| line.setting("VOTE_MESSAGE_2_TEXT").to_owned()).unwrap_or_default();
                 self.says_automatically(state, chat, &text);
             }
             self.tells_session(state, chat, "ONIMCONNECTORDIALOGFINISH", Some(user));
@@ -194,14 +154,7 @@ impl Portal {
             .get(&chat)
             .and_then(|chat| state.connectors.get(&chat.connector))
             .is_some_and(|connector| connector.need_system);
-        self.add_message(
-            state,
-            chat,
-            Draft {
-                forward: wanted,
-                ..Draft::new(Author::System, text)
-            },
-        );
+        self.add_message(state, chat, Draft { forward: wanted, ..Draft::new(Author::System, text) });
     }
 
     /// Starts the next session of a chat, with a welcome if the line has one.
@@ -210,27 +163,14 @@ impl Portal {
         let Some(row) = state.chats.get_mut(&chat) else {
             return;
         };
-        let parent_id = if row.session.id == 0 {
-            0
-        } else {
-            row.session.id
-        };
-        row.session = Session {
-            id,
-            parent_id,
-            closed_ms: None,
-            waits_for_vote: false,
-            vote: None,
-        };
+        let parent_id = if row.session.id == 0 { 0 } else { row.session.id };
+        row.session = Session { id, parent_id, closed_ms: None, waits_for_vote: false, vote: None };
         row.operator = None;
         let line = state.lines.get(&row.line);
         let greets = line.is_some_and(|line| {
-            line.is_on("WELCOME_MESSAGE")
-                && (parent_id == 0 || line.is_on("SEND_WELCOME_EACH_SESSION"))
+            line.is_on("WELCOME_MESSAGE") && (parent_id == 0 || line.is_on("SEND_WELCOME_EACH_SESSION"))
         });
-        let text = line
-            .map(|line| line.setting("WELCOME_MESSAGE_TEXT").to_owned())
-            .unwrap_or_default();
+        let text = line.map(|line| line.setting("WELCOME_MESSAGE_TEXT").to_owned()).unwrap_or_default();
         self.tells_session(state, chat, "ONIMCONNECTORDIALOGSTART", None);
         if greets {
             self.says_automatically(state, chat, &text);
@@ -240,11 +180,7 @@ impl Portal {
     /// Adds a message to a chat and tells who must know.
     pub(super) fn add_message(&self, state: &mut State, chat: ChatId, draft: Draft) -> MessageId {
         let id = state.next(Counter::Message);
-        let files: Vec<File> = draft
-            .files
-            .into_iter()
-            .map(|upload| Self::keep(state, upload))
-            .collect();
+        let files: Vec<File> = draft.files.into_iter().map(|upload| Self::keep(state, upload)).collect();
         let message = Message {
             id,
             author: draft.author,
@@ -275,29 +211,13 @@ impl Portal {
 }
 
 fn connector_works(state: &State, chat: &Chat) -> bool {
-    let on = state
-        .lines
-        .get(&chat.line)
-        .is_some_and(|line| line.is_on("ACTIVE"));
+    let on = state.lines.get(&chat.line).is_some_and(|line| line.is_on("ACTIVE"));
     let status = state.statuses.get(&(chat.connector.clone(), chat.line));
     on && status.is_some_and(super::Status::works)
 }
 
-fn own_message(
-    state: &mut State,
-    user: UserId,
-    chat: ChatId,
-    message: MessageId,
-) -> Result<&mut Message, Blocked> {
+fn own_message(state: &mut State, user: UserId, chat: ChatId, message: MessageId) -> Result<&mut Message, Blocked> {
     let row = state.chats.get_mut(&chat).ok_or(Blocked::NoChat)?;
-    let found = row
-        .messages
-        .iter_mut()
-        .find(|it| it.id == message && !it.deleted)
-        .ok_or(Blocked::NoMessage)?;
-    if found.author == Author::Operator(user) {
-        Ok(found)
-    } else {
-        Err(Blocked::Foreign)
-    }
+    let found = row.messages.iter_mut().find(|it| it.id == message && !it.deleted).ok_or(Blocked::NoMessage)?;
+    if found.author == Author::Operator(user) { Ok(found) } else { Err(Blocked::Foreign) }
 }

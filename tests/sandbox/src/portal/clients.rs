@@ -5,11 +5,7 @@ use serde_json::{Map, Value};
 use super::{Counter, State, User, UserId, rest::params::Params};
 
 pub(super) fn known_client(state: &State, connector: &str, external: &str) -> Option<UserId> {
-    let is_it = |user: &&User| {
-        user.external
-            .as_ref()
-            .is_some_and(|(of, id)| of == connector && id == external)
-    };
+    let is_it = |user: &&User| user.external.as_ref().is_some_and(|(of, id)| of == connector && id == external);
     state.users.values().find(is_it).map(|user| user.id)
 }
 
@@ -18,8 +14,7 @@ pub(super) fn known_client(state: &State, connector: &str, external: &str) -> Op
 pub(super) fn client(state: &mut State, connector: &str, given: &Map<String, Value>) -> UserId {
     let given = Params(given);
     let external = given.text("id");
-    let id =
-        known_client(state, connector, &external).unwrap_or_else(|| state.next_id(Counter::Client));
+    let id = known_client(state, connector, &external).unwrap_or_else(|| state.next_id(Counter::Client));
     let guest = state.text("Гость", "Guest");
     let (name, last_name) = split_name(given, &guest);
     let user = state.users.entry(id).or_insert_with(|| User {
@@ -47,11 +42,7 @@ pub(super) fn client(state: &mut State, connector: &str, given: &Map<String, Val
 
 /// A name of exactly two words is split when no last name is given; without any name the client is a guest.
 fn split_name(given: Params<'_>, guest: &str) -> (String, String) {
-    let (name, last_name, title) = (
-        given.text("name"),
-        given.text("last_name"),
-        given.text("title"),
-    );
+    let (name, last_name, title) = (given.text("name"), given.text("last_name"), given.text("title"));
     if last_name.is_empty() {
         let words: Vec<&str> = name.split_whitespace().collect();
         if let [first, second] = words[..] {
@@ -68,8 +59,6 @@ fn split_name(given: Params<'_>, guest: &str) -> (String, String) {
 /// The validator takes E.164 with its plus; what it refuses is dropped, and with it the link to the CRM.
 fn is_phone(phone: &str) -> bool {
     phone.strip_prefix('+').is_some_and(|digits| {
-        (8..=15).contains(&digits.len())
-            && !digits.starts_with('0')
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        (8..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }

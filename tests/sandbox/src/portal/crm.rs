@@ -2,10 +2,7 @@
 
 use serde_json::json;
 
-use super::{
-    Card, CardKind, CardRef, Chat, ChatId, Comment, Counter, NewCard, Portal, State, UserId,
-    events::Event,
-};
+use super::{Card, CardKind, CardRef, Chat, ChatId, Comment, Counter, NewCard, Portal, State, UserId, events::Event};
 
 /// Stages of a deal, with names in Russian and English.
 pub(crate) const STAGES: &[(&str, &str, &str)] = &[
@@ -34,9 +31,7 @@ impl Portal {
 
     /// Comments in a card's timeline, oldest first.
     pub fn comments(&self, at: CardRef) -> Vec<Comment> {
-        self.card_at(at)
-            .map(|card| card.comments)
-            .unwrap_or_default()
+        self.card_at(at).map(|card| card.comments).unwrap_or_default()
     }
 
     /// Only these employees and administrators see the card from now on. `None`: everyone.
@@ -49,20 +44,10 @@ impl Portal {
     }
 
     pub(super) fn add_card(&self, state: &mut State, kind: CardKind, new: NewCard) -> CardRef {
-        let at = CardRef {
-            kind,
-            id: state.next(Counter::Card),
-        };
-        let stage = if new.stage.is_empty() {
-            "NEW".to_owned()
-        } else {
-            new.stage
-        };
-        let title = if new.title.is_empty() {
-            format!("{} {}", new.name, new.last_name).trim().to_owned()
-        } else {
-            new.title
-        };
+        let at = CardRef { kind, id: state.next(Counter::Card) };
+        let stage = if new.stage.is_empty() { "NEW".to_owned() } else { new.stage };
+        let title =
+            if new.title.is_empty() { format!("{} {}", new.name, new.last_name).trim().to_owned() } else { new.title };
         let card = Card {
             at,
             title,
@@ -86,15 +71,7 @@ impl Portal {
     pub(super) fn tells_card(&self, state: &State, at: CardRef, what: &str) {
         let name = format!("ONCRM{}{what}", at.kind.name().to_uppercase());
         let data = json!({"FIELDS": {"ID": at.id}});
-        self.emit(
-            state,
-            &Event {
-                name: &name,
-                data,
-                actor: Some(super::seed::ADMIN),
-                only: None,
-            },
-        );
+        self.emit(state, &Event { name: &name, data, actor: Some(super::seed::ADMIN), only: None });
     }
 
     /// Links a chat's new session to the CRM as its line says: by a known messenger value, e-mail or phone, else by a new
@@ -116,19 +93,13 @@ impl Portal {
         }
         let im = format!("imol|{}", row.user_code());
         for at in &found {
-            if let Some(card) = state
-                .cards
-                .get_mut(at)
-                .filter(|_| at.kind != CardKind::Deal)
+            if let Some(card) = state.cards.get_mut(at).filter(|_| at.kind != CardKind::Deal)
                 && !card.ims.contains(&im)
             {
                 card.ims.push(im.clone());
             }
         }
-        let responsible = found
-            .first()
-            .and_then(|at| state.cards.get(at))
-            .map(|card| card.assigned);
+        let responsible = found.first().and_then(|at| state.cards.get(at)).map(|card| card.assigned);
         if let Some(row) = state.chats.get_mut(&chat) {
             row.cards = found;
             if known && line.is_on("CRM_FORWARD") && row.operator.is_none() {
@@ -142,11 +113,7 @@ impl Portal {
             return Vec::new();
         };
         let some = |text: String| {
-            if text.is_empty() {
-                Vec::new()
-            } else {
-                vec![text]
-            }
+            if text.is_empty() { Vec::new() } else { vec![text] }
         };
         let person = NewCard {
             title: chat.title.clone(),
@@ -160,19 +127,8 @@ impl Portal {
             "lead" => vec![self.add_card(state, CardKind::Lead, person)],
             "deal" => {
                 let title = person.title.clone();
-                let contact = self.add_card(
-                    state,
-                    CardKind::Contact,
-                    NewCard {
-                        title: String::new(),
-                        ..person
-                    },
-                );
-                let deal = NewCard {
-                    title,
-                    contacts: vec![contact.id],
-                    ..NewCard::default()
-                };
+                let contact = self.add_card(state, CardKind::Contact, NewCard { title: String::new(), ..person });
+                let deal = NewCard { title, contacts: vec![contact.id], ..NewCard::default() };
                 vec![self.add_card(state, CardKind::Deal, deal), contact]
             }
             _ => Vec::new(),
@@ -189,38 +145,19 @@ fn find_client(state: &State, chat: &Chat) -> Vec<CardRef> {
     let matches = |card: &&Card| {
         card.at.kind != CardKind::Deal
             && (card.ims.contains(&im)
-                || (!user.email.is_empty()
-                    && card
-                        .emails
-                        .iter()
-                        .any(|email| email.eq_ignore_ascii_case(&user.email)))
-                || (!user.phone.is_empty()
-                    && card
-                        .phones
-                        .iter()
-                        .any(|phone| same_phone(phone, &user.phone))))
+                || (!user.email.is_empty() && card.emails.iter().any(|email| email.eq_ignore_ascii_case(&user.email)))
+                || (!user.phone.is_empty() && card.phones.iter().any(|phone| same_phone(phone, &user.phone))))
     };
     // A contact is worth more than a lead of the same person.
     let mut found: Vec<CardRef> = Vec::new();
     for kind in [CardKind::Contact, CardKind::Company, CardKind::Lead] {
-        found.extend(
-            state
-                .cards
-                .values()
-                .filter(matches)
-                .filter(|card| card.at.kind == kind)
-                .map(|card| card.at),
-        );
+        found.extend(state.cards.values().filter(matches).filter(|card| card.at.kind == kind).map(|card| card.at));
         if !found.is_empty() {
             break;
         }
     }
     found.truncate(1);
-    let Some(contact) = found
-        .first()
-        .copied()
-        .filter(|at| at.kind == CardKind::Contact)
-    else {
+    let Some(contact) = found.first().copied().filter(|at| at.kind == CardKind::Contact) else {
         return found;
     };
     let open: Vec<CardRef> = state
@@ -253,9 +190,5 @@ pub(super) fn same_phone(one: &str, other: &str) -> bool {
 
 /// An administrator, everyone (no list), or someone on the list.
 pub(crate) fn may_see(state: &State, user: UserId, card: &Card) -> bool {
-    state.is_admin(user)
-        || card
-            .visible_to
-            .as_ref()
-            .is_none_or(|list| list.contains(&user))
+    state.is_admin(user) || card.visible_to.as_ref().is_none_or(|list| list.contains(&user))
 }

@@ -31,10 +31,7 @@ pub struct PostedEvent {
 impl PostedEvent {
     /// A field by its bracket key.
     pub fn field(&self, key: &str) -> Option<&str> {
-        self.form
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        self.form.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 }
 
@@ -46,11 +43,7 @@ pub(super) struct Post {
 }
 
 /// Posts what the queue holds until the portal is gone.
-pub(super) async fn deliver(
-    portal: Weak<Inner>,
-    http: reqwest::Client,
-    mut posts: mpsc::UnboundedReceiver<Post>,
-) {
+pub(super) async fn deliver(portal: Weak<Inner>, http: reqwest::Client, mut posts: mpsc::UnboundedReceiver<Post>) {
     while let Some(post) = posts.recv().await {
         let sent = http
             .post(&post.url)
@@ -75,12 +68,7 @@ pub(super) async fn deliver(
 }
 
 /// Events that carry the refresh token of the user they are sent for.
-const WITH_REFRESH: [&str; 4] = [
-    "ONAPPINSTALL",
-    "ONAPPUPDATE",
-    "ONAPPTEST",
-    "ONSUBSCRIPTIONRENEW",
-];
+const WITH_REFRESH: [&str; 4] = ["ONAPPINSTALL", "ONAPPUPDATE", "ONAPPTEST", "ONSUBSCRIPTIONRENEW"];
 /// Events that carry no tokens at all.
 const WITHOUT_AUTH: [&str; 3] = ["ONAPPUNINSTALL", "ONAPPPAYMENT", "ONAPPMETHODCONFIRM"];
 
@@ -96,14 +84,8 @@ pub(super) const KNOWN: &[(&str, &[&str])] = &[
     ("ONOFFLINEEVENT", &[]),
     ("ONUSERADD", &["user", "user_brief", "user_basic"]),
     ("ONIMCONNECTORMESSAGEADD", &["imopenlines", "imconnector"]),
-    (
-        "ONIMCONNECTORMESSAGEUPDATE",
-        &["imopenlines", "imconnector"],
-    ),
-    (
-        "ONIMCONNECTORMESSAGEDELETE",
-        &["imopenlines", "imconnector"],
-    ),
+    ("ONIMCONNECTORMESSAGEUPDATE", &["imopenlines", "imconnector"]),
+    ("ONIMCONNECTORMESSAGEDELETE", &["imopenlines", "imconnector"]),
     ("ONIMCONNECTORDIALOGSTART", &["imopenlines", "imconnector"]),
     ("ONIMCONNECTORDIALOGFINISH", &["imopenlines", "imconnector"]),
     ("ONIMCONNECTORSTATUSDELETE", &["imopenlines", "imconnector"]),
@@ -143,13 +125,9 @@ impl Portal {
         for binding in &state.bindings {
             let meant = binding.event == event.name
                 && !binding.offline
-                && event
-                    .only
-                    .is_none_or(|client_id| client_id == binding.client_id);
-            let hears = state
-                .installs
-                .get(&binding.client_id)
-                .is_some_and(|install| install.active && install.installed);
+                && event.only.is_none_or(|client_id| client_id == binding.client_id);
+            let hears =
+                state.installs.get(&binding.client_id).is_some_and(|install| install.active && install.installed);
             if meant && hears {
                 self.post_event(state, binding, event);
             }
@@ -164,12 +142,7 @@ impl Portal {
         } else {
             Some(binding.auth_type)
         };
-        let auth = self.auth(
-            state,
-            &binding.client_id,
-            user,
-            WITH_REFRESH.contains(&event.name),
-        );
+        let auth = self.auth(state, &binding.client_id, user, WITH_REFRESH.contains(&event.name));
         let body = json!({
             "event": event.name,
             "event_handler_id": binding.id,
@@ -181,30 +154,15 @@ impl Portal {
     }
 
     /// The `auth` block of a post: the portal's identity, and a user's tokens if there is an active one.
-    pub(super) fn auth(
-        &self,
-        state: &State,
-        client_id: &str,
-        user: Option<UserId>,
-        refresh: bool,
-    ) -> Value {
+    pub(super) fn auth(&self, state: &State, client_id: &str, user: Option<UserId>, refresh: bool) -> Value {
         let world = self.world();
         let mut auth = Map::new();
-        let token = state
-            .installs
-            .get(client_id)
-            .map(|install| install.application_token.clone());
+        let token = state.installs.get(client_id).map(|install| install.application_token.clone());
         auth.insert("domain".to_owned(), json!(state.domain));
-        auth.insert(
-            "client_endpoint".to_owned(),
-            json!(format!("http://{}/rest/", state.domain)),
-        );
+        auth.insert("client_endpoint".to_owned(), json!(format!("http://{}/rest/", state.domain)));
         auth.insert("server_endpoint".to_owned(), json!(self.server_endpoint()));
         auth.insert("member_id".to_owned(), json!(self.member_id()));
-        auth.insert(
-            "application_token".to_owned(),
-            json!(token.unwrap_or_default()),
-        );
+        auth.insert("application_token".to_owned(), json!(token.unwrap_or_default()));
         let active = user.filter(|user| state.users.get(user).is_some_and(|user| user.active));
         let card = world.oauth.app(client_id);
         if let (Some(user), Some(card)) = (active, card) {
@@ -238,11 +196,7 @@ impl Portal {
             journal.posted.len() - 1
         });
         // The queue is closed only when the sandbox is going away.
-        let _ = self.inner.queue.send(Post {
-            at,
-            url: url.to_owned(),
-            body,
-        });
+        let _ = self.inner.queue.send(Post { at, url: url.to_owned(), body });
     }
 
     /// Posts any form to any address, as a forger would.

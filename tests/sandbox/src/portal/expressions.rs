@@ -15,33 +15,13 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("Мессенджер (текст)", "Messenger (text)", "IM_PRINTABLE"),
     ("Ответственный", "Responsible person", "ASSIGNED_BY_ID"),
     ("Контакт: Имя", "Contact: First name", "CONTACT.NAME"),
-    (
-        "Контакт: Фамилия",
-        "Contact: Last name",
-        "CONTACT.LAST_NAME",
-    ),
+    ("Контакт: Фамилия", "Contact: Last name", "CONTACT.LAST_NAME"),
     ("Контакт: Телефон", "Contact: Phone", "CONTACT.PHONE"),
-    (
-        "Контакт: Телефон (текст)",
-        "Contact: Phone (text)",
-        "CONTACT.PHONE_PRINTABLE",
-    ),
-    (
-        "Контакт: E-mail (текст)",
-        "Contact: E-mail (text)",
-        "CONTACT.EMAIL_PRINTABLE",
-    ),
-    (
-        "Контакт: Мессенджер (текст)",
-        "Contact: Messenger (text)",
-        "CONTACT.IM_PRINTABLE",
-    ),
+    ("Контакт: Телефон (текст)", "Contact: Phone (text)", "CONTACT.PHONE_PRINTABLE"),
+    ("Контакт: E-mail (текст)", "Contact: E-mail (text)", "CONTACT.EMAIL_PRINTABLE"),
+    ("Контакт: Мессенджер (текст)", "Contact: Messenger (text)", "CONTACT.IM_PRINTABLE"),
     ("Компания: Название", "Company: Name", "COMPANY.TITLE"),
-    (
-        "Компания: Телефон (текст)",
-        "Company: Phone (text)",
-        "COMPANY.PHONE_PRINTABLE",
-    ),
+    ("Компания: Телефон (текст)", "Company: Phone (text)", "COMPANY.PHONE_PRINTABLE"),
 ];
 
 /// Replaces what people pick by what is saved. Unknown names stay as they are written.
@@ -55,9 +35,7 @@ pub(super) fn saved(text: &str) -> String {
 
 /// The text with the card's values in place of saved expressions. An unknown field is empty.
 pub(super) fn evaluated(state: &State, at: CardRef, text: &str) -> String {
-    replaced(text, "{=Document:", "}", |code| {
-        Some(field(state, at, code.trim()))
-    })
+    replaced(text, "{=Document:", "}", |code| Some(field(state, at, code.trim())))
 }
 
 fn replaced(text: &str, open: &str, close: &str, value: impl Fn(&str) -> Option<String>) -> String {
@@ -84,17 +62,11 @@ fn field(state: &State, at: CardRef, code: &str) -> String {
     };
     if let Some(code) = code.strip_prefix("CONTACT.") {
         // Of several contacts only the primary one is reached.
-        let contact = card.contacts.first().map(|id| CardRef {
-            kind: CardKind::Contact,
-            id: *id,
-        });
+        let contact = card.contacts.first().map(|id| CardRef { kind: CardKind::Contact, id: *id });
         return contact.map(|at| field(state, at, code)).unwrap_or_default();
     }
     if let Some(code) = code.strip_prefix("COMPANY.") {
-        let company = card.company.map(|id| CardRef {
-            kind: CardKind::Company,
-            id,
-        });
+        let company = card.company.map(|id| CardRef { kind: CardKind::Company, id });
         return company.map(|at| field(state, at, code)).unwrap_or_default();
     }
     own_field(card, code)

@@ -31,13 +31,7 @@ impl Portal {
     /// A fresh token for `/rest/download.json`.
     pub(super) fn link(&self, state: &mut State, file: i64) -> String {
         let token = random_hex(24);
-        state.links.insert(
-            token.clone(),
-            Link {
-                file,
-                expires_ms: self.now_ms() + LINK_LIFE_MS,
-            },
-        );
+        state.links.insert(token.clone(), Link { file, expires_ms: self.now_ms() + LINK_LIFE_MS });
         token
     }
 
@@ -45,10 +39,7 @@ impl Portal {
     pub(crate) fn linked(&self, token: &str) -> Option<File> {
         let now = self.now_ms();
         self.read(|state| {
-            let link = state
-                .links
-                .get(token)
-                .filter(|link| link.expires_ms > now)?;
+            let link = state.links.get(token).filter(|link| link.expires_ms > now)?;
             state.files.get(&link.file).cloned()
         })
     }
@@ -62,22 +53,12 @@ impl Portal {
     pub(super) async fn fetch(&self, url: &str, name: Option<&str>) -> Option<Upload> {
         let outcome = self.download(url).await;
         self.journal(|journal| {
-            let noted = outcome
-                .as_ref()
-                .map(|(_, bytes)| bytes.len())
-                .map_err(Clone::clone);
+            let noted = outcome.as_ref().map(|(_, bytes)| bytes.len()).map_err(Clone::clone);
             journal.downloads.push((url.to_owned(), noted));
         });
         let (mime, bytes) = outcome.ok()?;
-        let from_url = url
-            .split(['?', '#'])
-            .next()
-            .and_then(|path| path.rsplit('/').next())
-            .unwrap_or("file");
-        let name = named(
-            name.filter(|name| !name.is_empty()).unwrap_or(from_url),
-            &mime,
-        );
+        let from_url = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or("file");
+        let name = named(name.filter(|name| !name.is_empty()).unwrap_or(from_url), &mime);
         Some(Upload { name, mime, bytes })
     }
 
@@ -93,17 +74,8 @@ impl Portal {
         if answer.status().as_u16() != 200 {
             return Err(format!("status {}", answer.status().as_u16()));
         }
-        let mime = answer
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok());
-        let mime = mime
-            .unwrap_or("application/octet-stream")
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
+        let mime = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let mime = mime.unwrap_or("application/octet-stream").split(';').next().unwrap_or_default().trim().to_owned();
         let bytes = answer.bytes().await.map_err(|error| error.to_string())?;
         Ok((mime, bytes))
     }

@@ -21,10 +21,7 @@ pub struct FrameForm {
 
 impl FrameForm {
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -54,47 +51,24 @@ impl Portal {
     /// `DEFAULT` is the page of the left menu. `SETTING_CONNECTOR` needs the options `CONNECTOR` and `LINE`,
     /// `BIZPROC_ACTIVITY_PROPERTIES_DIALOG` the option `code`. Until the installation is finished an administrator sees the
     /// install page instead, whatever he has opened.
-    pub fn opens_frame(
-        &self,
-        user: UserId,
-        placement: &str,
-        options: &Value,
-    ) -> Result<FrameForm, Closed> {
-        self.opens_screen(
-            user,
-            &Screen {
-                placement,
-                options,
-                binding: None,
-                lang: None,
-            },
-        )
+    pub fn opens_frame(&self, user: UserId, placement: &str, options: &Value) -> Result<FrameForm, Closed> {
+        self.opens_screen(user, &Screen { placement, options, binding: None, lang: None })
     }
 
     /// The same with everything that the page around knows.
     pub fn opens_screen(&self, user: UserId, screen: &Screen<'_>) -> Result<FrameForm, Closed> {
         self.change(|state| {
             let (client_id, own) = target(state, screen).ok_or(Closed::Missing)?;
-            let install = state
-                .installs
-                .get(&client_id)
-                .filter(|install| install.active)
-                .ok_or(Closed::Missing)?;
+            let install = state.installs.get(&client_id).filter(|install| install.active).ok_or(Closed::Missing)?;
             let card = self.world().oauth.app(&client_id).ok_or(Closed::Missing)?;
-            let wizard = (!install.installed)
-                .then(|| card.install_url.clone())
-                .flatten();
+            let wizard = (!install.installed).then(|| card.install_url.clone()).flatten();
             if !install.installed && !state.is_admin(user) {
                 return Err(Closed::NotInstalled);
             }
             if state.closed_to.contains(&user) && !state.is_admin(user) {
                 return Err(Closed::Missing);
             }
-            let handler = wizard
-                .clone()
-                .or(own)
-                .or_else(|| card.app_url.clone())
-                .ok_or(Closed::Missing)?;
+            let handler = wizard.clone().or(own).or_else(|| card.app_url.clone()).ok_or(Closed::Missing)?;
             let tokens = self.world().oauth.issue(self.member_id(), &client_id, user);
             let opened = Opened {
                 client_id,
@@ -117,20 +91,13 @@ impl Portal {
             ("AUTH_EXPIRES", ACCESS_LIFE_S.to_string()),
             ("REFRESH_ID", opened.refresh.clone()),
             ("SERVER_ENDPOINT", self.server_endpoint()),
-            (
-                "APPLICATION_TOKEN",
-                state.installs[&card.client_id].application_token.clone(),
-            ),
+            ("APPLICATION_TOKEN", state.installs[&card.client_id].application_token.clone()),
             ("APPLICATION_SCOPE", card.scope.join(",")),
             ("member_id", self.member_id().to_owned()),
             ("status", self.status_letter(&card.client_id).to_owned()),
             ("PLACEMENT", opened.placement.clone()),
         ];
-        if opened
-            .options
-            .as_object()
-            .is_some_and(|options| !options.is_empty())
-        {
+        if opened.options.as_object().is_some_and(|options| !options.is_empty()) {
             fields.push(("PLACEMENT_OPTIONS", opened.options.to_string()));
         }
         let domain = state.domain.clone();
@@ -143,10 +110,7 @@ impl Portal {
         state.frames.insert(sid.clone(), opened);
         FrameForm {
             url,
-            fields: fields
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect(),
+            fields: fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             window_name: format!("{domain}|0|{sid}"),
             app_sid: sid,
         }
@@ -192,10 +156,7 @@ impl Portal {
     }
 
     fn refresh_frame(&self, app_sid: &str, opened: &Opened) -> Value {
-        let tokens = self
-            .world()
-            .oauth
-            .issue(self.member_id(), &opened.client_id, opened.user);
+        let tokens = self.world().oauth.issue(self.member_id(), &opened.client_id, opened.user);
         let answer = json!({"AUTH_ID": tokens.access, "AUTH_EXPIRES": ACCESS_LIFE_S, "REFRESH_ID": tokens.refresh});
         self.change(|state| {
             if let Some(frame) = state.frames.get_mut(app_sid) {
@@ -207,17 +168,12 @@ impl Portal {
     }
 
     fn set_option(&self, command: &str, opened: &Opened, params: &Value) -> Result<Value, String> {
-        let name = params
-            .get("name")
-            .and_then(Value::as_str)
-            .ok_or("no name")?;
+        let name = params.get("name").and_then(Value::as_str).ok_or("no name")?;
         let value = params.get("value").cloned().unwrap_or(Value::Null);
         let new = Map::from_iter([(name.to_owned(), value)]);
         if command == "setUserOption" {
             self.set_user_options(&opened.client_id, opened.user, &new);
-            return Ok(Value::Object(
-                self.user_options(&opened.client_id, opened.user),
-            ));
+            return Ok(Value::Object(self.user_options(&opened.client_id, opened.user)));
         }
         if !self.read(|state| state.is_admin(opened.user)) {
             return Err("access denied".to_owned());
@@ -229,20 +185,8 @@ impl Portal {
 
 /// Which application a screen belongs to, and the handler that is bound for it (none for the application's own page).
 fn target(state: &State, screen: &Screen<'_>) -> Option<(String, Option<String>)> {
-    let option = |key: &str| {
-        screen
-            .options
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or("")
-    };
-    let any = || {
-        state
-            .installs
-            .values()
-            .find(|install| install.active)
-            .map(|install| install.client_id.clone())
-    };
+    let option = |key: &str| screen.options.get(key).and_then(Value::as_str).unwrap_or("");
+    let any = || state.installs.values().find(|install| install.active).map(|install| install.client_id.clone());
     match screen.placement {
         "DEFAULT" => any().map(|client_id| (client_id, None)),
         "SETTING_CONNECTOR" => match state.connectors.get(&option("CONNECTOR").to_lowercase()) {
@@ -250,38 +194,24 @@ fn target(state: &State, screen: &Screen<'_>) -> Option<(String, Option<String>)
             None => waiting(state),
         },
         "BIZPROC_ACTIVITY_PROPERTIES_DIALOG" => {
-            let robot = state
-                .robots
-                .values()
-                .find(|robot| robot.code == option("code"));
+            let robot = state.robots.values().find(|robot| robot.code == option("code"));
             robot
-                .and_then(|robot| {
-                    Some((
-                        robot.client_id.clone(),
-                        Some(robot.placement_handler.clone()?),
-                    ))
-                })
+                .and_then(|robot| Some((robot.client_id.clone(), Some(robot.placement_handler.clone()?))))
                 .or_else(|| waiting(state))
         }
         _ => {
             let is_it = |bound: &&Placement| {
-                bound.placement == screen.placement
-                    && screen.binding.is_none_or(|id| id == bound.id)
+                bound.placement == screen.placement && screen.binding.is_none_or(|id| id == bound.id)
             };
             let bound = state.placements.iter().find(is_it);
-            bound
-                .map(|bound| (bound.client_id.clone(), Some(bound.handler.clone())))
-                .or_else(|| waiting(state))
+            bound.map(|bound| (bound.client_id.clone(), Some(bound.handler.clone()))).or_else(|| waiting(state))
         }
     }
 }
 
 /// An application that waits for its wizard: whatever is opened leads there.
 fn waiting(state: &State) -> Option<(String, Option<String>)> {
-    let install = state
-        .installs
-        .values()
-        .find(|install| install.active && !install.installed)?;
+    let install = state.installs.values().find(|install| install.active && !install.installed)?;
     Some((install.client_id.clone(), None))
 }
 
@@ -292,14 +222,9 @@ fn full_options(state: &State, screen: &Screen<'_>) -> Value {
         "DEFAULT" => {}
         "SETTING_CONNECTOR" => connector_options(state, &mut full),
         "CONTACT_CENTER" => {
-            let id = state
-                .placements
-                .iter()
-                .find(|bound| bound.placement == screen.placement)
-                .map(|bound| bound.id);
+            let id = state.placements.iter().find(|bound| bound.placement == screen.placement).map(|bound| bound.id);
             full.insert("ID".to_owned(), json!(id.unwrap_or(0).to_string()));
-            full.entry("URI")
-                .or_insert_with(|| json!("/contact_center/"));
+            full.entry("URI").or_insert_with(|| json!("/contact_center/"));
         }
         _ => {
             full.entry("URI").or_insert_with(|| json!("/"));
@@ -316,17 +241,9 @@ fn connector_options(state: &State, full: &mut Map<String, Value>) {
     };
     let connector = text(full, "CONNECTOR").to_lowercase();
     let line = text(full, "LINE");
-    let status = line
-        .parse()
-        .ok()
-        .and_then(|line| state.statuses.get(&(connector.clone(), line)));
+    let status = line.parse().ok().and_then(|line| state.statuses.get(&(connector.clone(), line)));
     let status = status.cloned().unwrap_or_default();
-    full.insert(
-        "URI".to_owned(),
-        json!(format!(
-            "/contact_center/connector/?ID={connector}&IFRAME=Y"
-        )),
-    );
+    full.insert("URI".to_owned(), json!(format!("/contact_center/connector/?ID={connector}&IFRAME=Y")));
     full.insert("CONNECTOR".to_owned(), json!(connector));
     full.insert("LINE".to_owned(), json!(line));
     full.insert("STATUS".to_owned(), json!(status.works()));
@@ -338,19 +255,8 @@ fn connector_options(state: &State, full: &mut Map<String, Value>) {
 
 /// The portal opens only a few of its own paths for applications.
 fn open_path(params: &Value) -> Result<Value, String> {
-    let path = params
-        .get("path")
-        .and_then(Value::as_str)
-        .or_else(|| params.as_str())
-        .unwrap_or("");
-    let allowed = [
-        "/crm/deal/",
-        "/crm/lead/",
-        "/crm/contact/",
-        "/crm/company/",
-        "/crm/type/",
-        "/marketplace/",
-    ];
+    let path = params.get("path").and_then(Value::as_str).or_else(|| params.as_str()).unwrap_or("");
+    let allowed = ["/crm/deal/", "/crm/lead/", "/crm/contact/", "/crm/company/", "/crm/type/", "/marketplace/"];
     let numbered = |prefix: &str| {
         path.strip_prefix(prefix).is_some_and(|rest| {
             let id = rest.trim_end_matches('/');
@@ -360,9 +266,5 @@ fn open_path(params: &Value) -> Result<Value, String> {
     let known = allowed.iter().any(|prefix| path.starts_with(prefix))
         || numbered("/company/personal/user/")
         || numbered("/workgroups/group/");
-    if known {
-        Ok(json!({"path": path}))
-    } else {
-        Ok(json!({"result": "error", "errorCode": "PATH_NOT_AVAILABLE"}))
-    }
+    if known { Ok(json!({"path": path})) } else { Ok(json!({"result": "error", "errorCode": "PATH_NOT_AVAILABLE"})) }
 }

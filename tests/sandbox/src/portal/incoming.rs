@@ -5,8 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Author, Chat, ChatId, Connector, Counter, LineId, Message, Portal, Session, State, Upload,
-    UserId,
+    Author, Chat, ChatId, Connector, Counter, LineId, Message, Portal, Session, State, Upload, UserId,
     chats::Draft,
     clients::{client, known_client},
     journal::Overlap,
@@ -33,11 +32,7 @@ impl Item {
     fn new(raw: &Value) -> Option<Self> {
         let lowered = lower_keys(raw);
         let block = |name: &str| lowered.get(name).and_then(Value::as_object).cloned();
-        Some(Self {
-            user: block("user")?,
-            message: block("message")?,
-            chat: block("chat")?,
-        })
+        Some(Self { user: block("user")?, message: block("message")?, chat: block("chat")? })
     }
 
     fn external_user(&self) -> String {
@@ -49,11 +44,7 @@ impl Item {
     }
 
     fn text(&self) -> String {
-        Params(&self.message)
-            .text("text")
-            .chars()
-            .take(TEXT_CHARS)
-            .collect()
+        Params(&self.message).text("text").chars().take(TEXT_CHARS).collect()
     }
 
     fn answer(&self) -> Map<String, Value> {
@@ -66,11 +57,7 @@ impl Item {
         if let Some(flag) = self.message.get("disable_crm") {
             extra.insert("disable_tracker".to_owned(), flag.clone());
         }
-        let extra = if extra.is_empty() {
-            json!([])
-        } else {
-            Value::Object(extra)
-        };
+        let extra = if extra.is_empty() { json!([]) } else { Value::Object(extra) };
         let answer = json!({
             "message": {"id": message.text("id"), "date": {}, "text": message.text("text"), "files": []},
             "chat": {"id": chat.text("id"), "name": chat.text("name"), "description": chat.text("description")},
@@ -98,10 +85,7 @@ impl Item {
 
 fn lower_keys(value: &Value) -> Value {
     match value {
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, inner)| (key.to_lowercase(), lower_keys(inner)))
-            .collect(),
+        Value::Object(map) => map.iter().map(|(key, inner)| (key.to_lowercase(), lower_keys(inner))).collect(),
         Value::Array(items) => items.iter().map(lower_keys).collect(),
         other => other.clone(),
     }
@@ -109,18 +93,11 @@ fn lower_keys(value: &Value) -> Value {
 
 impl Portal {
     /// The checks that precede every message call.
-    pub(super) fn provider(
-        &self,
-        client_id: &str,
-        params: Params<'_>,
-    ) -> Result<Provider, RestError> {
+    pub(super) fn provider(&self, client_id: &str, params: Params<'_>) -> Result<Provider, RestError> {
         let connector = params.text("CONNECTOR").to_lowercase();
         let line = params.int("LINE").unwrap_or(0);
         self.read(|state| {
-            let own = state
-                .connectors
-                .get(&connector)
-                .is_some_and(|it| it.client_id == client_id);
+            let own = state.connectors.get(&connector).is_some_and(|it| it.client_id == client_id);
             if !own {
                 return Err(RestError::new(
                     400,
@@ -128,22 +105,12 @@ impl Portal {
                     "Could not find a suitable provider for the connector",
                 ));
             }
-            let active = state
-                .lines
-                .get(&line)
-                .is_some_and(|line| line.is_on("ACTIVE"))
-                && state
-                    .statuses
-                    .get(&(connector.clone(), line))
-                    .is_some_and(|status| status.active);
+            let active = state.lines.get(&line).is_some_and(|line| line.is_on("ACTIVE"))
+                && state.statuses.get(&(connector.clone(), line)).is_some_and(|status| status.active);
             if active {
                 Ok(())
             } else {
-                Err(RestError::new(
-                    400,
-                    "NOT_ACTIVE_LINE",
-                    "Line with this ID is inactive or does not exist",
-                ))
+                Err(RestError::new(400, "NOT_ACTIVE_LINE", "Line with this ID is inactive or does not exist"))
             }
         })?;
         Ok(Provider { connector, line })
@@ -168,10 +135,7 @@ impl Portal {
             let count = journal.under_way.entry(key.clone()).or_default();
             *count += 1;
             if *count > 1 {
-                journal.overlaps.push(Overlap {
-                    connector: key.0.clone(),
-                    chat: key.1.clone(),
-                });
+                journal.overlaps.push(Overlap { connector: key.0.clone(), chat: key.1.clone() });
             }
         });
     }
@@ -197,10 +161,7 @@ impl Portal {
         let mut files = Vec::new();
         for file in given.iter().filter_map(Value::as_object) {
             let file = Params(file);
-            files.extend(
-                self.fetch(&file.text("url"), Some(&file.text("name")))
-                    .await,
-            );
+            files.extend(self.fetch(&file.text("url"), Some(&file.text("name"))).await);
         }
         if text.is_empty() && files.is_empty() {
             return item.failure(INCOMPLETE);
@@ -208,13 +169,7 @@ impl Portal {
         self.change(|state| self.accept(state, provider, item, (text, files)))
     }
 
-    fn accept(
-        &self,
-        state: &mut State,
-        provider: &Provider,
-        item: &Item,
-        content: (String, Vec<Upload>),
-    ) -> Value {
+    fn accept(&self, state: &mut State, provider: &Provider, item: &Item, content: (String, Vec<Upload>)) -> Value {
         let Some(connector) = state.connectors.get(&provider.connector).cloned() else {
             return item.failure("IMCONNECTOR_NO_CORRECT_PROVIDER");
         };
@@ -222,8 +177,7 @@ impl Portal {
         let chat = self.chat_for(state, provider, item, user);
         let mut answer = item.success(user);
         let (text, files) = content;
-        let voted = item.message.get("user_id").is_none_or(Value::is_null)
-            && self.votes(state, chat, &text);
+        let voted = item.message.get("user_id").is_none_or(Value::is_null) && self.votes(state, chat, &text);
         if !voted {
             let author = match Params(&item.message).int("user_id") {
                 None => Author::Client(user),
@@ -252,64 +206,29 @@ impl Portal {
             Some("0") => false,
             _ => return false,
         };
-        let Some(row) = state
-            .chats
-            .get_mut(&chat)
-            .filter(|row| row.session.waits_for_vote)
-        else {
+        let Some(row) = state.chats.get_mut(&chat).filter(|row| row.session.waits_for_vote) else {
             return false;
         };
         row.session.waits_for_vote = false;
         row.session.vote = Some(good);
-        let key = if good {
-            "VOTE_MESSAGE_2_LIKE"
-        } else {
-            "VOTE_MESSAGE_2_DISLIKE"
-        };
-        let reply = state
-            .lines
-            .get(&row.line)
-            .map(|line| line.setting(key).to_owned())
-            .unwrap_or_default();
+        let key = if good { "VOTE_MESSAGE_2_LIKE" } else { "VOTE_MESSAGE_2_DISLIKE" };
+        let reply = state.lines.get(&row.line).map(|line| line.setting(key).to_owned()).unwrap_or_default();
         self.says_automatically(state, chat, &reply);
         true
     }
 
     /// The chat of this client, with an open session.
-    fn chat_for(
-        &self,
-        state: &mut State,
-        provider: &Provider,
-        item: &Item,
-        user: UserId,
-    ) -> ChatId {
-        let group = state
-            .connectors
-            .get(&provider.connector)
-            .is_some_and(|it| it.chat_group);
+    fn chat_for(&self, state: &mut State, provider: &Provider, item: &Item, user: UserId) -> ChatId {
+        let group = state.connectors.get(&provider.connector).is_some_and(|it| it.chat_group);
         let part = if group { 0 } else { user };
         let found = find_chat(state, provider, &item.external_chat(), part);
         let now = self.now_ms();
         let Some(id) = found else {
             let id = state.next(Counter::Chat);
-            let line = state
-                .lines
-                .get(&provider.line)
-                .map(|line| line.name.clone())
-                .unwrap_or_default();
+            let line = state.lines.get(&provider.line).map(|line| line.name.clone()).unwrap_or_default();
             let named = Params(&item.chat).text("name");
-            let title = if group && !named.is_empty() {
-                named
-            } else {
-                state.user_name(user)
-            };
-            let session = Session {
-                id: 0,
-                parent_id: 0,
-                closed_ms: None,
-                waits_for_vote: false,
-                vote: None,
-            };
+            let title = if group && !named.is_empty() { named } else { state.user_name(user) };
+            let session = Session { id: 0, parent_id: 0, closed_ms: None, waits_for_vote: false, vote: None };
             state.chats.insert(
                 id,
                 Chat {
@@ -334,14 +253,8 @@ impl Portal {
         let closed = state.chats.get(&id).and_then(|chat| chat.session.closed_ms);
         if let Some(closed) = closed {
             // A text that answers the vote does not begin a new talk.
-            let waits = state
-                .chats
-                .get(&id)
-                .is_some_and(|chat| chat.session.waits_for_vote);
-            let minutes = state
-                .lines
-                .get(&provider.line)
-                .and_then(|line| line.setting("FULL_CLOSE_TIME").parse().ok());
+            let waits = state.chats.get(&id).is_some_and(|chat| chat.session.waits_for_vote);
+            let minutes = state.lines.get(&provider.line).and_then(|line| line.setting("FULL_CLOSE_TIME").parse().ok());
             let window_ms: i64 = minutes.unwrap_or(0_i64) * 60_000;
             if now - closed >= window_ms {
                 self.begin(state, id);
@@ -389,10 +302,7 @@ impl Portal {
                     let chat = find_chat(state, provider, &item.external_chat(), part)?;
                     let mid = Params(&item.message).text("id");
                     let row = state.chats.get_mut(&chat)?;
-                    let message = row
-                        .messages
-                        .iter_mut()
-                        .find(|it| it.connector_mid.contains(&mid))?;
+                    let message = row.messages.iter_mut().find(|it| it.connector_mid.contains(&mid))?;
                     act(&connector, message, &item);
                     Some(Value::Object(item.success(user)))
                 })
@@ -408,29 +318,14 @@ impl Portal {
         self.change(|state| {
             for raw in messages {
                 let lowered = lower_keys(raw);
-                let im = lowered
-                    .get("im")
-                    .and_then(Value::as_object)
-                    .cloned()
-                    .unwrap_or_default();
-                let message = lowered
-                    .get("message")
-                    .and_then(Value::as_object)
-                    .cloned()
-                    .unwrap_or_default();
-                let Some(chat) = state
-                    .chats
-                    .get_mut(&Params(&im).int("chat_id").unwrap_or(0))
-                else {
+                let im = lowered.get("im").and_then(Value::as_object).cloned().unwrap_or_default();
+                let message = lowered.get("message").and_then(Value::as_object).cloned().unwrap_or_default();
+                let Some(chat) = state.chats.get_mut(&Params(&im).int("chat_id").unwrap_or(0)) else {
                     continue;
                 };
                 chat.read_by_client = true;
                 let id = Params(&im).int("message_id").unwrap_or(0);
-                let Some(row) = chat
-                    .messages
-                    .iter_mut()
-                    .find(|row| row.id == id && row.sending)
-                else {
+                let Some(row) = chat.messages.iter_mut().find(|row| row.id == id && row.sending) else {
                     continue;
                 };
                 row.sending = false;
@@ -445,17 +340,9 @@ impl Portal {
     /// `imconnector.chat.name.set`: gives whether there is such a chat.
     pub(super) fn name_chat(&self, provider: &Provider, params: Params<'_>) -> bool {
         self.change(|state| {
-            let group = state
-                .connectors
-                .get(&provider.connector)
-                .is_some_and(|connector| connector.chat_group);
-            let part = if group {
-                Some(0)
-            } else {
-                known_client(state, &provider.connector, &params.text("USER_ID"))
-            };
-            let chat =
-                part.and_then(|part| find_chat(state, provider, &params.text("CHAT_ID"), part));
+            let group = state.connectors.get(&provider.connector).is_some_and(|connector| connector.chat_group);
+            let part = if group { Some(0) } else { known_client(state, &provider.connector, &params.text("USER_ID")) };
+            let chat = part.and_then(|part| find_chat(state, provider, &params.text("CHAT_ID"), part));
             let Some(chat) = chat.and_then(|chat| state.chats.get_mut(&chat)) else {
                 return false;
             };

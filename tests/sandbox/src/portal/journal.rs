@@ -38,11 +38,7 @@ pub struct Overlap {
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Nothing is done; the error is answered.
-    Refuses {
-        status: u16,
-        code: String,
-        text: String,
-    },
+    Refuses { status: u16, code: String, text: String },
     /// Nothing is done; a page instead of JSON, as proxies answer.
     Html { status: u16 },
     /// Nothing is done, and the answer comes late or never, as the caller's patience has it.
@@ -58,11 +54,7 @@ pub enum Fault {
 impl Fault {
     /// The portal's rate limit.
     pub fn query_limit() -> Self {
-        Self::Refuses {
-            status: 503,
-            code: "QUERY_LIMIT_EXCEEDED".to_owned(),
-            text: "Too many requests".to_owned(),
-        }
+        Self::Refuses { status: 503, code: "QUERY_LIMIT_EXCEEDED".to_owned(), text: "Too many requests".to_owned() }
     }
 
     /// The limit of operating time.
@@ -101,11 +93,7 @@ pub(super) struct Journal {
 
 impl Portal {
     pub(super) fn journal<T>(&self, act: impl FnOnce(&mut Journal) -> T) -> T {
-        act(&mut self
-            .inner
-            .journal
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self.inner.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// All REST calls, oldest first.
@@ -115,14 +103,7 @@ impl Portal {
 
     /// Calls of one method, oldest first.
     pub fn calls_of(&self, method: &str) -> Vec<CallRecord> {
-        self.journal(|journal| {
-            journal
-                .calls
-                .iter()
-                .filter(|call| call.method == method)
-                .cloned()
-                .collect()
-        })
+        self.journal(|journal| journal.calls.iter().filter(|call| call.method == method).cloned().collect())
     }
 
     /// Calls that the contract table does not allow. A test that ends with one has found a mistake in the product.
@@ -152,11 +133,7 @@ impl Portal {
 
     /// The next element of `imconnector.send.messages` fails inside an answer that succeeds, with this text.
     pub fn refuses_next_message(&self, text: &str) {
-        let fault = Fault::Refuses {
-            status: 200,
-            code: String::new(),
-            text: text.to_owned(),
-        };
+        let fault = Fault::Refuses { status: 200, code: String::new(), text: text.to_owned() };
         self.fails_next(ELEMENT, fault);
     }
 

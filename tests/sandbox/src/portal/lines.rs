@@ -60,8 +60,7 @@ impl Portal {
 
     /// The portal's first line.
     pub fn line(&self) -> LineId {
-        self.read(|state| state.lines.keys().next().copied())
-            .unwrap_or(0)
+        self.read(|state| state.lines.keys().next().copied()).unwrap_or(0)
     }
 
     pub fn lines(&self) -> Vec<Line> {
@@ -108,11 +107,7 @@ impl Portal {
             if !state.connectors.contains_key(connector) || !state.lines.contains_key(&line) {
                 return false;
             }
-            state
-                .statuses
-                .entry((connector.to_owned(), line))
-                .or_default()
-                .active = true;
+            state.statuses.entry((connector.to_owned(), line)).or_default().active = true;
             true
         })
     }
@@ -123,24 +118,11 @@ impl Portal {
     }
 
     /// Removes the status row, which is heard by the connector's application alone and in lower-case keys.
-    pub(super) fn drop_status(
-        &self,
-        state: &mut State,
-        connector: &str,
-        line: LineId,
-        actor: Option<UserId>,
-    ) {
-        if state
-            .statuses
-            .remove(&(connector.to_owned(), line))
-            .is_none()
-        {
+    pub(super) fn drop_status(&self, state: &mut State, connector: &str, line: LineId, actor: Option<UserId>) {
+        if state.statuses.remove(&(connector.to_owned(), line)).is_none() {
             return;
         }
-        let owner = state
-            .connectors
-            .get(connector)
-            .map(|connector| connector.client_id.clone());
+        let owner = state.connectors.get(connector).map(|connector| connector.client_id.clone());
         let event = Event {
             name: "ONIMCONNECTORSTATUSDELETE",
             data: json!({"connector": connector, "line": line}),
@@ -155,10 +137,8 @@ impl Portal {
 
 pub(super) fn add_line(state: &mut State, given: &Map<String, Value>, creator: UserId) -> LineId {
     let id = state.next(Counter::Line);
-    let mut config: Map<String, Value> = DEFAULTS
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), json!(value)))
-        .collect();
+    let mut config: Map<String, Value> =
+        DEFAULTS.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     let texts = [
         (
             "WELCOME_MESSAGE_TEXT",
@@ -170,16 +150,8 @@ pub(super) fn add_line(state: &mut State, given: &Map<String, Value>, creator: U
             "Пожалуйста, оцените работу оператора: 1 - хорошо, 0 - плохо",
             "Please rate the operator: 1 - good, 0 - bad",
         ),
-        (
-            "VOTE_MESSAGE_2_LIKE",
-            "Спасибо за оценку!",
-            "Thank you for the rating!",
-        ),
-        (
-            "VOTE_MESSAGE_2_DISLIKE",
-            "Жаль, что не смогли помочь.",
-            "We are sorry that we could not help.",
-        ),
+        ("VOTE_MESSAGE_2_LIKE", "Спасибо за оценку!", "Thank you for the rating!"),
+        ("VOTE_MESSAGE_2_DISLIKE", "Жаль, что не смогли помочь.", "We are sorry that we could not help."),
     ];
     for (key, russian, english) in texts {
         config.insert(key.to_owned(), json!(state.text(russian, english)));
@@ -195,25 +167,10 @@ pub(super) fn add_line(state: &mut State, given: &Map<String, Value>, creator: U
         }
     }
     let unnamed = format!("{} {id}", state.text("Открытая линия", "Open Channel"));
-    let name = given
-        .get("LINE_NAME")
-        .and_then(Value::as_str)
-        .map_or(unnamed, str::to_owned);
+    let name = given.get("LINE_NAME").and_then(Value::as_str).map_or(unnamed, str::to_owned);
     let queue = queue(given.get("QUEUE"));
-    let queue = if queue.is_empty() {
-        vec![creator]
-    } else {
-        queue
-    };
-    state.lines.insert(
-        id,
-        Line {
-            id,
-            name,
-            config,
-            queue,
-        },
-    );
+    let queue = if queue.is_empty() { vec![creator] } else { queue };
+    state.lines.insert(id, Line { id, name, config, queue });
     id
 }
 
@@ -225,18 +182,14 @@ fn queue(given: Option<&Value>) -> Vec<UserId> {
         _ => Vec::new(),
     };
     let number = |value: &Value| match value {
-        Value::Number(number) => number
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok()),
+        Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
     items
         .into_iter()
         .filter_map(|item| match item {
-            Value::Object(row)
-                if row.get("ENTITY_TYPE").and_then(Value::as_str) != Some("department") =>
-            {
+            Value::Object(row) if row.get("ENTITY_TYPE").and_then(Value::as_str) != Some("department") => {
                 row.get("ENTITY_ID").and_then(number)
             }
             Value::Object(_) => None,

@@ -80,10 +80,7 @@ impl Portal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the state.
@@ -198,13 +195,7 @@ impl Portal {
 
     /// The administrator closes the application to an employee, or opens it. Administrators always have access.
     pub fn closes_app_to(&self, user: UserId, closed: bool) {
-        self.change(|state| {
-            if closed {
-                state.closed_to.insert(user)
-            } else {
-                state.closed_to.remove(&user)
-            }
-        });
+        self.change(|state| if closed { state.closed_to.insert(user) } else { state.closed_to.remove(&user) });
     }
 
     /// Dismisses an employee: his tokens stop working.
@@ -242,10 +233,7 @@ impl Portal {
 
 /// The same for an application in a portal at every installation.
 fn application_token(member_id: &str, client_id: &str, secret: &str) -> String {
-    let whole = digest::digest(
-        &digest::SHA256,
-        format!("{member_id}|{client_id}|{secret}").as_bytes(),
-    );
+    let whole = digest::digest(&digest::SHA256, format!("{member_id}|{client_id}|{secret}").as_bytes());
     hex(whole.as_ref()).chars().take(32).collect()
 }
 

@@ -39,9 +39,7 @@ pub struct User {
 
 impl User {
     pub fn full_name(&self) -> String {
-        format!("{} {}", self.name, self.last_name)
-            .trim()
-            .to_owned()
+        format!("{} {}", self.name, self.last_name).trim().to_owned()
     }
 }
 
@@ -181,11 +179,7 @@ pub struct Upload {
 
 impl Upload {
     pub fn new(name: &str, mime: &str, bytes: impl Into<Bytes>) -> Self {
-        Self {
-            name: name.to_owned(),
-            mime: mime.to_owned(),
-            bytes: bytes.into(),
-        }
+        Self { name: name.to_owned(), mime: mime.to_owned(), bytes: bytes.into() }
     }
 }
 
@@ -240,10 +234,7 @@ pub struct Chat {
 impl Chat {
     /// `connector|line|chat|user`.
     pub fn user_code(&self) -> String {
-        format!(
-            "{}|{}|{}|{}",
-            self.connector, self.line, self.external_id, self.client
-        )
+        format!("{}|{}|{}|{}", self.connector, self.line, self.external_id, self.client)
     }
 }
 
@@ -262,9 +253,7 @@ impl CardKind {
 
     /// `lead`, `deal`, `contact`, `company`, in any case.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
 
     pub fn from_type_id(id: i64) -> Option<Self> {

@@ -21,40 +21,19 @@ const PLACES: &[(&str, &str)] = &[
     ("CRM_ACTIVITY_LIST_MENU", "crm"),
 ];
 /// Kinds of CRM objects that have screens.
-const CRM_KINDS: [&str; 7] = [
-    "LEAD",
-    "DEAL",
-    "CONTACT",
-    "COMPANY",
-    "QUOTE",
-    "SMART_INVOICE",
-    "ORDER",
-];
+const CRM_KINDS: [&str; 7] = ["LEAD", "DEAL", "CONTACT", "COMPANY", "QUOTE", "SMART_INVOICE", "ORDER"];
 /// Screens of each kind.
-const CRM_SCREENS: [&str; 6] = [
-    "DETAIL_TAB",
-    "DETAIL_ACTIVITY",
-    "DETAIL_TOOLBAR",
-    "LIST_MENU",
-    "LIST_TOOLBAR",
-    "ACTIVITY_TIMELINE_MENU",
-];
+const CRM_SCREENS: [&str; 6] =
+    ["DETAIL_TAB", "DETAIL_ACTIVITY", "DETAIL_TOOLBAR", "LIST_MENU", "LIST_TOOLBAR", "ACTIVITY_TIMELINE_MENU"];
 
 /// All places that the scopes open, in capitals.
 pub(super) fn available(scope: &[String]) -> Vec<String> {
     let has = |needed: &str| needed.is_empty() || scope.iter().any(|own| own == needed);
-    let mut all: Vec<String> = PLACES
-        .iter()
-        .filter(|(_, needed)| has(needed))
-        .map(|(place, _)| (*place).to_owned())
-        .collect();
+    let mut all: Vec<String> =
+        PLACES.iter().filter(|(_, needed)| has(needed)).map(|(place, _)| (*place).to_owned()).collect();
     if has("crm") {
         for kind in CRM_KINDS {
-            all.extend(
-                CRM_SCREENS
-                    .iter()
-                    .map(|screen| format!("CRM_{kind}_{screen}")),
-            );
+            all.extend(CRM_SCREENS.iter().map(|screen| format!("CRM_{kind}_{screen}")));
         }
     }
     all
@@ -73,10 +52,7 @@ pub(super) fn check_handler(url: &str) -> Result<(), BadUrl> {
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(BadUrl::Protocol);
     }
-    let dotted = parsed
-        .host_str()
-        .and_then(|host| host.find('.'))
-        .is_some_and(|at| at > 0);
+    let dotted = parsed.host_str().and_then(|host| host.find('.')).is_some_and(|at| at > 0);
     if dotted { Ok(()) } else { Err(BadUrl::Handler) }
 }
 
@@ -98,7 +74,5 @@ pub(crate) fn title(state: &State, placement: &Placement) -> String {
             .and_then(serde_json::Value::as_str)
             .map(str::to_owned)
     };
-    in_lang(&state.lang)
-        .or_else(|| in_lang("en"))
-        .unwrap_or_else(|| placement.title.clone())
+    in_lang(&state.lang).or_else(|| in_lang("en")).unwrap_or_else(|| placement.title.clone())
 }

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    CardKind, CardRef, Counter, Placed, Portal, Robot, State, Step, StepState, UserId, expressions,
-    rest::RestError,
+    CardKind, CardRef, Counter, Placed, Portal, Robot, State, Step, StepState, UserId, expressions, rest::RestError,
 };
 use crate::{form, random_hex};
 
@@ -20,11 +19,7 @@ impl Portal {
     /// Someone puts a robot on a stage of deals. Expressions may be written as people pick them. `None`: no such robot.
     pub fn places_robot(&self, stage: &str, code: &str, properties: &Value) -> Option<i64> {
         self.change(|state| {
-            let robot = state
-                .robots
-                .values()
-                .find(|robot| robot.code == code)?
-                .clone();
+            let robot = state.robots.values().find(|robot| robot.code == code)?.clone();
             let id = state.next(Counter::Placed);
             state.placed.push(Placed {
                 id,
@@ -52,25 +47,12 @@ impl Portal {
             };
             stage.clone_into(&mut card.stage);
             self.tells_card(state, at, "UPDATE");
-            for step in state
-                .steps
-                .iter_mut()
-                .filter(|step| step.card == at && step.state == StepState::Waiting)
-            {
+            for step in state.steps.iter_mut().filter(|step| step.card == at && step.state == StepState::Waiting) {
                 step.state = StepState::Terminated;
             }
             if at.kind == CardKind::Deal {
-                let workflow = format!(
-                    "{}.{:08}",
-                    random_hex(7),
-                    self.now_ms().rem_euclid(100_000_000)
-                );
-                let due: Vec<Placed> = state
-                    .placed
-                    .iter()
-                    .filter(|placed| placed.stage == stage)
-                    .cloned()
-                    .collect();
+                let workflow = format!("{}.{:08}", random_hex(7), self.now_ms().rem_euclid(100_000_000));
+                let due: Vec<Placed> = state.placed.iter().filter(|placed| placed.stage == stage).cloned().collect();
                 for placed in due {
                     self.fire(state, at, &workflow, &placed);
                 }
@@ -85,14 +67,8 @@ impl Portal {
     }
 
     fn fire(&self, state: &mut State, at: CardRef, workflow: &str, placed: &Placed) {
-        let robot = state
-            .robots
-            .get(&(placed.client_id.clone(), placed.code.clone()))
-            .cloned();
-        let ready = state
-            .installs
-            .get(&placed.client_id)
-            .is_some_and(|it| it.active && it.installed);
+        let robot = state.robots.get(&(placed.client_id.clone(), placed.code.clone())).cloned();
+        let ready = state.installs.get(&placed.client_id).is_some_and(|it| it.active && it.installed);
         let waits = placed.use_subscription == "Y";
         let bare = format!("{workflow}|A{0}_{0}|{1}", placed.id, random_hex(16));
         let token = format!("{bare}.{}", self.sign(&bare));
@@ -103,11 +79,7 @@ impl Portal {
         };
         if let Some(robot) = robot.filter(|_| ready) {
             let body = self.firing(state, at, placed, (workflow, &token));
-            self.post(
-                &format!("ROBOT {}", robot.code),
-                &robot.handler,
-                form::pairs(&body),
-            );
+            self.post(&format!("ROBOT {}", robot.code), &robot.handler, form::pairs(&body));
         }
         state.steps.push(Step {
             workflow: workflow.to_owned(),
@@ -122,25 +94,13 @@ impl Portal {
         });
     }
 
-    fn firing(
-        &self,
-        state: &State,
-        at: CardRef,
-        placed: &Placed,
-        (workflow, token): (&str, &str),
-    ) -> Value {
-        let properties: Map<String, Value> = placed
-            .properties
-            .iter()
-            .map(|(key, value)| (key.clone(), evaluated(state, at, value)))
-            .collect();
+    fn firing(&self, state: &State, at: CardRef, placed: &Placed, (workflow, token): (&str, &str)) -> Value {
+        let properties: Map<String, Value> =
+            placed.properties.iter().map(|(key, value)| (key.clone(), evaluated(state, at, value))).collect();
         let mut auth = self.auth(state, &placed.client_id, Some(placed.auth_user), true);
         if let Value::Object(auth) = &mut auth {
             auth.insert("WORKFLOW_ID".to_owned(), json!(workflow));
-            auth.insert(
-                "ACTIVITY_NAME".to_owned(),
-                json!(format!("A{0}_{0}", placed.id)),
-            );
+            auth.insert("ACTIVITY_NAME".to_owned(), json!(format!("A{0}_{0}", placed.id)));
             auth.insert("CODE".to_owned(), json!(placed.code));
         }
         let kind = at.kind.name().to_uppercase();
@@ -160,22 +120,14 @@ impl Portal {
     }
 
     /// `bizproc.event.send`: closes a waiting step.
-    pub(super) fn answers_robot(
-        &self,
-        token: &str,
-        values: &Map<String, Value>,
-        log: &str,
-    ) -> Result<(), RestError> {
+    pub(super) fn answers_robot(&self, token: &str, values: &Map<String, Value>, log: &str) -> Result<(), RestError> {
         self.check_token(token)?;
         let now = self.now_ms();
         self.change(|state| {
             let at = waiting_workflow(state, token, now)?;
             let declared = state
                 .robots
-                .get(&(
-                    state.steps[at].client_id.clone(),
-                    state.steps[at].code.clone(),
-                ))
+                .get(&(state.steps[at].client_id.clone(), state.steps[at].code.clone()))
                 .map(|robot| robot.returns.clone())
                 .unwrap_or_default();
             let step = &mut state.steps[at];
@@ -185,10 +137,7 @@ impl Portal {
             }
             step.state = StepState::Done;
             for code in declared.keys() {
-                if let Some((_, value)) = values
-                    .iter()
-                    .find(|(key, _)| key.eq_ignore_ascii_case(code))
-                {
+                if let Some((_, value)) = values.iter().find(|(key, _)| key.eq_ignore_ascii_case(code)) {
                     step.returned.insert(code.clone(), value.clone());
                 }
             }
@@ -213,18 +162,8 @@ impl Portal {
     }
 
     fn check_token(&self, token: &str) -> Result<(), RestError> {
-        let genuine = token
-            .rsplit_once('.')
-            .is_some_and(|(bare, signature)| self.signed(bare, signature));
-        if genuine {
-            Ok(())
-        } else {
-            Err(RestError::new(
-                403,
-                "ACCESS_DENIED",
-                "Access denied! Wrong token",
-            ))
-        }
+        let genuine = token.rsplit_once('.').is_some_and(|(bare, signature)| self.signed(bare, signature));
+        if genuine { Ok(()) } else { Err(RestError::new(403, "ACCESS_DENIED", "Access denied! Wrong token")) }
     }
 
     /// The user whose token a robot's firing carries.
@@ -242,27 +181,13 @@ fn waiting_workflow(state: &State, token: &str, now: i64) -> Result<usize, RestE
     let missing = || {
         let text = state.text("Бизнес-процесс не найден", "Workflow not found");
         // The code is a number, not a string.
-        RestError {
-            code: json!(404),
-            ..RestError::new(400, "", &text)
-        }
+        RestError { code: json!(404), ..RestError::new(400, "", &text) }
     };
-    let at = state
-        .steps
-        .iter()
-        .position(|step| step.token == token)
-        .ok_or_else(missing)?;
+    let at = state.steps.iter().position(|step| step.token == token).ok_or_else(missing)?;
     let step = &state.steps[at];
     let saved = now - step.started_ms >= UNSAVED_MS;
-    let runs = state
-        .steps
-        .iter()
-        .any(|it| it.workflow == step.workflow && it.state == StepState::Waiting);
-    if saved && runs {
-        Ok(at)
-    } else {
-        Err(missing())
-    }
+    let runs = state.steps.iter().any(|it| it.workflow == step.workflow && it.state == StepState::Waiting);
+    if saved && runs { Ok(at) } else { Err(missing()) }
 }
 
 /// Values by the codes of the registration; what is not given has its default.
@@ -271,23 +196,14 @@ fn saved_properties(robot: &Robot, given: &Value) -> Map<String, Value> {
     for (code, descriptor) in &robot.properties {
         let of = |key: &str| {
             let map = descriptor.as_object()?;
-            map.iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(key))
-                .map(|(_, value)| value.clone())
+            map.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.clone())
         };
-        let value = given
-            .get(code)
-            .cloned()
-            .or_else(|| of("Default"))
-            .unwrap_or(json!(""));
+        let value = given.get(code).cloned().or_else(|| of("Default")).unwrap_or(json!(""));
         let value = match value {
             Value::String(text) => json!(expressions::saved(&text)),
             Value::Array(items) => items
                 .into_iter()
-                .map(|item| {
-                    item.as_str()
-                        .map_or(item.clone(), |text| json!(expressions::saved(text)))
-                })
+                .map(|item| item.as_str().map_or(item.clone(), |text| json!(expressions::saved(text))))
                 .collect(),
             Value::Bool(yes) => json!(if yes { "Y" } else { "N" }),
             Value::Number(number) => json!(number.to_string()),
@@ -301,10 +217,7 @@ fn saved_properties(robot: &Robot, given: &Value) -> Map<String, Value> {
 fn evaluated(state: &State, at: CardRef, value: &Value) -> Value {
     match value {
         Value::String(text) => json!(expressions::evaluated(state, at, text)),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| evaluated(state, at, item))
-            .collect(),
+        Value::Array(items) => items.iter().map(|item| evaluated(state, at, item)).collect(),
         other => other.clone(),
     }
 }

@@ -20,12 +20,8 @@ pub(super) fn found(state: &mut State) {
         email: String::new(),
         external: None,
     };
-    state
-        .users
-        .insert(ADMIN, person(ADMIN, "Анна", "Соколова", true));
-    state
-        .users
-        .insert(EMPLOYEE, person(EMPLOYEE, "Светлана", "Иванова", false));
+    state.users.insert(ADMIN, person(ADMIN, "Анна", "Соколова", true));
+    state.users.insert(EMPLOYEE, person(EMPLOYEE, "Светлана", "Иванова", false));
     let config = Map::from_iter([
         ("LINE_NAME".to_owned(), json!("Открытая линия")),
         ("WELCOME_MESSAGE".to_owned(), json!("N")),
@@ -52,21 +48,13 @@ impl Portal {
             ];
             let mut deals = Vec::new();
             for (person, (deal_ru, deal_en, stage)) in PEOPLE.iter().zip(deals_of) {
-                let (whole, deal) = if russian {
-                    (person.name_ru, deal_ru)
-                } else {
-                    (person.name_en, deal_en)
-                };
+                let (whole, deal) = if russian { (person.name_ru, deal_ru) } else { (person.name_en, deal_en) };
                 let (name, last_name) = whole.split_once(' ').unwrap_or((whole, ""));
                 let contact = NewCard {
                     name: name.to_owned(),
                     last_name: last_name.to_owned(),
                     phones: person.phone.map(str::to_owned).into_iter().collect(),
-                    ims: person
-                        .username
-                        .map(|username| format!("@{username}"))
-                        .into_iter()
-                        .collect(),
+                    ims: person.username.map(|username| format!("@{username}")).into_iter().collect(),
                     ..NewCard::default()
                 };
                 let contact = self.add_card(state, CardKind::Contact, contact);

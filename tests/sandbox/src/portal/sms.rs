@@ -7,13 +7,7 @@ use crate::{form, random_hex};
 
 impl Portal {
     /// An employee sends a text message from a card through a provider. Gives the message's id; `None`: no such provider.
-    pub fn sends_sms(
-        &self,
-        user: UserId,
-        sender: &str,
-        card: CardRef,
-        (to, text): (&str, &str),
-    ) -> Option<String> {
+    pub fn sends_sms(&self, user: UserId, sender: &str, card: CardRef, (to, text): (&str, &str)) -> Option<String> {
         self.change(|state| {
             let provider = state.senders.iter().find(|it| it.code == sender)?.clone();
             let id = random_hex(16);
@@ -29,11 +23,7 @@ impl Portal {
                 "ts": self.world().clock.now_s(),
                 "auth": self.auth(state, &provider.client_id, Some(user), true),
             });
-            self.post(
-                &format!("SMS {sender}"),
-                &provider.handler,
-                form::pairs(&body),
-            );
+            self.post(&format!("SMS {sender}"), &provider.handler, form::pairs(&body));
             state.sms.push(Sms {
                 id: id.clone(),
                 sender: sender.to_owned(),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use super::model::{
-    Binding, Card, CardRef, Chat, ChatId, Connector, File, Install, Line, LineId, Notification,
-    Placed, Placement, Plan, Robot, Sender, Sms, Status, Step, User, UserId,
+    Binding, Card, CardRef, Chat, ChatId, Connector, File, Install, Line, LineId, Notification, Placed, Placement,
+    Plan, Robot, Sender, Sms, Status, Step, User, UserId,
 };
 
 /// A frame that was opened: what the bridge knows by its `APP_SID`.
@@ -143,16 +143,11 @@ impl State {
     }
 
     pub fn is_admin(&self, user: UserId) -> bool {
-        self.users
-            .get(&user)
-            .is_some_and(|user| user.admin && user.active)
+        self.users.get(&user).is_some_and(|user| user.admin && user.active)
     }
 
     pub fn user_name(&self, user: UserId) -> String {
-        self.users
-            .get(&user)
-            .map(User::full_name)
-            .unwrap_or_default()
+        self.users.get(&user).map(User::full_name).unwrap_or_default()
     }
 
     pub fn text(&self, russian: &str, english: &str) -> String {

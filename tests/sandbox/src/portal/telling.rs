@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Author, Chat, ChatId, File, Message, MessageId, Portal, State, UserId, events::Event,
-    files::for_people,
-};
+use super::{Author, Chat, ChatId, File, Message, MessageId, Portal, State, UserId, events::Event, files::for_people};
 
 impl Portal {
     /// `ONIMCONNECTORMESSAGEADD`, to the connector's owner.
@@ -13,34 +10,16 @@ impl Portal {
         let mut body = Map::new();
         body.insert("user_id".to_owned(), json!(message.author.id()));
         if !message.text.is_empty() {
-            body.insert(
-                "text".to_owned(),
-                json!(signed_text(
-                    state,
-                    chat,
-                    message.author,
-                    &message.text,
-                    " [br]"
-                )),
-            );
+            body.insert("text".to_owned(), json!(signed_text(state, chat, message.author, &message.text, " [br]")));
         }
-        let files: Vec<Value> = message
-            .files
-            .iter()
-            .map(|file| self.event_file(state, file))
-            .collect();
+        let files: Vec<Value> = message.files.iter().map(|file| self.event_file(state, file)).collect();
         body.insert("files".to_owned(), json!(files));
         let item = json!({
             "im": {"chat_id": chat.id, "message_id": message.id},
             "message": body,
             "chat": {"id": chat.external_id},
         });
-        self.tells_connector(
-            state,
-            chat,
-            ("ONIMCONNECTORMESSAGEADD", message.author),
-            &[item],
-        );
+        self.tells_connector(state, chat, ("ONIMCONNECTORMESSAGEADD", message.author), &[item]);
     }
 
     fn event_file(&self, state: &mut State, file: &File) -> Value {
@@ -71,16 +50,8 @@ impl Portal {
         let Some(connector) = state.connectors.get(&row.connector) else {
             return;
         };
-        let taken = if text.is_some() {
-            connector.edit_internal
-        } else {
-            connector.del_internal
-        };
-        let author = row
-            .messages
-            .iter()
-            .find(|it| it.id == message)
-            .map_or(Author::System, |it| it.author);
+        let taken = if text.is_some() { connector.edit_internal } else { connector.del_internal };
+        let author = row.messages.iter().find(|it| it.id == message).map_or(Author::System, |it| it.author);
         if mids.is_empty() || !taken {
             return;
         }
@@ -94,30 +65,20 @@ impl Portal {
                 self.tells_connector(state, &row, ("ONIMCONNECTORMESSAGEUPDATE", author), &[item]);
             }
             None => {
-                let item = |mid: &String| json!({"im": im, "message": {"user_id": author.id(), "id": mid}, "chat": ext});
+                let item =
+                    |mid: &String| json!({"im": im, "message": {"user_id": author.id(), "id": mid}, "chat": ext});
                 let items: Vec<Value> = mids.iter().map(item).collect();
                 self.tells_connector(state, &row, ("ONIMCONNECTORMESSAGEDELETE", author), &items);
             }
         }
     }
 
-    fn tells_connector(
-        &self,
-        state: &State,
-        chat: &Chat,
-        (name, author): (&str, Author),
-        items: &[Value],
-    ) {
+    fn tells_connector(&self, state: &State, chat: &Chat, (name, author): (&str, Author), items: &[Value]) {
         let Some(connector) = state.connectors.get(&chat.connector) else {
             return;
         };
         let data = json!({"CONNECTOR": chat.connector, "LINE": chat.line, "MESSAGES": items});
-        let event = Event {
-            name,
-            data,
-            actor: actor(author),
-            only: Some(&connector.client_id),
-        };
+        let event = Event { name, data, actor: actor(author), only: Some(&connector.client_id) };
         self.emit(state, &event);
     }
 
@@ -126,11 +87,8 @@ impl Portal {
         let Some(connector) = state.connectors.get(&chat.connector) else {
             return;
         };
-        let files: Vec<Value> = message
-            .files
-            .iter()
-            .map(|file| json!({"id": file.id, "name": file.name, "size": file.size}))
-            .collect();
+        let files: Vec<Value> =
+            message.files.iter().map(|file| json!({"id": file.id, "name": file.name, "size": file.size})).collect();
         let data = json!({"DATA": [{
             "connector": connector_block(chat),
             "chat": {"id": chat.id},
@@ -155,23 +113,14 @@ impl Portal {
         self.emit(state, &event);
     }
 
-    pub(super) fn tells_session(
-        &self,
-        state: &State,
-        chat: ChatId,
-        name: &str,
-        actor: Option<UserId>,
-    ) {
+    pub(super) fn tells_session(&self, state: &State, chat: ChatId, name: &str, actor: Option<UserId>) {
         let Some(chat) = state.chats.get(&chat) else {
             return;
         };
         let Some(connector) = state.connectors.get(&chat.connector) else {
             return;
         };
-        let minutes = state
-            .lines
-            .get(&chat.line)
-            .map(|line| line.setting("FULL_CLOSE_TIME").to_owned());
+        let minutes = state.lines.get(&chat.line).map(|line| line.setting("FULL_CLOSE_TIME").to_owned());
         let data = json!({"CONNECTOR": chat.connector, "LINE": chat.line, "DATA": [{
             "connector": connector_block(chat),
             "session": {
@@ -183,15 +132,7 @@ impl Portal {
             "chat": {"id": chat.external_id},
             "user": {"id": chat.client},
         }]});
-        self.emit(
-            state,
-            &Event {
-                name,
-                data,
-                actor,
-                only: Some(&connector.client_id),
-            },
-        );
+        self.emit(state, &Event { name, data, actor, only: Some(&connector.client_id) });
     }
 }
 
@@ -215,14 +156,8 @@ fn actor(author: Author) -> Option<UserId> {
 /// The operator's name in front of his text, if connector and line want it. The space before or behind the line break
 /// differs between new and changed messages.
 fn signed_text(state: &State, chat: &Chat, author: Author, text: &str, separator: &str) -> String {
-    let wanted = state
-        .connectors
-        .get(&chat.connector)
-        .is_some_and(|connector| connector.need_signature)
-        && state
-            .lines
-            .get(&chat.line)
-            .is_some_and(|line| line.setting("OPERATOR_DATA") != "hide");
+    let wanted = state.connectors.get(&chat.connector).is_some_and(|connector| connector.need_signature)
+        && state.lines.get(&chat.line).is_some_and(|line| line.setting("OPERATOR_DATA") != "hide");
     match author {
         Author::Operator(user) if wanted => {
             format!("[b]{}:[/b]{separator}{text}", state.user_name(user))

@@ -46,19 +46,13 @@ pub struct World {
 }
 
 /// The address of a handler of the application.
-async fn hear(
-    request: HttpRequest,
-    body: web::Bytes,
-    heard: web::Data<Mutex<Heard>>,
-) -> HttpResponse {
+async fn hear(request: HttpRequest, body: web::Bytes, heard: web::Data<Mutex<Heard>>) -> HttpResponse {
     let path = request.path().to_owned();
     let file = heard.lock().unwrap().files.get(&path).cloned();
     if let Some((kind, bytes)) = file {
         if kind == "redirect" {
             let to = String::from_utf8(bytes).unwrap();
-            return HttpResponse::Found()
-                .insert_header(("location", to))
-                .finish();
+            return HttpResponse::Found().insert_header(("location", to)).finish();
         }
         if kind == "slow" {
             actix_web::rt::time::sleep(Duration::from_millis(300)).await;
@@ -78,23 +72,16 @@ async fn hear(
 impl World {
     /// A portal, and an application with pages that is published and not added yet.
     pub async fn empty() -> Self {
-        let heard = Arc::new(Mutex::new(Heard {
-            status: 200,
-            ..Heard::default()
-        }));
+        let heard = Arc::new(Mutex::new(Heard { status: 200, ..Heard::default() }));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let data = web::Data::from(Arc::clone(&heard));
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(data.clone())
-                .default_service(web::to(hear))
-        })
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
-        .unwrap()
-        .run();
+        let server = HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(hear)))
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
         tokio::spawn(server);
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let portal = sandbox.add_portal("Test").await.unwrap();
@@ -110,13 +97,7 @@ impl World {
             redirect_url: Some(format!("{base}/oauth")),
         });
         let http = patient_client();
-        Self {
-            sandbox,
-            portal,
-            base,
-            http,
-            heard,
-        }
+        Self { sandbox, portal, base, http, heard }
     }
 
     /// The application is added and its wizard finished; `events` are bound.
@@ -126,13 +107,7 @@ impl World {
         let admin = world.token(world.portal.admin());
         for event in events {
             let handler = format!("{}/events", world.base);
-            world
-                .ok(
-                    &admin,
-                    "event.bind",
-                    json!({"event": event, "handler": handler}),
-                )
-                .await;
+            world.ok(&admin, "event.bind", json!({"event": event, "handler": handler})).await;
         }
         assert!(world.portal.finishes_install(world.portal.admin()));
         world
@@ -154,22 +129,13 @@ impl World {
         let answer = world.ok(&admin, "imconnector.register", register).await;
         assert_eq!(answer, json!({"result": true}));
         let line = world.portal.line();
-        world
-            .ok(
-                &admin,
-                "imconnector.activate",
-                json!({"CONNECTOR": "ca_test", "LINE": line, "ACTIVE": 1}),
-            )
-            .await;
+        world.ok(&admin, "imconnector.activate", json!({"CONNECTOR": "ca_test", "LINE": line, "ACTIVE": 1})).await;
         world
     }
 
     /// An access token as a frame brings it.
     pub fn token(&self, user: u32) -> String {
-        let form = self
-            .portal
-            .opens_frame(user, "DEFAULT", &json!({}))
-            .unwrap();
+        let form = self.portal.opens_frame(user, "DEFAULT", &json!({})).unwrap();
         form.field("AUTH_ID").unwrap().to_owned()
     }
 
@@ -197,10 +163,7 @@ impl World {
     pub async fn refused(&self, token: &str, method: &str, params: Value) -> (u16, Value) {
         let (status, answer) = self.call(token, method, params).await;
         let code = answer.get("error").cloned();
-        (
-            status,
-            code.unwrap_or_else(|| panic!("{method} succeeded: {answer}")),
-        )
+        (status, code.unwrap_or_else(|| panic!("{method} succeeded: {answer}")))
     }
 
     /// A client's text through `imconnector.send.messages`: the only element's outcome.
@@ -215,22 +178,14 @@ impl World {
                 message[block][key] = value.clone();
             }
         }
-        let params =
-            json!({"CONNECTOR": "ca_test", "LINE": self.portal.line(), "MESSAGES": [message]});
-        let answer = self
-            .ok(&self.admin(), "imconnector.send.messages", params)
-            .await;
+        let params = json!({"CONNECTOR": "ca_test", "LINE": self.portal.line(), "MESSAGES": [message]});
+        let answer = self.ok(&self.admin(), "imconnector.send.messages", params).await;
         answer["DATA"]["RESULT"][0].clone()
     }
 
     /// What was posted to the application, once the queue has nothing under way.
     pub async fn posts(&self) -> Vec<Map<String, Value>> {
-        let quiet = self
-            .portal
-            .waits_until(Duration::from_secs(10), |portal| {
-                portal.is_quiet().then_some(())
-            })
-            .await;
+        let quiet = self.portal.waits_until(Duration::from_secs(10), |portal| portal.is_quiet().then_some(())).await;
         assert!(quiet.is_some(), "the queue does not come to rest");
         self.heard.lock().unwrap().posts.clone()
     }
@@ -238,11 +193,7 @@ impl World {
     /// The posts of one event.
     pub async fn events(&self, name: &str) -> Vec<Value> {
         let posts = self.posts().await;
-        posts
-            .into_iter()
-            .filter(|post| post.get("event") == Some(&json!(name)))
-            .map(Value::Object)
-            .collect()
+        posts.into_iter().filter(|post| post.get("event") == Some(&json!(name))).map(Value::Object).collect()
     }
 
     /// The handlers answer with this status from now on.
@@ -252,11 +203,7 @@ impl World {
 
     /// A file that the application serves; kind `redirect` sends to the address in the bytes, `slow` takes its time.
     pub fn serves(&self, path: &str, kind: &str, bytes: &[u8]) -> String {
-        self.heard
-            .lock()
-            .unwrap()
-            .files
-            .insert(path.to_owned(), (kind.to_owned(), bytes.to_vec()));
+        self.heard.lock().unwrap().files.insert(path.to_owned(), (kind.to_owned(), bytes.to_vec()));
         format!("{}{path}", self.base)
     }
 
@@ -275,15 +222,8 @@ impl World {
 }
 
 /// Redirects are followed by nobody here, so that a 302 is seen. The sandbox has set TLS up.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests stand outside of the product's address guard"
-)]
+#[expect(clippy::disallowed_methods, reason = "tests stand outside of the product's address guard")]
 fn patient_client() -> reqwest::Client {
     let none = reqwest::redirect::Policy::none();
-    reqwest::Client::builder()
-        .redirect(none)
-        .no_proxy()
-        .build()
-        .unwrap()
+    reqwest::Client::builder().redirect(none).no_proxy().build().unwrap()
 }

@@ -12,26 +12,12 @@ async fn the_contract_is_checked_and_breaches_are_kept() {
     let world = World::installed(&[]).await;
     let admin = world.admin();
     assert_eq!(
-        world
-            .refused(
-                &admin,
-                "imconnector.status",
-                json!({"CONNECTOR": "x", "LINES": 1})
-            )
-            .await,
+        world.refused(&admin, "imconnector.status", json!({"CONNECTOR": "x", "LINES": 1})).await,
         (400, json!("ERROR_ARGUMENT"))
     );
+    assert_eq!(world.refused(&admin, "crm.item.get", json!({"entityTypeId": 2})).await.0, 400);
     assert_eq!(
-        world
-            .refused(&admin, "crm.item.get", json!({"entityTypeId": 2}))
-            .await
-            .0,
-        400
-    );
-    assert_eq!(
-        world
-            .refused(&admin, "crm.deal.delete", json!({"id": 2}))
-            .await,
+        world.refused(&admin, "crm.deal.delete", json!({"id": 2})).await,
         (404, json!("ERROR_METHOD_NOT_FOUND"))
     );
     let breaches = world.portal.contract_violations();
@@ -44,36 +30,16 @@ async fn tokens_are_read_from_header_body_and_query_and_a_broken_body_has_none()
     let world = World::installed(&[]).await;
     let admin = world.admin();
     let url = format!("{}user.admin", world.portal.client_endpoint());
-    let by_header = world
-        .http
-        .post(&url)
-        .bearer_auth(&admin)
-        .send()
-        .await
-        .unwrap();
+    let by_header = world.http.post(&url).bearer_auth(&admin).send().await.unwrap();
     assert_eq!(by_header.status().as_u16(), 200);
-    let by_query = world
-        .http
-        .get(format!("{url}.json?auth={admin}"))
-        .send()
-        .await
-        .unwrap();
+    let by_query = world.http.get(format!("{url}.json?auth={admin}")).send().await.unwrap();
     assert_eq!(by_query.status().as_u16(), 200);
-    let broken = world
-        .http
-        .post(&url)
-        .header("content-type", "application/json")
-        .body(format!("{{\"auth\":\"{admin}\""));
+    let broken =
+        world.http.post(&url).header("content-type", "application/json").body(format!("{{\"auth\":\"{admin}\""));
     let broken = broken.send().await.unwrap();
     assert_eq!(broken.status().as_u16(), 401);
-    assert_eq!(
-        broken.json::<serde_json::Value>().await.unwrap()["error"],
-        json!("NO_AUTH_FOUND")
-    );
-    assert_eq!(
-        world.refused("forged", "profile", json!({})).await,
-        (401, json!("invalid_token"))
-    );
+    assert_eq!(broken.json::<serde_json::Value>().await.unwrap()["error"], json!("NO_AUTH_FOUND"));
+    assert_eq!(world.refused("forged", "profile", json!({})).await, (401, json!("invalid_token")));
 }
 
 #[tokio::test]
@@ -82,53 +48,28 @@ async fn handlers_need_a_dot_and_are_bound_once_and_by_administrators() {
     let (admin, employee) = (world.admin(), world.token(world.portal.employee()));
     let bind = |handler: &str| json!({"PLACEMENT": "CRM_DEAL_DETAIL_TAB", "HANDLER": handler, "LANG_ALL": {"ru": {"TITLE": "Чат"}}});
     let good = format!("{}/tab", world.base);
-    assert_eq!(
-        world
-            .refused(&employee, "placement.bind", bind(&good))
-            .await,
-        (403, json!("ACCESS_DENIED"))
-    );
-    let local = world
-        .refused(&admin, "placement.bind", bind("http://localhost:8080/tab"))
-        .await;
+    assert_eq!(world.refused(&employee, "placement.bind", bind(&good)).await, (403, json!("ACCESS_DENIED")));
+    let local = world.refused(&admin, "placement.bind", bind("http://localhost:8080/tab")).await;
     assert_eq!(local, (400, json!("ERROR_WRONG_HANDLER_URL")));
     world.ok(&admin, "placement.bind", bind(&good)).await;
     let (status, again) = world.call(&admin, "placement.bind", bind(&good)).await;
     assert_eq!(status, 400);
     assert_eq!(again["error"], json!("ERROR_CORE"));
-    assert_eq!(
-        again["error_description"],
-        json!("Unable to set placement handler: Handler already binded")
-    );
+    assert_eq!(again["error_description"], json!("Unable to set placement handler: Handler already binded"));
     let unknown = json!({"PLACEMENT": "CRM_DEAL_NOWHERE", "HANDLER": good});
-    assert_eq!(
-        world.refused(&admin, "placement.bind", unknown).await.1,
-        json!("ERROR_PLACEMENT_NOT_FOUND")
-    );
-    let event =
-        json!({"event": "OnCrmDealUpdate", "handler": format!("{}/e", world.base), "auth_type": 1});
+    assert_eq!(world.refused(&admin, "placement.bind", unknown).await.1, json!("ERROR_PLACEMENT_NOT_FOUND"));
+    let event = json!({"event": "OnCrmDealUpdate", "handler": format!("{}/e", world.base), "auth_type": 1});
     world.ok(&employee, "event.bind", event).await;
     let rows = world.ok(&employee, "event.get", json!({})).await;
-    assert_eq!(
-        rows[0]["auth_type"],
-        json!(world.portal.employee().to_string()),
-        "an ordinary user binds for himself"
-    );
+    assert_eq!(rows[0]["auth_type"], json!(world.portal.employee().to_string()), "an ordinary user binds for himself");
 }
 
 #[tokio::test]
 async fn a_card_is_seen_only_by_those_who_may() {
     let world = World::installed(&[]).await;
-    let (portal, admin, employee) = (
-        &world.portal,
-        world.admin(),
-        world.token(world.portal.employee()),
-    );
-    let contact = NewCard {
-        name: "Иван".to_owned(),
-        phones: vec!["8 (900) 000-00-09".to_owned()],
-        ..NewCard::default()
-    };
+    let (portal, admin, employee) = (&world.portal, world.admin(), world.token(world.portal.employee()));
+    let contact =
+        NewCard { name: "Иван".to_owned(), phones: vec!["8 (900) 000-00-09".to_owned()], ..NewCard::default() };
     let at = portal.card(CardKind::Contact, contact);
     let get = json!({"entityTypeId": 3, "id": at.id});
     assert_eq!(
@@ -136,41 +77,15 @@ async fn a_card_is_seen_only_by_those_who_may() {
         json!("8 (900) 000-00-09")
     );
     portal.limits_card(at, Some(vec![]));
-    assert_eq!(
-        world.refused(&employee, "crm.item.get", get.clone()).await,
-        (400, json!("ACCESS_DENIED"))
-    );
+    assert_eq!(world.refused(&employee, "crm.item.get", get.clone()).await, (400, json!("ACCESS_DENIED")));
     world.ok(&admin, "crm.item.get", get).await;
     let find = json!({"type": "PHONE", "values": ["+79000000009"]});
-    assert_eq!(
-        world
-            .ok(&admin, "crm.duplicate.findbycomm", find.clone())
-            .await,
-        json!({"CONTACT": [at.id]})
-    );
-    assert_eq!(
-        world.ok(&employee, "crm.duplicate.findbycomm", find).await,
-        json!([]),
-        "nothing is a list, not a map"
-    );
-    let comment =
-        json!({"fields": {"ENTITY_ID": at.id, "ENTITY_TYPE": "contact", "COMMENT": "seen"}});
-    assert_eq!(
-        world
-            .refused(&employee, "crm.timeline.comment.add", comment.clone())
-            .await
-            .1,
-        json!("ACCESS_DENIED")
-    );
+    assert_eq!(world.ok(&admin, "crm.duplicate.findbycomm", find.clone()).await, json!({"CONTACT": [at.id]}));
+    assert_eq!(world.ok(&employee, "crm.duplicate.findbycomm", find).await, json!([]), "nothing is a list, not a map");
+    let comment = json!({"fields": {"ENTITY_ID": at.id, "ENTITY_TYPE": "contact", "COMMENT": "seen"}});
+    assert_eq!(world.refused(&employee, "crm.timeline.comment.add", comment.clone()).await.1, json!("ACCESS_DENIED"));
     world.ok(&admin, "crm.timeline.comment.add", comment).await;
-    assert_eq!(
-        portal.comments(CardRef {
-            kind: CardKind::Contact,
-            id: at.id
-        })[0]
-            .text,
-        "seen"
-    );
+    assert_eq!(portal.comments(CardRef { kind: CardKind::Contact, id: at.id })[0].text, "seen");
 }
 
 #[tokio::test]
@@ -178,38 +93,17 @@ async fn ordered_faults_are_met_once_and_an_unknown_outcome_has_happened() {
     let world = World::connected(&[], json!({})).await;
     let (portal, admin) = (&world.portal, world.admin());
     portal.fails_next("profile", Fault::query_limit());
-    assert_eq!(
-        world.refused(&admin, "profile", json!({})).await,
-        (503, json!("QUERY_LIMIT_EXCEEDED"))
-    );
+    assert_eq!(world.refused(&admin, "profile", json!({})).await, (503, json!("QUERY_LIMIT_EXCEEDED")));
     world.ok(&admin, "profile", json!({})).await;
-    portal.fails_next(
-        "imconnector.send.messages",
-        Fault::DoesAndHangs(Duration::from_secs(30)),
-    );
-    let item =
-        json!({"user": {"id": "u"}, "message": {"id": "m", "text": "t"}, "chat": {"id": "c"}});
-    let body =
-        json!({"auth": admin, "CONNECTOR": "ca_test", "LINE": portal.line(), "MESSAGES": [item]});
+    portal.fails_next("imconnector.send.messages", Fault::DoesAndHangs(Duration::from_secs(30)));
+    let item = json!({"user": {"id": "u"}, "message": {"id": "m", "text": "t"}, "chat": {"id": "c"}});
+    let body = json!({"auth": admin, "CONNECTOR": "ca_test", "LINE": portal.line(), "MESSAGES": [item]});
     let url = format!("{}imconnector.send.messages", portal.client_endpoint());
-    let sent = world
-        .http
-        .post(url)
-        .timeout(Duration::from_millis(500))
-        .json(&body)
-        .send()
-        .await;
+    let sent = world.http.post(url).timeout(Duration::from_millis(500)).json(&body).send().await;
     assert!(sent.unwrap_err().is_timeout());
-    assert_eq!(
-        portal.chat_of("ca_test", "c").unwrap().messages.len(),
-        1,
-        "it was done all the same"
-    );
+    assert_eq!(portal.chat_of("ca_test", "c").unwrap().messages.len(), 1, "it was done all the same");
     portal.plan(Plan::WithoutRest);
-    assert_eq!(
-        world.refused(&admin, "profile", json!({})).await,
-        (401, json!("ACCESS_DENIED"))
-    );
+    assert_eq!(world.refused(&admin, "profile", json!({})).await, (401, json!("ACCESS_DENIED")));
 }
 
 #[tokio::test]

@@ -41,24 +41,13 @@ pub(super) async fn set(world: web::Data<World>, request: HttpRequest, body: web
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(Refused::parameter("url: invalid"));
     }
-    let probe = world
-        .http
-        .post(parsed)
-        .timeout(Duration::from_secs(10))
-        .send()
-        .await;
+    let probe = world.http.post(parsed).timeout(Duration::from_secs(10)).send().await;
     if probe.map_or(0, |answer| answer.status().as_u16()) != 200 {
-        return Err(Refused::new(
-            400,
-            "ApiCallbackUrlNotAvailableError",
-            "the callback URL does not answer 200",
-        ));
+        return Err(Refused::new(400, "ApiCallbackUrlNotAvailableError", "the callback URL does not answer 200"));
     }
     world.messengers.quietly(|store| {
         let rows = &mut store.chatapp.callbacks;
-        let known = rows
-            .iter_mut()
-            .find(|row| row.license == target.license && row.messenger == target.messenger);
+        let known = rows.iter_mut().find(|row| row.license == target.license && row.messenger == target.messenger);
         if let Some(row) = known {
             row.events = events;
             url.clone_into(&mut row.url);
@@ -81,10 +70,7 @@ pub(super) async fn set(world: web::Data<World>, request: HttpRequest, body: web
 pub(super) async fn unset(world: web::Data<World>, request: HttpRequest) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
     world.messengers.quietly(|store| {
-        store
-            .chatapp
-            .callbacks
-            .retain(|row| row.license != target.license || row.messenger != target.messenger);
+        store.chatapp.callbacks.retain(|row| row.license != target.license || row.messenger != target.messenger);
     });
     Ok(done())
 }

@@ -4,8 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Refused, Target, json_body, knobs::messenger_title, part, query, recipients, success,
-    tokens, webhooks,
+    Answer, Refused, Target, json_body, knobs::messenger_title, part, query, recipients, success, tokens, webhooks,
 };
 use crate::{
     World,
@@ -27,11 +26,8 @@ pub(super) async fn licenses(world: web::Data<World>, request: HttpRequest) -> A
         .iter()
         .filter(|row| row.cabinet == caller.cabinet)
         .map(|row| {
-            let messengers: Vec<Value> = row
-                .messengers
-                .iter()
-                .map(|kind| json!({ "type": kind, "name": messenger_title(kind) }))
-                .collect();
+            let messengers: Vec<Value> =
+                row.messengers.iter().map(|kind| json!({ "type": kind, "name": messenger_title(kind) })).collect();
             json!({
                 "licenseId": row.id,
                 "licenseTo": row.paid_until_s,
@@ -60,10 +56,7 @@ struct Page {
 impl Page {
     fn of(request: &HttpRequest) -> Self {
         let number = |name| query(request, name).and_then(|value| value.parse().ok());
-        Self {
-            limit: number("limit").unwrap_or(PAGE).clamp(1, PAGE_MOST),
-            skip: number("skip").unwrap_or(0),
-        }
+        Self { limit: number("limit").unwrap_or(PAGE).clamp(1, PAGE_MOST), skip: number("skip").unwrap_or(0) }
     }
 
     /// Where the next page is, when there is one.
@@ -79,11 +72,7 @@ impl Page {
 pub(super) async fn list(world: web::Data<World>, request: HttpRequest) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
     let store = world.messengers.read();
-    let mut chats: Vec<_> = store
-        .chats
-        .iter()
-        .filter(|chat| chat.account == target.account)
-        .collect();
+    let mut chats: Vec<_> = store.chats.iter().filter(|chat| chat.account == target.account).collect();
     let last = |chat: &&crate::messengers::model::Chat| {
         let last = chat.messages.last();
         last.map_or(chat.created_ms, |message| message.time_ms)
@@ -109,10 +98,7 @@ pub(super) async fn history(world: web::Data<World>, request: HttpRequest) -> An
     let kept: Vec<(usize, usize)> = chat
         .map(|chat| {
             let messages = store.chats[chat].messages.iter().enumerate().rev();
-            messages
-                .filter(|(_, message)| !message.deleted)
-                .map(|(at, _)| (chat, at))
-                .collect()
+            messages.filter(|(_, message)| !message.deleted).map(|(at, _)| (chat, at)).collect()
         })
         .unwrap_or_default();
     let items: Vec<Value> = kept
@@ -139,11 +125,7 @@ pub(super) async fn check_phone(world: web::Data<World>, request: HttpRequest) -
 pub(super) async fn check_user(world: web::Data<World>, request: HttpRequest) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
     let name = part(&request, "username");
-    check(
-        &world,
-        &target,
-        &format!("@{}", name.trim_start_matches('@')),
-    )
+    check(&world, &target, &format!("@{}", name.trim_start_matches('@')))
 }
 
 fn check(world: &World, target: &Target, address: &str) -> Answer {
@@ -151,17 +133,11 @@ fn check(world: &World, target: &Target, address: &str) -> Answer {
     let found = recipients::find(&store, &target.messenger, address);
     let person = found.as_deref().and_then(|id| store.person(id));
     let chat = person.map(|person| crate::messengers::store::chat_id_of(&target.messenger, person));
-    Ok(success(
-        &json!({ "exist": person.is_some(), "chatId": chat }),
-    ))
+    Ok(success(&json!({ "exist": person.is_some(), "chatId": chat })))
 }
 
 /// `POST …/chats`: a group with the people who have these phones. It takes messages two seconds later.
-pub(super) async fn create_group(
-    world: web::Data<World>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Answer {
+pub(super) async fn create_group(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
     let body = json_body(&body)?;
     let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -183,10 +159,8 @@ pub(super) async fn create_group(
         .collect();
     let now_ms = world.clock.now_ms();
     let id = world.messengers.change(|store| {
-        let members: Vec<String> = phones
-            .iter()
-            .filter_map(|phone| recipients::find(store, &target.messenger, phone))
-            .collect();
+        let members: Vec<String> =
+            phones.iter().filter_map(|phone| recipients::find(store, &target.messenger, phone)).collect();
         if members.is_empty() {
             return Err(Refused::parameter("participantsItems: nobody to invite"));
         }

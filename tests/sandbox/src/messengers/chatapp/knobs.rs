@@ -40,9 +40,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn license(&self, id: i64, cabinet: i64) -> Option<&LicenseRow> {
-        self.licenses
-            .iter()
-            .find(|row| row.id == id && row.cabinet == cabinet)
+        self.licenses.iter().find(|row| row.id == id && row.cabinet == cabinet)
     }
 }
 
@@ -129,8 +127,7 @@ impl ChatApp {
     }
 
     fn turn(&self, turn: impl FnOnce(&mut Knobs)) {
-        self.messengers
-            .quietly(|store| turn(&mut store.chatapp.knobs));
+        self.messengers.quietly(|store| turn(&mut store.chatapp.knobs));
     }
 
     /// The next sending call is refused with HTTP 400 and this error. Several calls queue up.
@@ -201,8 +198,7 @@ impl ChatApp {
 
     /// All tokens are dead: only the password helps.
     pub fn revoke_tokens(&self) {
-        self.messengers
-            .quietly(|store| store.chatapp.tokens.clear());
+        self.messengers.quietly(|store| store.chatapp.tokens.clear());
     }
 
     pub fn calls(&self) -> Vec<Call> {
@@ -224,20 +220,14 @@ impl ChatApp {
     pub fn webhooks_waiting(&self) -> usize {
         let store = self.messengers.read();
         let queues = store.chatapp.callbacks.iter();
-        queues
-            .map(|row| row.queue.len() + usize::from(row.busy))
-            .sum()
+        queues.map(|row| row.queue.len() + usize::from(row.busy)).sum()
     }
 
     /// The registered callback address of an account.
     pub fn callback_url(&self, account: &Account) -> Option<String> {
         let store = self.messengers.read();
         let core = &store.account(account.id())?.core;
-        let row = store
-            .chatapp
-            .callbacks
-            .iter()
-            .find(|row| webhooks::core(row.license, &row.messenger) == *core)?;
+        let row = store.chatapp.callbacks.iter().find(|row| webhooks::core(row.license, &row.messenger) == *core)?;
         Some(row.url.clone())
     }
 }
@@ -310,10 +300,7 @@ impl Cabinet {
             });
             id
         });
-        License {
-            messengers: self.messengers.clone(),
-            id,
-        }
+        License { messengers: self.messengers.clone(), id }
     }
 }
 
@@ -321,20 +308,13 @@ impl License {
     /// One of the license's messengers. Panics when it has no such one.
     pub fn account(&self, messenger: &str) -> Account {
         let id = format!("{}-{messenger}", self.id);
-        self.messengers
-            .phone()
-            .account(&id)
-            .unwrap_or_else(|| panic!("license {} has no {messenger}", self.id))
+        self.messengers.phone().account(&id).unwrap_or_else(|| panic!("license {} has no {messenger}", self.id))
     }
 
     /// Moves the end of the paid time, in seconds since 1970.
     pub fn paid_until(&self, end_s: i64) {
         self.messengers.change(|store| {
-            let row = store
-                .chatapp
-                .licenses
-                .iter_mut()
-                .find(|row| row.id == self.id);
+            let row = store.chatapp.licenses.iter_mut().find(|row| row.id == self.id);
             if let Some(row) = row {
                 row.paid_until_s = end_s;
             }
@@ -362,10 +342,7 @@ pub(super) async fn around_call(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let world = request
-        .app_data::<web::Data<World>>()
-        .expect("the listener shares the world")
-        .clone();
+    let world = request.app_data::<web::Data<World>>().expect("the listener shares the world").clone();
     let world = Arc::clone(&world.into_inner());
     let method = request.method().clone();
     let path = request.path().trim_start_matches("/chatapp/v1").to_owned();
@@ -388,18 +365,8 @@ pub(super) async fn around_call(
     if !late.is_zero() {
         tokio::time::sleep(late).await;
     }
-    let response = if lost {
-        response.into_response(HttpResponse::BadGateway().finish())
-    } else {
-        response
-    };
-    let call = Call {
-        method: method.to_string(),
-        path,
-        status: response.status().as_u16(),
-    };
-    world
-        .messengers
-        .quietly(|store| store.chatapp.calls.push(call));
+    let response = if lost { response.into_response(HttpResponse::BadGateway().finish()) } else { response };
+    let call = Call { method: method.to_string(), path, status: response.status().as_u16() };
+    world.messengers.quietly(|store| store.chatapp.calls.push(call));
     Ok(response)
 }

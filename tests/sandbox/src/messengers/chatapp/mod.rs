@@ -14,9 +14,7 @@ mod sending;
 mod tokens;
 pub(crate) mod webhooks;
 
-use actix_web::{
-    HttpRequest, HttpResponse, ResponseError, http::StatusCode, middleware::from_fn, web,
-};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode, middleware::from_fn, web};
 use serde_json::{Value, json};
 
 pub(crate) use knobs::State;
@@ -44,26 +42,11 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
             // One public client writes the address so.
             .route(&path("/chats/"), web::get().to(chats::list))
             .route(&path("/chats"), web::post().to(chats::create_group))
-            .route(
-                &path("/chats/{chat}/messages"),
-                web::get().to(chats::history),
-            )
-            .route(
-                &path("/chats/{chat}/messages/text"),
-                web::post().to(sending::text),
-            )
-            .route(
-                &path("/chats/{chat}/messages/file"),
-                web::post().to(sending::file),
-            )
-            .route(
-                &path("/phones/{phone}/check"),
-                web::get().to(chats::check_phone),
-            )
-            .route(
-                &path("/users/{username}/check"),
-                web::get().to(chats::check_user),
-            )
+            .route(&path("/chats/{chat}/messages"), web::get().to(chats::history))
+            .route(&path("/chats/{chat}/messages/text"), web::post().to(sending::text))
+            .route(&path("/chats/{chat}/messages/file"), web::post().to(sending::file))
+            .route(&path("/phones/{phone}/check"), web::get().to(chats::check_phone))
+            .route(&path("/users/{username}/check"), web::get().to(chats::check_user))
             .default_service(web::to(unknown)),
     );
 }
@@ -82,11 +65,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn new(status: u16, code: &str, message: &str) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.to_owned(),
-        }
+        Self { status, code: code.to_owned(), message: message.to_owned() }
     }
 
     fn parameter(message: &str) -> Self {
@@ -163,21 +142,14 @@ impl Target {
             .ok_or_else(|| Refused::new(404, "ApiMessengerNotFoundError", "messenger not found"))?
             .id
             .clone();
-        Ok(Self {
-            caller,
-            license,
-            messenger,
-            account,
-        })
+        Ok(Self { caller, license, messenger, account })
     }
 }
 
 /// A part of the path, decoded.
 fn part(request: &HttpRequest, name: &str) -> String {
     let raw = request.match_info().query(name);
-    percent_encoding::percent_decode_str(raw)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_encoding::percent_decode_str(raw).decode_utf8_lossy().into_owned()
 }
 
 /// A value of the query, decoded.

@@ -41,11 +41,7 @@ pub(crate) fn start(messengers: &Messengers) {
 /// The next webhook of a queue; the queue is idle when there is none.
 fn next(messengers: &Messengers, license: i64, messenger: &str) -> Option<(String, Value)> {
     let mut store = messengers.read();
-    let row = store
-        .chatapp
-        .callbacks
-        .iter_mut()
-        .find(|row| row.license == license && row.messenger == messenger)?;
+    let row = store.chatapp.callbacks.iter_mut().find(|row| row.license == license && row.messenger == messenger)?;
     let body = row.queue.pop_front();
     row.busy = body.is_some();
     Some((row.url.clone(), body?))
@@ -55,20 +51,9 @@ async fn post(messengers: &Messengers, url: &str, body: Value) {
     let wait = messengers.read().chatapp.knobs.slow_webhooks;
     for attempt in 0..ATTEMPTS {
         tokio::time::sleep(wait + PAUSE * attempt).await;
-        let answer = messengers
-            .around()
-            .http
-            .post(url)
-            .timeout(Duration::from_secs(20))
-            .json(&body)
-            .send()
-            .await;
+        let answer = messengers.around().http.post(url).timeout(Duration::from_secs(20)).json(&body).send().await;
         let status = answer.map_or(0, |answer| answer.status().as_u16());
-        let posted = Posted {
-            url: url.to_owned(),
-            body: body.clone(),
-            status,
-        };
+        let posted = Posted { url: url.to_owned(), body: body.clone(), status };
         messengers.quietly(|store| store.chatapp.posted.push(posted));
         if status == 200 {
             return;

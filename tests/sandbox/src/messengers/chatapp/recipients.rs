@@ -10,12 +10,7 @@ use crate::messengers::{
 const GROUP_SETTLES_MS: i64 = 2000;
 
 /// Finds the chat, or opens one with a person whom the messenger can reach: by phone in any form, by `@username`.
-pub(super) fn resolve(
-    store: &mut Store,
-    target: &Target,
-    given: &str,
-    now_ms: i64,
-) -> Result<usize, Refused> {
+pub(super) fn resolve(store: &mut Store, target: &Target, given: &str, now_ms: i64) -> Result<usize, Refused> {
     let account = target.account.as_str();
     if let Some(chat) = store.chat_by_external(account, given) {
         let row = &store.chats[chat];
@@ -26,19 +21,14 @@ pub(super) fn resolve(
         return Ok(chat);
     }
     let person = find(store, &target.messenger, given).ok_or_else(not_found)?;
-    store
-        .open_chat(account, &person, now_ms)
-        .ok_or_else(not_found)
+    store.open_chat(account, &person, now_ms).ok_or_else(not_found)
 }
 
 /// A person by an address that this messenger can write to first.
 pub(super) fn find(store: &Store, messenger: &str, given: &str) -> Option<String> {
     let by_phone = |phone: &str| {
         let phone = digits(phone)?;
-        store
-            .people
-            .iter()
-            .find(|person| person.phone.as_deref() == Some(phone.as_str()))
+        store.people.iter().find(|person| person.phone.as_deref() == Some(phone.as_str()))
     };
     let person = match messenger {
         "grWhatsApp" => by_phone(given.strip_suffix("@c.us").unwrap_or(given)),

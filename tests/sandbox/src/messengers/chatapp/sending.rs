@@ -17,11 +17,7 @@ use crate::{
 const TEXT_LIMIT: usize = 65_536;
 
 /// `POST …/messages/text`
-pub(super) async fn text(
-    world: web::Data<World>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Answer {
+pub(super) async fn text(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
     let body = json_body(&body)?;
     let text = body.get("text").and_then(Value::as_str).unwrap_or_default();
@@ -36,11 +32,7 @@ pub(super) async fn text(
 }
 
 /// `POST …/messages/file`: parts `file`, `fileName`, `caption`.
-pub(super) async fn file(
-    world: web::Data<World>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Answer {
+pub(super) async fn file(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> Answer {
     let target = Target::of(&world.messengers, &request)?;
     let form = multipart::read(request.headers(), body)
         .await
@@ -50,11 +42,7 @@ pub(super) async fn file(
         .get("file")
         .filter(|upload| !upload.bytes.is_empty())
         .ok_or_else(|| Refused::parameter("file is required"))?;
-    let name = form
-        .values
-        .get("fileName")
-        .filter(|name| !name.trim().is_empty())
-        .unwrap_or(&upload.name);
+    let name = form.values.get("fileName").filter(|name| !name.trim().is_empty()).unwrap_or(&upload.name);
     let attachment = world.messengers.change(|store| {
         let id = store.files.add(name, &upload.mime, upload.bytes.clone());
         store.files.attachment(&id)
@@ -67,31 +55,18 @@ pub(super) async fn file(
     send(&world, &target, &request, tracking, draft)
 }
 
-fn send(
-    world: &World,
-    target: &Target,
-    request: &HttpRequest,
-    tracking: Option<&str>,
-    draft: Draft,
-) -> Answer {
+fn send(world: &World, target: &Target, request: &HttpRequest, tracking: Option<&str>, draft: Draft) -> Answer {
     let messengers = &world.messengers;
     let now_ms = world.clock.now_ms();
     let draft = Draft {
-        from_app: Some(FromApp {
-            id: target.caller.app.clone(),
-            tracking: tracking.map(str::to_owned),
-        }),
+        from_app: Some(FromApp { id: target.caller.app.clone(), tracking: tracking.map(str::to_owned) }),
         by_api: true,
         ..draft
     };
     let (key, failed, answer) = messengers.change(|store| {
         let license = store.chatapp.license(target.license, target.caller.cabinet);
         if license.is_none_or(|license| license.paid_until_s * 1000 <= now_ms) {
-            return Err(Refused::new(
-                400,
-                "ApiLicenseNotPaidError",
-                "license is not paid",
-            ));
+            return Err(Refused::new(400, "ApiLicenseNotPaidError", "license is not paid"));
         }
         let chat = recipients::resolve(store, target, &part(request, "chat"), now_ms)?;
         let place = store.push(chat, None, draft, now_ms);

@@ -15,16 +15,8 @@ const DAILY_LIMIT: usize = 100;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// `POST /v1/tokens`. One public client puts the three values into the query instead of the body.
-pub(super) async fn issue(
-    world: web::Data<World>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> Answer {
-    let body = if body.is_empty() {
-        Value::Null
-    } else {
-        json_body(&body)?
-    };
+pub(super) async fn issue(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> Answer {
+    let body = if body.is_empty() { Value::Null } else { json_body(&body)? };
     let field = |name: &str| {
         let given = body.get(name).and_then(Value::as_str).map(str::to_owned);
         given
@@ -36,25 +28,14 @@ pub(super) async fn issue(
     let now_ms = world.clock.now_ms();
     let row = world.messengers.quietly(|store| {
         let state = &mut store.chatapp;
-        let known = state
-            .cabinets
-            .iter()
-            .find(|row| row.email == email && row.password == password && row.app == app);
+        let known = state.cabinets.iter().find(|row| row.email == email && row.password == password && row.app == app);
         let Some(cabinet) = known.map(|row| row.id) else {
-            return Err(Refused::new(
-                403,
-                "ApiInvalidCredentialsError",
-                "invalid email, password or appId",
-            ));
+            return Err(Refused::new(403, "ApiInvalidCredentialsError", "invalid email, password or appId"));
         };
         let times = state.issued.entry((email, app.clone())).or_default();
         let lately = times.iter().filter(|at| **at > now_ms - DAY_MS).count();
         if lately >= DAILY_LIMIT {
-            return Err(Refused::new(
-                429,
-                "ApiTokenLimitError",
-                "too many tokens today",
-            ));
+            return Err(Refused::new(429, "ApiTokenLimitError", "too many tokens today"));
         }
         times.push(now_ms);
         let row = fresh(cabinet, &app, now_ms / 1000);
@@ -100,10 +81,7 @@ pub(super) fn caller(messengers: &Messengers, request: &HttpRequest) -> Result<C
         .iter()
         .find(|row| row.access == offered && row.access_end_s > now_s)
         .ok_or_else(invalid_token)?;
-    Ok(Caller {
-        cabinet: row.cabinet,
-        app: row.app.clone(),
-    })
+    Ok(Caller { cabinet: row.cabinet, app: row.app.clone() })
 }
 
 fn invalid_token() -> Refused {

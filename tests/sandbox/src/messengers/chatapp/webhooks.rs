@@ -10,10 +10,7 @@ use crate::messengers::{
 };
 
 pub(crate) fn core(license: i64, messenger: &str) -> Core {
-    Core::ChatApp {
-        license,
-        messenger: messenger.to_owned(),
-    }
+    Core::ChatApp { license, messenger: messenger.to_owned() }
 }
 
 /// Tells about a new message, written by whomever.
@@ -60,18 +57,14 @@ pub(crate) fn viewed(store: &mut Store, seen: &[(Place, Status)], now_s: i64) {
 
 /// Queues one envelope for the account's callback address, if it wants this kind of event.
 fn tell(store: &mut Store, place: Place, kind: &str, items: Vec<Value>) {
-    let account = store
-        .account(&store.chats[place.0].account)
-        .map(|row| row.core.clone());
+    let account = store.account(&store.chats[place.0].account).map(|row| row.core.clone());
     let Some(Core::ChatApp { license, messenger }) = account else {
         return;
     };
     let knobs = &store.chatapp.knobs;
     let (dropped, twice, arrays) = (knobs.drop_webhooks, knobs.twice, knobs.arrays);
     let row = store.chatapp.callbacks.iter_mut().find(|row| {
-        row.license == license
-            && row.messenger == messenger
-            && row.events.iter().any(|event| event == kind)
+        row.license == license && row.messenger == messenger && row.events.iter().any(|event| event == kind)
     });
     let Some(row) = row.filter(|_| !dropped) else {
         return;
@@ -89,12 +82,7 @@ fn tell(store: &mut Store, place: Place, kind: &str, items: Vec<Value>) {
 
 /// A message as webhooks and the history show it. The type of a file is called `mimeType` in webhooks and `contentType`
 /// in the history.
-pub(super) fn message_item(
-    store: &Store,
-    place: Place,
-    cloud_url: &str,
-    mime_field: &str,
-) -> Value {
+pub(super) fn message_item(store: &Store, place: Place, cloud_url: &str, mime_field: &str) -> Value {
     let (chat, message) = (&store.chats[place.0], store.message(place));
     let file = message.files.first().map(|file| {
         let mut shown = json!({
@@ -105,11 +93,7 @@ pub(super) fn message_item(
         shown[mime_field] = json!(file.mime);
         shown
     });
-    let (text, caption) = if file.is_some() {
-        ("", message.text.as_str())
-    } else {
-        (message.text.as_str(), "")
-    };
+    let (text, caption) = if file.is_some() { ("", message.text.as_str()) } else { (message.text.as_str(), "") };
     let from_me = message.side == Side::Business;
     json!({
         "id": message.external_id,
@@ -128,10 +112,7 @@ pub(super) fn message_item(
 
 fn from_app(message: &Message) -> Value {
     let app = message.from_app.as_ref();
-    app.map_or(
-        Value::Null,
-        |app| json!({ "id": app.id, "tracking": app.tracking }),
-    )
+    app.map_or(Value::Null, |app| json!({ "id": app.id, "tracking": app.tracking }))
 }
 
 fn from_user(store: &Store, chat: &Chat, message: &Message) -> Value {
@@ -163,15 +144,12 @@ pub(super) fn chat_item(store: &Store, chat: &Chat, cloud_url: &str) -> Value {
         Peer::Person(_) => json!(person.map(|person| person.name.as_str())),
         Peer::Group { title, .. } => json!(title),
     };
-    item["image"] =
-        json!(picture.map(|picture| files::url(cloud_url, &picture.file, &picture.name)));
+    item["image"] = json!(picture.map(|picture| files::url(cloud_url, &picture.file, &picture.name)));
     item
 }
 
 fn status_chat(store: &Store, chat: &Chat) -> Value {
-    let messenger = store
-        .account(&chat.account)
-        .map_or("", |row| row.messenger());
+    let messenger = store.account(&chat.account).map_or("", |row| row.messenger());
     let person = chat.person().and_then(|id| store.person(id));
     let username = person.and_then(|person| person.username.as_deref());
     json!({

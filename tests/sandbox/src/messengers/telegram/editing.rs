@@ -33,8 +33,8 @@ pub(super) fn caption(call: &Call) -> Outcome {
 
 fn edit(call: &Call, new: Formatted, with_file: bool) -> Outcome {
     let chat = call.chat()?;
-    let place = find(call, chat, call.params.number("message_id"))
-        .ok_or_else(|| Refused::bad("message to edit not found"))?;
+    let place =
+        find(call, chat, call.params.number("message_id")).ok_or_else(|| Refused::bad("message to edit not found"))?;
     call.messengers.change(|store| {
         let row = store.message_mut(place);
         if row.side == Side::Client {
@@ -94,8 +94,7 @@ pub(super) fn delete_several(call: &Call) -> Outcome {
     }
     for id in &ids {
         if let Some(place) = find(call, chat, id.as_i64()) {
-            call.messengers
-                .change(|store| store.message_mut(place).deleted = true);
+            call.messengers.change(|store| store.message_mut(place).deleted = true);
         }
     }
     Ok(json!(true))

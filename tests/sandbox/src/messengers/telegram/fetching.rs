@@ -19,9 +19,8 @@ const PATH_MS: i64 = 3600 * 1000;
 /// What stands for the smaller versions of a photo: the sandbox does not scale, so that whoever takes the wrong version
 /// sees one grey dot.
 pub(super) const PREVIEW: [u8; 35] = [
-    0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 0x01, 0x00, 0x01, 0x00, 0x80, 0x00, 0x00, 0x80, 0x80, 0x80,
-    0x00, 0x00, 0x00, 0x2C, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x01, 0x00, 0x00, 0x02, 0x02, 0x44,
-    0x01, 0x00, 0x3B,
+    0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 0x01, 0x00, 0x01, 0x00, 0x80, 0x00, 0x00, 0x80, 0x80, 0x80, 0x00, 0x00, 0x00,
+    0x2C, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x01, 0x00, 0x00, 0x02, 0x02, 0x44, 0x01, 0x00, 0x3B,
 ];
 
 /// `getFile`: gives a path for an hour. The id says nothing of the name, and neither does the path.
@@ -35,11 +34,7 @@ pub(super) fn file(call: &Call) -> Outcome {
         let bot = store.telegram.bot(&call.token).ok_or_else(invalid)?;
         let (kind, file, mark) = messages::parse_file_id(bot.id, id).ok_or_else(invalid)?;
         let row = store.files.get(&file).ok_or_else(invalid)?;
-        let size = if mark.is_empty() {
-            row.bytes.len()
-        } else {
-            PREVIEW.len()
-        };
+        let size = if mark.is_empty() { row.bytes.len() } else { PREVIEW.len() };
         if size > DOWNLOAD_LIMIT {
             return Err(Refused::bad("file is too big"));
         }
@@ -94,20 +89,12 @@ pub(super) async fn download(
         .filter(|(_, _, end_ms)| *end_ms > now_ms)
         .and_then(|(file, mark, _)| {
             let row = store.files.get(file)?;
-            Some(if mark.is_empty() {
-                row.bytes.clone()
-            } else {
-                web::Bytes::from_static(&PREVIEW)
-            })
+            Some(if mark.is_empty() { row.bytes.clone() } else { web::Bytes::from_static(&PREVIEW) })
         });
     let Some(bytes) = found else {
         return Refused::new(404, "Not Found").response();
     };
-    files::response(&StoredFile {
-        name: "file".to_owned(),
-        mime: "application/octet-stream".to_owned(),
-        bytes,
-    })
+    files::response(&StoredFile { name: "file".to_owned(), mime: "application/octet-stream".to_owned(), bytes })
 }
 
 /// `getUserProfilePhotos`
@@ -120,11 +107,7 @@ pub(super) fn profile_photos(call: &Call) -> Outcome {
         .find(|person| Some(person.telegram_id) == id)
         .ok_or_else(|| Refused::bad("user not found"))?;
     let bot = store.telegram.bot(&call.token).map_or(0, |bot| bot.id);
-    let photos: Vec<Value> = person
-        .picture
-        .iter()
-        .map(|picture| messages::photo_sizes(bot, picture))
-        .collect();
+    let photos: Vec<Value> = person.picture.iter().map(|picture| messages::photo_sizes(bot, picture)).collect();
     Ok(json!({ "total_count": photos.len(), "photos": photos }))
 }
 
@@ -133,7 +116,5 @@ pub(super) fn chat(call: &Call) -> Outcome {
     let chat = call.chat()?;
     let store = call.messengers.read();
     let person = store.chats[chat].person().and_then(|id| store.person(id));
-    person
-        .map(messages::chat)
-        .ok_or_else(|| Refused::bad("chat not found"))
+    person.map(messages::chat).ok_or_else(|| Refused::bad("chat not found"))
 }

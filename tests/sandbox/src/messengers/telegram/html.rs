@@ -54,10 +54,7 @@ pub(crate) fn parse(source: &str) -> Result<(String, Vec<Entity>), String> {
         }
     }
     if let Some(open) = parser.open.last() {
-        return Err(format!(
-            "Can't find end tag corresponding to start tag \"{}\"",
-            open.tag
-        ));
+        return Err(format!("Can't find end tag corresponding to start tag \"{}\"", open.tag));
     }
     let mut entities = parser.entities;
     for entity in entities.iter_mut().filter(|entity| entity.kind == "code") {
@@ -106,33 +103,21 @@ impl<'a> Parser<'a> {
         };
         let tag = inside[..name_end].to_ascii_lowercase();
         if !TAGS.iter().any(|(name, _)| *name == tag) {
-            return Err(format!(
-                "Unsupported start tag \"{tag}\" at byte offset {begin}"
-            ));
+            return Err(format!("Unsupported start tag \"{tag}\" at byte offset {begin}"));
         }
         let (attributes, length) = attributes(&inside[name_end..])
             .ok_or_else(|| format!("Unclosed start tag \"{tag}\" at byte offset {begin}"))?;
-        let argument =
-            attributes
-                .into_iter()
-                .find_map(|(name, value)| match (tag.as_str(), name.as_str()) {
-                    ("a", "href") => Some(value),
-                    ("code", "class") => value.strip_prefix("language-").map(str::to_owned),
-                    ("span", "class") => value.strip_prefix("tg-").map(str::to_owned),
-                    ("blockquote", "expandable") => Some("1".to_owned()),
-                    _ => None,
-                });
-        if tag == "span" && argument.as_deref() != Some("spoiler") {
-            return Err(format!(
-                "Tag \"span\" must have class \"tg-spoiler\" at byte offset {begin}"
-            ));
-        }
-        self.open.push(Open {
-            tag,
-            argument,
-            offset: self.offset,
-            start: self.plain.len(),
+        let argument = attributes.into_iter().find_map(|(name, value)| match (tag.as_str(), name.as_str()) {
+            ("a", "href") => Some(value),
+            ("code", "class") => value.strip_prefix("language-").map(str::to_owned),
+            ("span", "class") => value.strip_prefix("tg-").map(str::to_owned),
+            ("blockquote", "expandable") => Some("1".to_owned()),
+            _ => None,
         });
+        if tag == "span" && argument.as_deref() != Some("spoiler") {
+            return Err(format!("Tag \"span\" must have class \"tg-spoiler\" at byte offset {begin}"));
+        }
+        self.open.push(Open { tag, argument, offset: self.offset, start: self.plain.len() });
         self.at += 1 + name_end + length;
         Ok(())
     }
@@ -259,12 +244,7 @@ fn decode(text: &str) -> String {
 
 /// The four named references that Telegram knows, and numbers.
 fn decode_reference(text: &str) -> Option<(char, usize)> {
-    for (name, c) in [
-        ("&lt;", '<'),
-        ("&gt;", '>'),
-        ("&amp;", '&'),
-        ("&quot;", '"'),
-    ] {
+    for (name, c) in [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"')] {
         if text.starts_with(name) {
             return Some((c, name.len()));
         }
@@ -315,10 +295,7 @@ pub(crate) fn found_in(text: &str) -> Vec<Entity> {
 }
 
 fn name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '@')
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '@')
 }
 
 fn is_email(word: &str) -> bool {

@@ -134,8 +134,7 @@ impl Telegram {
     }
 
     fn turn(&self, turn: impl FnOnce(&mut Knobs)) {
-        self.messengers
-            .quietly(|store| turn(&mut store.telegram.knobs));
+        self.messengers.quietly(|store| turn(&mut store.telegram.knobs));
     }
 
     /// The next sending call is told to wait so many seconds. Several calls queue up.
@@ -195,19 +194,13 @@ pub struct Bot {
 
 impl Bot {
     pub fn account(&self) -> Account {
-        self.messengers
-            .phone()
-            .account(&self.account)
-            .expect("a bot has its account")
+        self.messengers.phone().account(&self.account).expect("a bot has its account")
     }
 
     /// Updates that nobody has taken yet.
     pub fn updates_waiting(&self) -> usize {
         let store = self.messengers.read();
-        store
-            .telegram
-            .bot(&self.token)
-            .map_or(0, |row| row.queue.len())
+        store.telegram.bot(&self.token).map_or(0, |row| row.queue.len())
     }
 
     /// The owner has taken the token back: every call is 401 from now on.
@@ -229,19 +222,15 @@ impl Bot {
 impl Messengers {
     /// Makes a bot. The token must be like `7000001:letters`, its number being the bot's id.
     pub fn add_bot(&self, token: &str, username: &str) -> Bot {
-        let id = token
-            .split_once(':')
-            .and_then(|(id, _)| id.parse().ok())
-            .expect("a bot's token is <number>:<letters>");
+        let id =
+            token.split_once(':').and_then(|(id, _)| id.parse().ok()).expect("a bot's token is <number>:<letters>");
         let account = format!("bot-{id}");
         self.change(|store| {
             store.accounts.push(AccountRow {
                 id: account.clone(),
                 title: "Telegram Bot".to_owned(),
                 hint: format!("@{username}"),
-                core: Core::TelegramBot {
-                    token: token.to_owned(),
-                },
+                core: Core::TelegramBot { token: token.to_owned() },
             });
             store.telegram.bots.push(BotRow {
                 id,
@@ -260,10 +249,6 @@ impl Messengers {
                 paths: HashMap::new(),
             });
         });
-        Bot {
-            messengers: self.clone(),
-            token: token.to_owned(),
-            account,
-        }
+        Bot { messengers: self.clone(), token: token.to_owned(), account }
     }
 }

@@ -57,11 +57,7 @@ impl Source {
 }
 
 /// Takes a file into the store, or finds it there, and decides as what it will be shown.
-pub(super) async fn take(
-    call: &Call,
-    source: Source,
-    kind: MediaKind,
-) -> Result<Attachment, Refused> {
+pub(super) async fn take(call: &Call, source: Source, kind: MediaKind) -> Result<Attachment, Refused> {
     let upload = match source {
         Source::Id(id) => return known(call, &id, kind),
         Source::Upload(upload) => upload,
@@ -75,9 +71,7 @@ pub(super) async fn take(
     }
     let kind = shown_as(kind, &upload);
     let attachment = call.messengers.change(|store| {
-        let id = store
-            .files
-            .add(&upload.name, &upload.mime, upload.bytes.clone());
+        let id = store.files.add(&upload.name, &upload.mime, upload.bytes.clone());
         store.files.attachment_as(&id, kind)
     });
     attachment.ok_or_else(wrong_file)
@@ -93,14 +87,9 @@ fn known(call: &Call, id: &str, kind: MediaKind) -> Result<Attachment, Refused> 
     let bot = store.telegram.bot(&call.token).map_or(0, |bot| bot.id);
     let (known, file, _) = messages::parse_file_id(bot, id).ok_or_else(wrong_file)?;
     if known != kind {
-        return Err(Refused::bad(&format!(
-            "type of file mismatch: can't use file of type {known:?} as {kind:?}"
-        )));
+        return Err(Refused::bad(&format!("type of file mismatch: can't use file of type {known:?} as {kind:?}")));
     }
-    store
-        .files
-        .attachment_as(&file, kind)
-        .ok_or_else(wrong_file)
+    store.files.attachment_as(&file, kind).ok_or_else(wrong_file)
 }
 
 fn check_photo(bytes: &[u8]) -> Result<(), Refused> {
@@ -157,12 +146,7 @@ async fn fetch(call: &Call, address: &str, kind: MediaKind) -> Result<Upload, Re
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    let name = answer
-        .url()
-        .path_segments()
-        .and_then(|mut parts| parts.next_back())
-        .unwrap_or_default()
-        .to_owned();
+    let name = answer.url().path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default().to_owned();
     let document = ["application/pdf", "application/zip", "image/gif"].contains(&mime.as_str());
     if mime == "text/html" || (kind == MediaKind::Document && !document) {
         return Err(Refused::bad("wrong type of the web page content"));
@@ -180,9 +164,5 @@ async fn fetch(call: &Call, address: &str, kind: MediaKind) -> Result<Upload, Re
         }
     }
     let name = percent_encoding::percent_decode_str(&name).decode_utf8_lossy();
-    Ok(Upload {
-        name: name.into_owned(),
-        mime,
-        bytes: bytes.freeze(),
-    })
+    Ok(Upload { name: name.into_owned(), mime, bytes: bytes.freeze() })
 }

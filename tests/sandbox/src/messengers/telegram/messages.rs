@@ -62,9 +62,7 @@ pub(super) fn message(store: &Store, token: &str, place: Place) -> Value {
 
 fn bare(store: &Store, token: &str, place: Place) -> Value {
     let row = store.message(place);
-    let person = store.chats[place.0]
-        .person()
-        .and_then(|id| store.person(id));
+    let person = store.chats[place.0].person().and_then(|id| store.person(id));
     let from = match row.side {
         Side::Business => bot(store, token),
         Side::Client => person.map_or(Value::Null, user),
@@ -86,10 +84,7 @@ fn bare(store: &Store, token: &str, place: Place) -> Value {
         add_file(&mut shown, bot_id, file, row);
     }
     match &row.extra {
-        Some(Extra::Location {
-            latitude,
-            longitude,
-        }) => {
+        Some(Extra::Location { latitude, longitude }) => {
             shown["location"] = json!({ "latitude": latitude, "longitude": longitude });
         }
         Some(Extra::Contact { phone, name }) => {
@@ -97,11 +92,8 @@ fn bare(store: &Store, token: &str, place: Place) -> Value {
         }
         _ => {}
     }
-    let (text_field, entities_field) = if row.files.is_empty() {
-        ("text", "entities")
-    } else {
-        ("caption", "caption_entities")
-    };
+    let (text_field, entities_field) =
+        if row.files.is_empty() { ("text", "entities") } else { ("caption", "caption_entities") };
     if !row.text.is_empty() {
         shown[text_field] = json!(row.text);
         if !row.entities.is_empty() {
@@ -217,9 +209,5 @@ pub(super) fn parse_file_id(bot_id: i64, id: &str) -> Option<(MediaKind, String,
         return None;
     }
     let end = file.len().min(24);
-    Some((
-        kind,
-        file.get(..end)?.to_owned(),
-        file.get(end..)?.to_owned(),
-    ))
+    Some((kind, file.get(..end)?.to_owned(), file.get(end..)?.to_owned()))
 }

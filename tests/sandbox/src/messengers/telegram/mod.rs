@@ -55,11 +55,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     fn new(code: u16, description: &str) -> Self {
-        Self {
-            code,
-            description: description.to_owned(),
-            retry_after: None,
-        }
+        Self { code, description: description.to_owned(), retry_after: None }
     }
 
     /// 400 with the prefix that Telegram puts before every text of this kind.
@@ -68,11 +64,7 @@ impl Refused {
     }
 
     fn too_many(seconds: u32) -> Self {
-        Self {
-            code: 429,
-            description: format!("Too Many Requests: retry after {seconds}"),
-            retry_after: Some(seconds),
-        }
+        Self { code: 429, description: format!("Too Many Requests: retry after {seconds}"), retry_after: Some(seconds) }
     }
 
     fn response(&self) -> HttpResponse {
@@ -144,11 +136,7 @@ async fn call(
     };
     let late = messengers.read().telegram.knobs.late_answers;
     let sending = method.starts_with("send");
-    let made = Request {
-        token,
-        method,
-        status,
-    };
+    let made = Request { token, method, status };
     messengers.quietly(|store| store.telegram.requests.push(made));
     messengers.post_all();
     if sending && !late.is_zero() {
@@ -169,9 +157,7 @@ async fn answer(call: &Call, method: &str) -> Outcome {
         "deletewebhook" => webhook::delete(call),
         "getwebhookinfo" => Ok(webhook::info(call)),
         "sendmessage" => sending::message(call),
-        "sendphoto" | "senddocument" | "sendvideo" | "sendaudio" | "sendvoice" => {
-            sending::file(call, method).await
-        }
+        "sendphoto" | "senddocument" | "sendvideo" | "sendaudio" | "sendvoice" => sending::file(call, method).await,
         "sendmediagroup" => sending::album(call).await,
         "sendlocation" => sending::location(call),
         "sendcontact" => sending::contact(call),
@@ -206,18 +192,9 @@ impl Call {
         let not_found = || Refused::bad("chat not found");
         let id: i64 = given.parse().map_err(|_| not_found())?;
         let store = self.messengers.read();
-        let person = store
-            .people
-            .iter()
-            .find(|person| person.telegram_id == id)
-            .ok_or_else(not_found)?;
-        let account = store
-            .telegram
-            .bot(&self.token)
-            .map_or("", |bot| bot.account.as_str());
-        let chat = store
-            .private_chat(account, &person.id)
-            .filter(|chat| store.chats[*chat].begun);
+        let person = store.people.iter().find(|person| person.telegram_id == id).ok_or_else(not_found)?;
+        let account = store.telegram.bot(&self.token).map_or("", |bot| bot.account.as_str());
+        let chat = store.private_chat(account, &person.id).filter(|chat| store.chats[*chat].begun);
         let Some(chat) = chat else {
             let text = "Forbidden: bot can't initiate conversation with a user";
             return Err(Refused::new(403, text));

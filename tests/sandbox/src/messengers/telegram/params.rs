@@ -76,10 +76,7 @@ impl Params {
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
-        matches!(
-            self.text(name).to_ascii_lowercase().as_str(),
-            "true" | "yes" | "1"
-        )
+        matches!(self.text(name).to_ascii_lowercase().as_str(), "true" | "yes" | "1")
     }
 
     /// A parameter that is JSON; absent or broken is `Null`.

@@ -52,21 +52,13 @@ fn next(messengers: &Messengers, token: &str) -> Option<Next> {
     let next = bot.webhook.clone().zip(bot.queue.front().cloned());
     bot.busy = next.is_some();
     let (webhook, update) = next?;
-    Some(Next {
-        webhook,
-        id: update.id,
-        body: update.body,
-    })
+    Some(Next { webhook, id: update.id, body: update.body })
 }
 
 /// Posts once and answers how long to wait before the next post.
 async fn post(messengers: &Messengers, token: &str, next: Next) -> Duration {
-    let mut request = messengers
-        .around()
-        .http
-        .post(&next.webhook.url)
-        .timeout(Duration::from_secs(60))
-        .json(&next.body);
+    let mut request =
+        messengers.around().http.post(&next.webhook.url).timeout(Duration::from_secs(60)).json(&next.body);
     if !next.webhook.secret.is_empty() {
         request = request.header(SECRET_HEADER, &next.webhook.secret);
     }
@@ -78,11 +70,7 @@ async fn post(messengers: &Messengers, token: &str, next: Next) -> Duration {
         }
         Err(_) => (0, None),
     };
-    let posted = Posted {
-        url: next.webhook.url,
-        body: next.body,
-        status,
-    };
+    let posted = Posted { url: next.webhook.url, body: next.body, status };
     let now_ms = messengers.now_ms();
     messengers.quietly(|store| {
         store.telegram.posted.push(posted);
@@ -102,9 +90,7 @@ async fn post(messengers: &Messengers, token: &str, next: Next) -> Duration {
             webhook.last_error = Some((now_ms / 1000, error));
             webhook.failures += 1;
             let doubled = PAUSE * 2_u32.pow(webhook.failures.saturating_sub(1).min(6));
-            retry_after.map_or(doubled.min(PAUSE_MOST), |seconds| {
-                Duration::from_secs(seconds.min(RETRY_AFTER_MOST_S))
-            })
+            retry_after.map_or(doubled.min(PAUSE_MOST), |seconds| Duration::from_secs(seconds.min(RETRY_AFTER_MOST_S)))
         })
     })
 }

@@ -34,8 +34,7 @@ pub(super) fn formatted(raw: &str, mode: &str, entities: &Value) -> Result<Forma
     }
     let (text, mut found) = match mode.to_ascii_lowercase().as_str() {
         "" | "none" => (raw.to_owned(), given_entities(entities)),
-        "html" => html::parse(raw)
-            .map_err(|reason| Refused::bad(&format!("can't parse entities: {reason}")))?,
+        "html" => html::parse(raw).map_err(|reason| Refused::bad(&format!("can't parse entities: {reason}")))?,
         // The product has no use for Markdown; refusing is more honest than guessing.
         _ => return Err(Refused::bad("unsupported parse_mode")),
     };
@@ -46,26 +45,16 @@ pub(super) fn formatted(raw: &str, mode: &str, entities: &Value) -> Result<Forma
     let text = trimmed[start..].to_owned();
     let length = text.encode_utf16().count();
     for entity in &mut found {
-        let end = (entity.offset + entity.length)
-            .saturating_sub(cut)
-            .min(length);
+        let end = (entity.offset + entity.length).saturating_sub(cut).min(length);
         entity.offset = entity.offset.saturating_sub(cut).min(length);
         entity.length = end.saturating_sub(entity.offset);
     }
     found.retain(|entity| entity.length > 0);
-    Ok(Formatted {
-        raw: raw.to_owned(),
-        text,
-        entities: found,
-    })
+    Ok(Formatted { raw: raw.to_owned(), text, entities: found })
 }
 
 fn given_entities(entities: &Value) -> Vec<Entity> {
-    let number = |row: &Value, name: &str| {
-        row.get(name)
-            .and_then(Value::as_u64)
-            .and_then(|n| usize::try_from(n).ok())
-    };
+    let number = |row: &Value, name: &str| row.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let word = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     let rows = entities.as_array().into_iter().flatten().take(100);
     rows.filter_map(|row| {
@@ -121,19 +110,12 @@ impl Call {
             let places: Vec<_> = drafts
                 .into_iter()
                 .map(|draft| {
-                    let draft = Draft {
-                        reply_to: reply_to.clone(),
-                        by_api: true,
-                        ..draft
-                    };
+                    let draft = Draft { reply_to: reply_to.clone(), by_api: true, ..draft };
                     store.push(chat, None, draft, self.now_ms)
                 })
                 .collect();
             let keys: Vec<u64> = places.iter().map(|at| store.message(*at).key).collect();
-            let shown: Vec<Value> = places
-                .iter()
-                .map(|at| messages::message(store, &self.token, *at))
-                .collect();
+            let shown: Vec<Value> = places.iter().map(|at| messages::message(store, &self.token, *at)).collect();
             (keys, shown)
         });
         for key in keys {
@@ -191,8 +173,8 @@ pub(super) async fn file(call: &Call, method: &str) -> Outcome {
     let caption = call.caption()?;
     let chat = call.chat()?;
     let given = call.params.text(field);
-    let source = Source::of(call, field, given)
-        .ok_or_else(|| Refused::bad(&format!("there is no {field} in the request")))?;
+    let source =
+        Source::of(call, field, given).ok_or_else(|| Refused::bad(&format!("there is no {field} in the request")))?;
     let file = media::take(call, source, kind).await?;
     call.put_one(chat, draft(caption, Some(file)))
 }
@@ -213,12 +195,8 @@ pub(super) async fn album(call: &Call) -> Outcome {
     let mut drafts = Vec::new();
     for part in &parts {
         let word = |name: &str| part.get(name).and_then(Value::as_str).unwrap_or_default();
-        let Some((_, kind)) =
-            media::kind_of(word("type")).filter(|(_, kind)| *kind != MediaKind::Voice)
-        else {
-            return Err(Refused::bad(
-                "can't parse InputMedia: invalid type specified",
-            ));
+        let Some((_, kind)) = media::kind_of(word("type")).filter(|(_, kind)| *kind != MediaKind::Voice) else {
+            return Err(Refused::bad("can't parse InputMedia: invalid type specified"));
         };
         let entities = part.get("caption_entities").unwrap_or(&Value::Null);
         let caption = formatted(word("caption"), word("parse_mode"), entities)?;
@@ -229,20 +207,13 @@ pub(super) async fn album(call: &Call) -> Outcome {
         drafts.push(draft(caption, Some(media::take(call, source, kind).await?)));
     }
     // Photos and videos go together; documents and audio only with their own kind.
-    for (kind, name) in [
-        (MediaKind::Document, "Document"),
-        (MediaKind::Audio, "Audio"),
-    ] {
+    for (kind, name) in [(MediaKind::Document, "Document"), (MediaKind::Audio, "Audio")] {
         if kinds.contains(&kind) && kinds.iter().any(|other| *other != kind) {
-            return Err(Refused::bad(&format!(
-                "{name} can't be mixed with other media types"
-            )));
+            return Err(Refused::bad(&format!("{name} can't be mixed with other media types")));
         }
     }
     if drafts.len() > 1 {
-        let album = call
-            .messengers
-            .change(|store| format!("13{:015}", store.number()));
+        let album = call.messengers.change(|store| format!("13{:015}", store.number()));
         for draft in &mut drafts {
             draft.album = Some(album.clone());
         }
@@ -254,14 +225,9 @@ pub(super) async fn album(call: &Call) -> Outcome {
 pub(super) fn location(call: &Call) -> Outcome {
     let degrees = |name: &str, most: f64| {
         let value = call.params.decimal(name);
-        value
-            .filter(|value| value.abs() <= most)
-            .ok_or_else(|| Refused::bad(&format!("{name} is empty")))
+        value.filter(|value| value.abs() <= most).ok_or_else(|| Refused::bad(&format!("{name} is empty")))
     };
-    let extra = Extra::Location {
-        latitude: degrees("latitude", 90.0)?,
-        longitude: degrees("longitude", 180.0)?,
-    };
+    let extra = Extra::Location { latitude: degrees("latitude", 90.0)?, longitude: degrees("longitude", 180.0)? };
     put_extra(call, extra)
 }
 
@@ -277,10 +243,7 @@ pub(super) fn contact(call: &Call) -> Outcome {
 
 fn put_extra(call: &Call, extra: Extra) -> Outcome {
     let chat = call.chat()?;
-    let draft = Draft {
-        extra: Some(extra),
-        ..Draft::default()
-    };
+    let draft = Draft { extra: Some(extra), ..Draft::default() };
     call.put_one(chat, draft)
 }
 

@@ -43,9 +43,7 @@ pub(crate) fn membership(store: &mut Store, token: &str, chat: usize, now_ms: i6
 
 /// The person has put an emoji on a message.
 pub(crate) fn reaction(store: &mut Store, token: &str, place: Place, emoji: &str, now_ms: i64) {
-    let person = store.chats[place.0]
-        .person()
-        .and_then(|id| store.person(id));
+    let person = store.chats[place.0].person().and_then(|id| store.person(id));
     let Some(person) = person else {
         return;
     };

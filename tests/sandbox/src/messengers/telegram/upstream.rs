@@ -12,34 +12,17 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Hands a call over as it came: method, path, query, type and bytes of the body; the answer streams back. 401 without an
 /// upstream, as Telegram answers to a token that it does not know.
-pub(super) async fn forward(
-    world: &World,
-    request: &HttpRequest,
-    body: web::Bytes,
-) -> HttpResponse {
+pub(super) async fn forward(world: &World, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
     let Some(upstream) = &world.messengers.around().telegram_upstream else {
         return Refused::new(401, "Unauthorized").response();
     };
     let root = upstream.as_str().trim_end_matches('/');
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = path.strip_prefix("/telegram").unwrap_or(path);
     let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes());
-    let mut call = world
-        .http
-        .request(
-            method.unwrap_or(reqwest::Method::GET),
-            format!("{root}{path}"),
-        )
-        .timeout(TIMEOUT)
-        .body(body);
-    if let Some(kind) = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    {
+    let mut call =
+        world.http.request(method.unwrap_or(reqwest::Method::GET), format!("{root}{path}")).timeout(TIMEOUT).body(body);
+    if let Some(kind) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) {
         call = call.header("Content-Type", kind);
     }
     // The error's own text would carry the address and with it the token.

@@ -20,8 +20,7 @@ pub(super) async fn get_updates(call: &Call) -> Outcome {
     let limit = usize::try_from(limit).unwrap_or(1);
     let wait_s = call.params.number("timeout").unwrap_or(0);
     let wait_s = wait_s.clamp(0, LONGEST_WAIT_S);
-    let deadline = tokio::time::Instant::now()
-        + Duration::from_secs(u64::try_from(wait_s).unwrap_or_default());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::try_from(wait_s).unwrap_or_default());
     let poll = begin_poll(call, offset)?;
     loop {
         // Registered before looking, so that a bell in between is heard.
@@ -71,10 +70,7 @@ fn waiting(call: &Call, poll: u64, offset: i64, limit: usize) -> Result<Vec<Valu
         return Err(Refused::new(401, "Unauthorized"));
     };
     if bot.webhook.is_some() {
-        return Err(Refused::new(
-            409,
-            "Conflict: terminated by setWebhook request",
-        ));
+        return Err(Refused::new(409, "Conflict: terminated by setWebhook request"));
     }
     if bot.polls != poll {
         return Err(Refused::new(
@@ -98,10 +94,7 @@ fn allowed_updates(call: &Call) -> Option<Option<Vec<String>>> {
     let Value::Array(kinds) = call.params.json("allowed_updates") else {
         return None;
     };
-    let kinds: Vec<String> = kinds
-        .iter()
-        .filter_map(|kind| kind.as_str().map(str::to_owned))
-        .collect();
+    let kinds: Vec<String> = kinds.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect();
     Some((!kinds.is_empty()).then_some(kinds))
 }
 
@@ -132,11 +125,7 @@ pub(super) fn set(call: &Call) -> Outcome {
         if let Some(allowed) = allowed {
             bot.allowed_updates = allowed;
         }
-        bot.webhook = Some(Webhook {
-            url: address.to_owned(),
-            secret: secret.to_owned(),
-            ..Webhook::default()
-        });
+        bot.webhook = Some(Webhook { url: address.to_owned(), secret: secret.to_owned(), ..Webhook::default() });
     });
     Ok(json!(true))
 }
@@ -144,15 +133,11 @@ pub(super) fn set(call: &Call) -> Outcome {
 fn check_address(address: &str, plain_http: bool) -> Result<(), Refused> {
     let url = Url::parse(address).map_err(|_| Refused::bad("invalid webhook URL specified"))?;
     if !(url.scheme() == "https" || plain_http && url.scheme() == "http") {
-        return Err(Refused::bad(
-            "bad webhook: An HTTPS URL must be provided for webhook",
-        ));
+        return Err(Refused::bad("bad webhook: An HTTPS URL must be provided for webhook"));
     }
     let port = url.port_or_known_default().unwrap_or_default();
     if !plain_http && !PORTS.contains(&port) {
-        return Err(Refused::bad(
-            "bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443",
-        ));
+        return Err(Refused::bad("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443"));
     }
     Ok(())
 }

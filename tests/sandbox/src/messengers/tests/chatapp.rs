@@ -72,10 +72,7 @@ async fn a_clients_message_is_told_until_somebody_answers_200() {
     let item = &envelope["data"][0];
     assert_eq!(item["id"], json!(id));
     assert_eq!(item["message"]["text"], "Привет");
-    assert_eq!(
-        (&item["side"], &item["fromMe"]),
-        (&json!("in"), &json!(false))
-    );
+    assert_eq!((&item["side"], &item["fromMe"]), (&json!("in"), &json!(false)));
     assert_eq!(item["chat"]["id"], "70005550101@c.us");
     assert_eq!(item["fromUser"]["phone"], "70005550101");
     // Telegram shows no phone.
@@ -102,10 +99,7 @@ async fn knobs_change_how_webhooks_come() {
     let told = ear.hears(3).await;
     assert_eq!(told[1].body, told[2].body);
     assert_eq!(told[1].json()[0]["data"][0]["message"]["text"], "twice");
-    until("nothing waits", || {
-        (knobs.webhooks_waiting() == 0).then_some(())
-    })
-    .await;
+    until("nothing waits", || (knobs.webhooks_waiting() == 0).then_some(())).await;
     assert_eq!(ear.all().len(), 3);
 }
 
@@ -128,26 +122,16 @@ async fn a_bare_phone_becomes_a_chat_and_statuses_come_out_of_order() {
     assert_eq!(answer["data"]["id"], json!(received[0].id));
     let bodies = ear.hears(3).await;
     let item = bodies[1].json()["data"][0].clone();
-    assert_eq!(
-        (&item["side"], &item["fromApi"]),
-        (&json!("out"), &json!(true))
-    );
+    assert_eq!((&item["side"], &item["fromApi"]), (&json!("out"), &json!(true)));
     assert_eq!(item["fromApp"]["tracking"], "t-1");
     assert_eq!(item["fromApp"]["id"], json!(api.cabinet.app_id));
     maria.reads(&account);
     ear.hears(4).await;
     let last = ear.bodies().pop().unwrap();
-    let kinds: Vec<&Value> = last["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| &row["type"])
-        .collect();
+    let kinds: Vec<&Value> = last["data"].as_array().unwrap().iter().map(|row| &row["type"]).collect();
     assert_eq!(kinds, ["viewed", "delivered"]);
     assert_eq!(account.statuses()[0].status, Status::Viewed);
-    let (status, answer) = api
-        .sends("grWhatsApp", "79998887766", json!({ "text": "?" }))
-        .await;
+    let (status, answer) = api.sends("grWhatsApp", "79998887766", json!({ "text": "?" })).await;
     assert_eq!((status, &answer["success"]), (404, &json!(false)));
 }
 
@@ -162,10 +146,7 @@ async fn sending_can_fail_in_every_way() {
     let send = || api.sends("grWhatsApp", "70005550101", json!({ "text": "x" }));
     knobs.reject_next("ApiSomething", "no");
     let (status, answer) = send().await;
-    assert_eq!(
-        (status, &answer["error"]["code"]),
-        (400, &json!("ApiSomething"))
-    );
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!("ApiSomething")));
     assert!(maria.received(&account).is_empty());
     knobs.lose_next_answer();
     assert_eq!(send().await, (502, Value::Null));
@@ -175,17 +156,12 @@ async fn sending_can_fail_in_every_way() {
     assert_eq!(maria.received(&account).len(), 1);
     until("the failure is told", || {
         let told = ear.bodies();
-        told.iter()
-            .any(|body| body["data"][0]["error"] == "not a WhatsApp number")
-            .then_some(())
+        told.iter().any(|body| body["data"][0]["error"] == "not a WhatsApp number").then_some(())
     })
     .await;
     knobs.expire_tokens();
     let (status, answer) = send().await;
-    assert_eq!(
-        (status, &answer["error"]["code"]),
-        (403, &json!("ApiInvalidTokenError"))
-    );
+    assert_eq!((status, &answer["error"]["code"]), (403, &json!("ApiInvalidTokenError")));
 }
 
 #[tokio::test]
@@ -196,10 +172,7 @@ async fn to_one_who_blocked_everything_stays_sent() {
     let account = api.license.account("grWhatsApp");
     maria.blocks(&account);
     let body = json!({ "text": "x" });
-    assert_eq!(
-        api.sends("grWhatsApp", "70005550101", body.clone()).await.0,
-        200
-    );
+    assert_eq!(api.sends("grWhatsApp", "70005550101", body.clone()).await.0, 200);
     assert_eq!(api.sends("grWhatsApp", ivan, body).await.0, 200);
     let second = account.statuses()[1].id.clone();
     account.reaches(&second, Status::Delivered).await;
@@ -212,54 +185,28 @@ async fn files_travel_both_ways_and_history_is_newest_first() {
     let maria = maria(api.messengers());
     let account = api.license.account("grWhatsApp");
     maria.sends_file(&account, ("фото.png", "image/png", super::PNG), "смотрите");
-    let part = reqwest::multipart::Part::bytes(b"%PDF-1".to_vec())
-        .file_name("a.pdf")
-        .mime_str("application/pdf")
-        .unwrap();
-    let form = reqwest::multipart::Form::new()
-        .part("file", part)
-        .text("fileName", "Счёт 1.pdf")
-        .text("caption", "счёт");
+    let part =
+        reqwest::multipart::Part::bytes(b"%PDF-1".to_vec()).file_name("a.pdf").mime_str("application/pdf").unwrap();
+    let form =
+        reqwest::multipart::Form::new().part("file", part).text("fileName", "Счёт 1.pdf").text("caption", "счёт");
     let path = api.of("grWhatsApp", "/chats/70005550101@c.us/messages/file");
     let request = api.sandbox.world().http.post(api.url(&path));
     let (status, _) = read(request.header("Authorization", &api.token).multipart(form)).await;
     assert_eq!(status, 200);
     let got = &maria.received(&account)[0];
-    assert_eq!(
-        (got.files[0].name.as_str(), got.text.as_str()),
-        ("Счёт 1.pdf", "счёт")
-    );
+    assert_eq!((got.files[0].name.as_str(), got.text.as_str()), ("Счёт 1.pdf", "счёт"));
     assert_eq!(&got.files[0].bytes[..], b"%PDF-1");
-    let path = api.of(
-        "grWhatsApp",
-        "/chats/70005550101%40c.us/messages?limit=1&direction=prev",
-    );
+    let path = api.of("grWhatsApp", "/chats/70005550101%40c.us/messages?limit=1&direction=prev");
     let (_, page) = api.call("GET", &path, None).await;
-    assert_eq!(
-        page["data"]["items"][0]["message"]["file"]["contentType"],
-        "application/pdf"
-    );
+    assert_eq!(page["data"]["items"][0]["message"]["file"]["contentType"], "application/pdf");
     let next = text(&page["data"]["nextPage"]);
     let request = api.sandbox.world().http.get(next);
     let (_, page) = read(request.header("Authorization", &api.token)).await;
     let item = &page["data"]["items"][0];
-    assert_eq!(
-        (&item["type"], &item["message"]["caption"]),
-        (&json!("image"), &json!("смотрите"))
-    );
+    assert_eq!((&item["type"], &item["message"]["caption"]), (&json!("image"), &json!("смотрите")));
     assert_eq!(page["data"]["nextPage"], Value::Null);
     let link = text(&item["message"]["file"]["link"]);
-    let bytes = api
-        .sandbox
-        .world()
-        .http
-        .get(link)
-        .send()
-        .await
-        .unwrap()
-        .bytes()
-        .await
-        .unwrap();
+    let bytes = api.sandbox.world().http.get(link).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(&bytes[..], super::PNG);
 }
 
@@ -272,27 +219,16 @@ async fn checks_tell_who_can_be_reached_and_groups_take_time() {
         assert_eq!(status, 200);
         answer["data"]["exist"].clone()
     };
-    assert_eq!(
-        found("grWhatsApp", "/phones/+70005550101/check").await,
-        true
-    );
-    assert_eq!(
-        found("grWhatsApp", "/phones/%2B79991112233/check").await,
-        false
-    );
+    assert_eq!(found("grWhatsApp", "/phones/+70005550101/check").await, true);
+    assert_eq!(found("grWhatsApp", "/phones/%2B79991112233/check").await, false);
     assert_eq!(found("telegram", "/users/maria_s/check").await, true);
     maria.lacks("grWhatsApp");
-    assert_eq!(
-        found("grWhatsApp", "/phones/+70005550101/check").await,
-        false
-    );
+    assert_eq!(found("grWhatsApp", "/phones/+70005550101/check").await, false);
     let body = json!({
         "type": "group", "name": "Проект", "participantsType": "phone",
         "participantsItems": [{ "value": 70_005_550_101_u64 }],
     });
-    let (status, made) = api
-        .call("POST", &api.of("telegram", "/chats"), Some(body))
-        .await;
+    let (status, made) = api.call("POST", &api.of("telegram", "/chats"), Some(body)).await;
     assert_eq!(status, 200);
     let group = text(&made["data"]["id"]);
     let send = || api.sends("telegram", &group, json!({ "text": "Всем привет" }));
@@ -305,10 +241,7 @@ async fn checks_tell_who_can_be_reached_and_groups_take_time() {
     let path = api.of("telegram", &format!("/chats/{group}/messages"));
     let (_, page) = api.call("GET", &path, None).await;
     assert_eq!(page["data"]["items"][0]["chat"]["type"], "group");
-    assert_eq!(
-        page["data"]["items"][0]["fromUser"]["name"],
-        "Мария Соколова"
-    );
+    assert_eq!(page["data"]["items"][0]["fromUser"]["name"], "Мария Соколова");
 }
 
 #[tokio::test]
@@ -321,9 +254,6 @@ async fn what_the_staff_writes_on_the_phone_is_told_as_not_ours() {
     account.staff_writes(&maria, "с телефона");
     ear.hears(2).await;
     let item = ear.bodies()[0]["data"][0].clone();
-    assert_eq!(
-        (&item["fromMe"], &item["fromApi"]),
-        (&json!(true), &json!(false))
-    );
+    assert_eq!((&item["fromMe"], &item["fromApi"]), (&json!(true), &json!(false)));
     assert_eq!(item["fromApp"], Value::Null);
 }

@@ -20,8 +20,8 @@ use crate::{Options, Sandbox};
 
 /// A picture of one dot, 1 by 1.
 const PNG: &[u8] = &[
-    0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 2,
-    0x58, 0, 0, 1, 0x90, 8, 2, 0, 0, 0,
+    0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 2, 0x58, 0, 0, 1, 0x90,
+    8, 2, 0, 0, 0,
 ];
 
 #[derive(Clone, Debug)]
@@ -60,16 +60,12 @@ impl Ear {
             answers: Arc::default(),
         };
         let shared = web::Data::new(ear.clone());
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(shared.clone())
-                .default_service(web::to(Self::hear))
-        })
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
-        .unwrap()
-        .run();
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(Self::hear)))
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
         tokio::spawn(server);
         ear
     }
@@ -150,12 +146,7 @@ impl Api {
         let sandbox = sandbox().await;
         let cabinet = sandbox.messengers().add_cabinet("a@b.example", "secret");
         let license = cabinet.add_license(None, messengers);
-        let mut api = Self {
-            sandbox,
-            cabinet,
-            license,
-            token: String::new(),
-        };
+        let mut api = Self { sandbox, cabinet, license, token: String::new() };
         let (status, answer) = api.login().await;
         assert_eq!(status, 200);
         api.token = text(&answer["data"]["accessToken"]);
@@ -186,12 +177,8 @@ impl Api {
 
     async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let method = method.parse().unwrap();
-        let mut request = self
-            .sandbox
-            .world()
-            .http
-            .request(method, self.url(path))
-            .header("Authorization", &self.token);
+        let mut request =
+            self.sandbox.world().http.request(method, self.url(path)).header("Authorization", &self.token);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -200,8 +187,7 @@ impl Api {
 
     async fn registers(&self, messenger: &str, ear: &Ear) -> (u16, Value) {
         let body = serde_json::json!({ "events": ["message", "messageStatus"], "url": ear.url });
-        self.call("PUT", &self.of(messenger, "/callbackUrl"), Some(body))
-            .await
+        self.call("PUT", &self.of(messenger, "/callbackUrl"), Some(body)).await
     }
 
     async fn sends(&self, messenger: &str, chat: &str, body: Value) -> (u16, Value) {

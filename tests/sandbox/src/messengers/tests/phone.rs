@@ -8,9 +8,7 @@ async fn the_phone_page_writes_reads_and_sees() {
     let messengers = sandbox.messengers();
     let portal = sandbox.add_portal("demo").await.unwrap();
     let maria = maria(messengers);
-    let license = messengers
-        .add_cabinet("a@b.example", "x")
-        .add_license(None, &["grWhatsApp"]);
+    let license = messengers.add_cabinet("a@b.example", "x").add_license(None, &["grWhatsApp"]);
     let account = license.account("grWhatsApp");
     let url = |path: &str| format!("http://{}/~/phone/{path}", portal.domain());
     let http = &sandbox.world().http;
@@ -30,15 +28,9 @@ async fn the_phone_page_writes_reads_and_sees() {
     let chat = &state["chats"][0];
     assert_eq!(chat["person"], "maria");
     let (mine, theirs) = (&chat["messages"][0], &chat["messages"][1]);
-    assert_eq!(
-        (&mine["side"], &mine["text"]),
-        (&json!("client"), &json!("вот"))
-    );
+    assert_eq!((&mine["side"], &mine["text"]), (&json!("client"), &json!("вот")));
     assert_eq!(mine["files"][0]["name"], "ф.png");
-    assert_eq!(
-        (&theirs["html"], &theirs["status"]),
-        (&json!("<b>да</b>"), &json!("delivered"))
-    );
+    assert_eq!((&theirs["html"], &theirs["status"]), (&json!("<b>да</b>"), &json!("delivered")));
     let since = format!("state?since={}", state["revision"]);
     assert_eq!(read(http.get(url(&since))).await, (204, Value::Null));
     let body = json!({ "chat": text(&chat["id"]) });

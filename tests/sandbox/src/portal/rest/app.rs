@@ -24,33 +24,22 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
             portal.set_app_options(caller.client_id(), &params.block("options"));
             Ok(json!(true).into())
         }
-        "user.option.get" => {
-            Ok(option(portal.user_options(caller.client_id(), caller.user), params).into())
-        }
+        "user.option.get" => Ok(option(portal.user_options(caller.client_id(), caller.user), params).into()),
         "user.option.set" => {
             portal.set_user_options(caller.client_id(), caller.user, &params.block("options"));
             Ok(json!(true).into())
         }
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
 fn app_info(portal: &Portal, caller: &Caller) -> Value {
     let (local_id, installed, lang, plan) = portal.read(|state| {
         let install = state.installs.get(caller.client_id());
-        let (local_id, installed) =
-            install.map_or((0, false), |install| (install.local_id, install.installed));
+        let (local_id, installed) = install.map_or((0, false), |install| (install.local_id, install.installed));
         (local_id, installed, state.lang.clone(), state.plan)
     });
-    let family = if plan == Plan::Commercial {
-        "std"
-    } else {
-        "project"
-    };
+    let family = if plan == Plan::Commercial { "std" } else { "project" };
     json!({
         "ID": local_id,
         // A local application's code is its client id.
@@ -85,8 +74,7 @@ fn profile(portal: &Portal, caller: &Caller) -> Answer {
 
 fn current(portal: &Portal, caller: &Caller) -> Answer {
     let user = portal.read(|state| state.users.get(&caller.user).cloned());
-    user.map(|user| user_row(&user).into())
-        .ok_or_else(RestError::denied)
+    user.map(|user| user_row(&user).into()).ok_or_else(RestError::denied)
 }
 
 fn user_row(user: &User) -> Value {
@@ -109,17 +97,10 @@ fn users(portal: &Portal, params: Params<'_>) -> super::Reply {
     let filter = params.block("FILTER");
     let rows: Vec<Value> = portal.read(|state| {
         let employees = state.users.values().filter(|user| user.external.is_none());
-        employees
-            .map(user_row)
-            .filter(|row| fits(row, &filter))
-            .collect()
+        employees.map(user_row).filter(|row| fits(row, &filter)).collect()
     });
     let total = rows.len();
-    super::Reply {
-        result: json!(rows),
-        total: Some(total),
-        next: None,
-    }
+    super::Reply { result: json!(rows), total: Some(total), next: None }
 }
 
 fn fits(row: &Value, filter: &Map<String, Value>) -> bool {
@@ -129,9 +110,7 @@ fn fits(row: &Value, filter: &Map<String, Value>) -> bool {
         let have = match row.get(&name) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Bool(yes)) => {
-                return wanted
-                    .iter()
-                    .any(|it| matches!(it.as_str(), "1" | "Y" | "true") == *yes);
+                return wanted.iter().any(|it| matches!(it.as_str(), "1" | "Y" | "true") == *yes);
             }
             // The platform ignores filters that it does not know.
             _ => return true,
@@ -143,8 +122,7 @@ fn fits(row: &Value, filter: &Map<String, Value>) -> bool {
 fn method_get(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
     let name = canonical(&params.text("name"));
     let known = contract().method(&name).filter(|_| portal.offers(&name));
-    let available =
-        known.is_some_and(|row| row.scope.is_empty() || has_scope(&caller.card.scope, &row.scope));
+    let available = known.is_some_and(|row| row.scope.is_empty() || has_scope(&caller.card.scope, &row.scope));
     json!({"isExisting": known.is_some(), "isAvailable": available})
 }
 

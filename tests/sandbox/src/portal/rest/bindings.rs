@@ -23,40 +23,23 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "placement.bind" => place(portal, caller, params),
         "placement.unbind" => unplace(portal, caller, params),
         "placement.get" => placed(portal, caller),
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
 /// The error of a refused handler address.
 pub(super) fn bad_url(reason: BadUrl) -> RestError {
     match reason {
-        BadUrl::Protocol => RestError::new(
-            400,
-            "ERROR_UNSUPPORTED_PROTOCOL",
-            "Unsupported event handler protocol",
-        ),
-        BadUrl::Handler => {
-            RestError::new(400, "ERROR_WRONG_HANDLER_URL", "Wrong event handler URL")
-        }
+        BadUrl::Protocol => RestError::new(400, "ERROR_UNSUPPORTED_PROTOCOL", "Unsupported event handler protocol"),
+        BadUrl::Handler => RestError::new(400, "ERROR_WRONG_HANDLER_URL", "Wrong event handler URL"),
     }
 }
 
 fn events_for(caller: &Caller) -> Vec<&'static str> {
     let open = |scopes: &[&str]| {
-        scopes.is_empty()
-            || scopes
-                .iter()
-                .any(|scope| caller.card.scope.iter().any(|own| own == scope))
+        scopes.is_empty() || scopes.iter().any(|scope| caller.card.scope.iter().any(|own| own == scope))
     };
-    KNOWN
-        .iter()
-        .filter(|(_, scopes)| open(scopes))
-        .map(|(name, _)| *name)
-        .collect()
+    KNOWN.iter().filter(|(_, scopes)| open(scopes)).map(|(name, _)| *name).collect()
 }
 
 /// An ordinary user binds only for himself.
@@ -64,38 +47,23 @@ fn auth_type(caller: &Caller, params: Params<'_>) -> UserId {
     if !caller.admin {
         return caller.user;
     }
-    params
-        .int("auth_type")
-        .and_then(|user| UserId::try_from(user).ok())
-        .unwrap_or(0)
+    params.int("auth_type").and_then(|user| UserId::try_from(user).ok()).unwrap_or(0)
 }
 
 fn bind(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let event = params.text("event").to_uppercase();
     let offline = params.text("event_type") == "offline";
     if !events_for(caller).contains(&event.as_str()) {
-        return Err(RestError::new(
-            400,
-            "ERROR_EVENT_NOT_FOUND",
-            "Event not found",
-        ));
+        return Err(RestError::new(400, "ERROR_EVENT_NOT_FOUND", "Event not found"));
     }
     if offline {
         caller.must_be_admin()?;
     }
-    let handler = if offline {
-        String::new()
-    } else {
-        params.text("handler")
-    };
+    let handler = if offline { String::new() } else { params.text("handler") };
     if !offline {
         check_handler(&handler).map_err(bad_url)?;
         if handler.chars().count() > HANDLER_CHARS {
-            return Err(RestError::new(
-                400,
-                "ERROR_WRONG_HANDLER_URL",
-                "Event handler URL is too long",
-            ));
+            return Err(RestError::new(400, "ERROR_WRONG_HANDLER_URL", "Event handler URL is too long"));
         }
     }
     let binding = Binding {
@@ -107,18 +75,9 @@ fn bind(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
         offline,
     };
     portal.change(|state| {
-        let same = |it: &Binding| {
-            Binding {
-                id: 0,
-                ..it.clone()
-            } == binding
-        };
+        let same = |it: &Binding| Binding { id: 0, ..it.clone() } == binding;
         if state.bindings.iter().any(same) {
-            return Err(RestError::new(
-                400,
-                "ERROR_CORE",
-                "Unable to set event handler: Handler already binded",
-            ));
+            return Err(RestError::new(400, "ERROR_CORE", "Unable to set event handler: Handler already binded"));
         }
         let id = state.next_id(Counter::Handler);
         state.bindings.push(Binding { id, ..binding });
@@ -130,14 +89,11 @@ fn unbind(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
     let event = params.text("event").to_uppercase();
     let handler = params.text("handler");
     let offline = params.text("event_type") == "offline";
-    let auth = params
-        .int("auth_type")
-        .and_then(|user| UserId::try_from(user).ok());
+    let auth = params.int("auth_type").and_then(|user| UserId::try_from(user).ok());
     portal.change(|state| {
         let before = state.bindings.len();
         state.bindings.retain(|it| {
-            let mine =
-                it.client_id == caller.client_id() && (caller.admin || it.auth_type == caller.user);
+            let mine = it.client_id == caller.client_id() && (caller.admin || it.auth_type == caller.user);
             let meant = it.event == event
                 && it.offline == offline
                 && (offline || it.handler == handler)
@@ -150,9 +106,10 @@ fn unbind(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
 
 fn list(portal: &Portal, caller: &Caller) -> Value {
     portal.read(|state| {
-        let own = state.bindings.iter().filter(|it| {
-            it.client_id == caller.client_id() && (caller.admin || it.auth_type == caller.user)
-        });
+        let own = state
+            .bindings
+            .iter()
+            .filter(|it| it.client_id == caller.client_id() && (caller.admin || it.auth_type == caller.user));
         own.map(|it| {
             json!({
                 "event": it.event,
@@ -183,24 +140,15 @@ fn place(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     caller.must_be_admin()?;
     let placement = params.text("PLACEMENT").to_uppercase();
     if !available(&caller.card.scope).contains(&placement) {
-        return Err(RestError::new(
-            400,
-            "ERROR_PLACEMENT_NOT_FOUND",
-            "Placement not found",
-        ));
+        return Err(RestError::new(400, "ERROR_PLACEMENT_NOT_FOUND", "Placement not found"));
     }
     let handler = params.text("HANDLER");
     check_handler(&handler).map_err(bad_url)?;
     portal.change(|state| {
-        let same = |it: &Placement| {
-            it.client_id == caller.client_id() && it.placement == placement && it.handler == handler
-        };
+        let same =
+            |it: &Placement| it.client_id == caller.client_id() && it.placement == placement && it.handler == handler;
         if state.placements.iter().any(same) {
-            return Err(RestError::new(
-                400,
-                "ERROR_CORE",
-                "Unable to set placement handler: Handler already binded",
-            ));
+            return Err(RestError::new(400, "ERROR_CORE", "Unable to set placement handler: Handler already binded"));
         }
         let row = placement_row(state, caller, params, (placement, handler));
         state.placements.push(row);
@@ -216,11 +164,7 @@ fn placement_row(
 ) -> Placement {
     let lang_all = params.block("LANG_ALL");
     // Without any title the application's name is shown.
-    let title = if params.text("TITLE").is_empty() {
-        caller.card.title.clone()
-    } else {
-        params.text("TITLE")
-    };
+    let title = if params.text("TITLE").is_empty() { caller.card.title.clone() } else { params.text("TITLE") };
     Placement {
         id: state.next_id(Counter::Handler),
         client_id: caller.client_id().to_owned(),
@@ -230,10 +174,7 @@ fn placement_row(
         description: params.text("DESCRIPTION"),
         lang_all,
         options: params.block("OPTIONS"),
-        user_id: params
-            .int("USER_ID")
-            .and_then(|user| UserId::try_from(user).ok())
-            .unwrap_or(0),
+        user_id: params.int("USER_ID").and_then(|user| UserId::try_from(user).ok()).unwrap_or(0),
     }
 }
 
@@ -257,10 +198,7 @@ fn unplace(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 fn placed(portal: &Portal, caller: &Caller) -> Answer {
     caller.must_be_admin()?;
     let rows: Vec<Value> = portal.read(|state| {
-        let own = state
-            .placements
-            .iter()
-            .filter(|it| it.client_id == caller.client_id());
+        let own = state.placements.iter().filter(|it| it.client_id == caller.client_id());
         own.map(|it| {
             json!({
                 "id": it.id,

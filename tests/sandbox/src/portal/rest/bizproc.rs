@@ -24,20 +24,12 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
     match method {
         "bizproc.event.send" => {
             let values = params.block("RETURN_VALUES");
-            portal.answers_robot(
-                &params.text("EVENT_TOKEN"),
-                &values,
-                &params.text("LOG_MESSAGE"),
-            )?;
+            portal.answers_robot(&params.text("EVENT_TOKEN"), &values, &params.text("LOG_MESSAGE"))?;
             return Ok(json!(true).into());
         }
         "bizproc.activity.log" => {
             if params.text("LOG_MESSAGE").is_empty() {
-                return Err(RestError::new(
-                    400,
-                    "ERROR_EMPTY_LOG_MESSAGE",
-                    "Log message is empty",
-                ));
+                return Err(RestError::new(400, "ERROR_EMPTY_LOG_MESSAGE", "Log message is empty"));
             }
             portal.logs_robot(&params.text("EVENT_TOKEN"), &params.text("LOG_MESSAGE"))?;
             return Ok(json!(true).into());
@@ -49,11 +41,7 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "bizproc.robot.update" => update(portal, caller, params),
         "bizproc.robot.list" => Ok(json!(codes(portal, caller)).into()),
         "bizproc.robot.delete" => delete(portal, caller, params),
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
@@ -63,12 +51,7 @@ fn invalid(text: &str) -> RestError {
 
 fn codes(portal: &Portal, caller: &Caller) -> Vec<String> {
     portal.read(|state| {
-        state
-            .robots
-            .keys()
-            .filter(|(owner, _)| owner == caller.client_id())
-            .map(|(_, code)| code.clone())
-            .collect()
+        state.robots.keys().filter(|(owner, _)| owner == caller.client_id()).map(|(_, code)| code.clone()).collect()
     })
 }
 
@@ -76,26 +59,15 @@ fn check_code(code: &str) -> Result<(), RestError> {
     if code.is_empty() {
         return Err(invalid("Empty activity code!"));
     }
-    let fits = code
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    if fits && code.len() <= CODE_CHARS {
-        Ok(())
-    } else {
-        Err(invalid("Wrong activity code!"))
-    }
+    let fits = code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    if fits && code.len() <= CODE_CHARS { Ok(()) } else { Err(invalid("Wrong activity code!")) }
 }
 
 fn check_properties(properties: &Map<String, Value>) -> Result<(), RestError> {
     let mut seen: Vec<String> = Vec::new();
     for (code, descriptor) in properties {
-        let first = code
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic());
-        let rest = code
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let first = code.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+        let rest = code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let lower = code.to_lowercase();
         if !(first && rest) || RESERVED.contains(&lower.as_str()) || seen.contains(&lower) {
             return Err(invalid(&format!("Wrong property key ({code})!")));
@@ -104,10 +76,7 @@ fn check_properties(properties: &Map<String, Value>) -> Result<(), RestError> {
         let Some(descriptor) = descriptor.as_object() else {
             return Err(invalid("Wrong properties array!"));
         };
-        let name = descriptor
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case("name"))
-            .map(|(_, value)| value);
+        let name = descriptor.iter().find(|(key, _)| key.eq_ignore_ascii_case("name")).map(|(_, value)| value);
         let named = name.is_some_and(|name| match name {
             Value::String(text) => !text.is_empty(),
             Value::Object(map) => !map.is_empty(),
@@ -118,11 +87,7 @@ fn check_properties(properties: &Map<String, Value>) -> Result<(), RestError> {
         }
     }
     if Value::Object(properties.clone()).to_string().len() >= PROPERTIES_BYTES {
-        return Err(RestError::new(
-            400,
-            "ERROR_ACTIVITY_ADD_FAILURE",
-            "Activity save error!",
-        ));
+        return Err(RestError::new(400, "ERROR_ACTIVITY_ADD_FAILURE", "Activity save error!"));
     }
     Ok(())
 }
@@ -153,10 +118,7 @@ fn add(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
         client_id: caller.client_id().to_owned(),
         code: code.clone(),
         handler,
-        auth_user: params
-            .int("AUTH_USER_ID")
-            .and_then(|user| UserId::try_from(user).ok())
-            .unwrap_or(0),
+        auth_user: params.int("AUTH_USER_ID").and_then(|user| UserId::try_from(user).ok()).unwrap_or(0),
         use_subscription: params.text("USE_SUBSCRIPTION"),
         name,
         description: params.get("DESCRIPTION").cloned().unwrap_or(json!("")),
@@ -204,42 +166,27 @@ fn update(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
         check_handler(&fields.text("HANDLER")).map_err(bad_url)?;
     }
     let properties = fields.get("PROPERTIES").map(|_| fields.block("PROPERTIES"));
-    let returns = fields
-        .get("RETURN_PROPERTIES")
-        .map(|_| fields.block("RETURN_PROPERTIES"));
+    let returns = fields.get("RETURN_PROPERTIES").map(|_| fields.block("RETURN_PROPERTIES"));
     for map in [&properties, &returns].into_iter().flatten() {
         check_properties(map)?;
     }
-    let handler = fields
-        .get("USE_PLACEMENT")
-        .map(|_| placement_handler(fields))
-        .transpose()?;
+    let handler = fields.get("USE_PLACEMENT").map(|_| placement_handler(fields)).transpose()?;
     portal.change(|state| {
         let robot = state.robots.get_mut(&(caller.client_id().to_owned(), code));
-        let robot = robot.ok_or_else(|| {
-            RestError::new(
-                400,
-                "ERROR_ACTIVITY_NOT_FOUND",
-                "Activity or Robot not found!",
-            )
-        })?;
+        let robot =
+            robot.ok_or_else(|| RestError::new(400, "ERROR_ACTIVITY_NOT_FOUND", "Activity or Robot not found!"))?;
         if fields.get("HANDLER").is_some() {
             robot.handler = fields.text("HANDLER");
         }
-        if let Some(user) = fields
-            .int("AUTH_USER_ID")
-            .and_then(|user| UserId::try_from(user).ok())
-        {
+        if let Some(user) = fields.int("AUTH_USER_ID").and_then(|user| UserId::try_from(user).ok()) {
             robot.auth_user = user;
         }
         if fields.get("USE_SUBSCRIPTION").is_some() {
             robot.use_subscription = fields.text("USE_SUBSCRIPTION");
         }
-        for (name, slot) in [
-            ("NAME", &mut robot.name),
-            ("DESCRIPTION", &mut robot.description),
-            ("FILTER", &mut robot.filter),
-        ] {
+        for (name, slot) in
+            [("NAME", &mut robot.name), ("DESCRIPTION", &mut robot.description), ("FILTER", &mut robot.filter)]
+        {
             if let Some(value) = fields.get(name) {
                 *slot = value.clone();
             }
@@ -261,10 +208,6 @@ fn delete(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let key = (caller.client_id().to_owned(), params.text("CODE"));
     match portal.change(|state| state.robots.remove(&key)) {
         Some(_) => Ok(json!(true).into()),
-        None => Err(RestError::new(
-            400,
-            "ERROR_ACTIVITY_NOT_FOUND",
-            "Activity or Robot not found!",
-        )),
+        None => Err(RestError::new(400, "ERROR_ACTIVITY_NOT_FOUND", "Activity or Robot not found!")),
     }
 }

@@ -25,11 +25,7 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "crm.deal.contact.items.get" => deal_contacts(portal, caller, params),
         "crm.duplicate.findbycomm" => Ok(duplicates(portal, caller, params)?.into()),
         "crm.timeline.comment.add" => comment(portal, caller, params),
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
@@ -47,10 +43,7 @@ fn kind(params: Params<'_>) -> Result<CardKind, RestError> {
 }
 
 fn item(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
-    let at = CardRef {
-        kind: kind(params)?,
-        id: params.int("id").unwrap_or(0),
-    };
+    let at = CardRef { kind: kind(params)?, id: params.int("id").unwrap_or(0) };
     match visible(portal, caller, at) {
         Ok(card) => Ok(json!({"item": crm_view::item(&card)}).into()),
         Err(None) => Err(RestError::new(400, "NOT_FOUND", "Element not found")),
@@ -59,10 +52,7 @@ fn item(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 }
 
 fn old(portal: &Portal, caller: &Caller, kind: CardKind, params: Params<'_>) -> Answer {
-    let at = CardRef {
-        kind,
-        id: params.int("id").unwrap_or(0),
-    };
+    let at = CardRef { kind, id: params.int("id").unwrap_or(0) };
     match visible(portal, caller, at) {
         Ok(card) => Ok(Value::Object(crm_view::old(&card)).into()),
         Err(None) => Err(RestError::new(400, "", "Not found")),
@@ -72,10 +62,7 @@ fn old(portal: &Portal, caller: &Caller, kind: CardKind, params: Params<'_>) -> 
 
 fn all(portal: &Portal, caller: &Caller, kind: CardKind) -> Vec<Card> {
     portal.read(|state| {
-        let own = state
-            .cards
-            .values()
-            .filter(|card| card.at.kind == kind && may_see(state, caller.user, card));
+        let own = state.cards.values().filter(|card| card.at.kind == kind && may_see(state, caller.user, card));
         own.cloned().collect()
     })
 }
@@ -87,11 +74,7 @@ fn paged(rows: Vec<Value>, start: i64, wrap: impl FnOnce(Vec<Value>) -> Value) -
     let page: Vec<Value> = rows.into_iter().skip(from).take(PAGE).collect();
     let next = from + page.len();
     let counted = start >= 0;
-    Reply {
-        result: wrap(page),
-        total: counted.then_some(total),
-        next: (counted && next < total).then_some(next),
-    }
+    Reply { result: wrap(page), total: counted.then_some(total), next: (counted && next < total).then_some(next) }
 }
 
 fn items(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
@@ -114,57 +97,35 @@ fn items(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
             row
         })
         .collect();
-    let down = params.block("order").values().any(|way| {
-        way.as_str()
-            .is_some_and(|way| way.eq_ignore_ascii_case("desc"))
-    });
+    let down =
+        params.block("order").values().any(|way| way.as_str().is_some_and(|way| way.eq_ignore_ascii_case("desc")));
     if down {
         rows.reverse();
     }
     let rows = rows.into_iter().map(Value::Object).collect();
-    Ok(paged(
-        rows,
-        params.int("start").unwrap_or(0),
-        |page| json!({"items": page}),
-    ))
+    Ok(paged(rows, params.int("start").unwrap_or(0), |page| json!({"items": page})))
 }
 
 /// Conditions joined by AND, or by OR where `logic` says so; nested groups have numbers for keys.
 fn fits(card: &Card, filter: &Map<String, Value>) -> bool {
-    let any = filter
-        .get("logic")
-        .and_then(Value::as_str)
-        .is_some_and(|logic| logic.eq_ignore_ascii_case("or"));
-    let mut judged =
-        filter
-            .iter()
-            .filter(|(key, _)| *key != "logic")
-            .map(|(key, value)| match value {
-                Value::Object(group) if key.parse::<u32>().is_ok() => fits(card, group),
-                _ => condition(card, key, &Params(filter).texts(key)),
-            });
-    if any {
-        judged.any(|fit| fit)
-    } else {
-        judged.all(|fit| fit)
-    }
+    let any = filter.get("logic").and_then(Value::as_str).is_some_and(|logic| logic.eq_ignore_ascii_case("or"));
+    let mut judged = filter.iter().filter(|(key, _)| *key != "logic").map(|(key, value)| match value {
+        Value::Object(group) if key.parse::<u32>().is_ok() => fits(card, group),
+        _ => condition(card, key, &Params(filter).texts(key)),
+    });
+    if any { judged.any(|fit| fit) } else { judged.all(|fit| fit) }
 }
 
 fn condition(card: &Card, key: &str, wanted: &[String]) -> bool {
-    let at = key
-        .find(|letter: char| letter.is_ascii_alphanumeric())
-        .unwrap_or(0);
+    let at = key.find(|letter: char| letter.is_ascii_alphanumeric()).unwrap_or(0);
     let (sign, name) = key.split_at(at);
     let contains = sign == "%";
-    let is = |have: &str| {
-        wanted.iter().any(|wanted| {
-            if contains {
-                have.to_lowercase().contains(&wanted.to_lowercase())
-            } else {
-                have == wanted
-            }
-        })
-    };
+    let is =
+        |have: &str| {
+            wanted.iter().any(|wanted| {
+                if contains { have.to_lowercase().contains(&wanted.to_lowercase()) } else { have == wanted }
+            })
+        };
     match name {
         "id" => match (sign, wanted.first().and_then(|id| id.parse::<i64>().ok())) {
             (">", Some(id)) => card.at.id > id,
@@ -174,19 +135,9 @@ fn condition(card: &Card, key: &str, wanted: &[String]) -> bool {
             ("!", _) => !is(&card.at.id.to_string()),
             _ => is(&card.at.id.to_string()),
         },
-        "phone" => card
-            .phones
-            .iter()
-            .any(|have| wanted.iter().any(|wanted| same_phone(have, wanted))),
-        "email" => card.emails.iter().any(|have| {
-            wanted
-                .iter()
-                .any(|wanted| have.eq_ignore_ascii_case(wanted))
-        }),
-        "imol" => card
-            .ims
-            .iter()
-            .any(|have| is(have) || is(have.trim_start_matches("imol|"))),
+        "phone" => card.phones.iter().any(|have| wanted.iter().any(|wanted| same_phone(have, wanted))),
+        "email" => card.emails.iter().any(|have| wanted.iter().any(|wanted| have.eq_ignore_ascii_case(wanted))),
+        "imol" => card.ims.iter().any(|have| is(have) || is(have.trim_start_matches("imol|"))),
         "title" => is(&card.title),
         "name" => is(&card.name),
         "lastName" => is(&card.last_name),
@@ -206,9 +157,7 @@ fn contacts(portal: &Portal, caller: &Caller, params: Params<'_>) -> Reply {
         .iter()
         .filter(|card| {
             filter.keys().all(|key| {
-                let at = key
-                    .find(|letter: char| letter.is_ascii_alphanumeric())
-                    .unwrap_or(0);
+                let at = key.find(|letter: char| letter.is_ascii_alphanumeric()).unwrap_or(0);
                 let (sign, name) = key.split_at(at);
                 let name = match name {
                     "LAST_NAME" => "lastName".to_owned(),
@@ -221,11 +170,7 @@ fn contacts(portal: &Portal, caller: &Caller, params: Params<'_>) -> Reply {
             let mut row = crm_view::old(card);
             row.retain(|name, _| match name.as_str() {
                 "PHONE" | "EMAIL" | "IM" => select.iter().any(|it| it == name),
-                _ => {
-                    select.is_empty()
-                        || name == "ID"
-                        || select.iter().any(|it| it == name || it == "*")
-                }
+                _ => select.is_empty() || name == "ID" || select.iter().any(|it| it == name || it == "*"),
             });
             Value::Object(row)
         })
@@ -234,10 +179,7 @@ fn contacts(portal: &Portal, caller: &Caller, params: Params<'_>) -> Reply {
 }
 
 fn deal_contacts(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
-    let at = CardRef {
-        kind: CardKind::Deal,
-        id: params.int("id").unwrap_or(0),
-    };
+    let at = CardRef { kind: CardKind::Deal, id: params.int("id").unwrap_or(0) };
     let card = visible(portal, caller, at).map_err(|_| RestError::new(400, "", "Access denied"))?;
     let rows: Vec<Value> = card
         .contacts
@@ -266,14 +208,8 @@ fn duplicates(portal: &Portal, caller: &Caller, params: Params<'_>) -> Result<Va
         let ids: Vec<i64> = all(portal, caller, kind)
             .iter()
             .filter(|card| match what.as_str() {
-                "PHONE" => card
-                    .phones
-                    .iter()
-                    .any(|have| values.iter().any(|wanted| same_phone(have, wanted))),
-                "EMAIL" => card
-                    .emails
-                    .iter()
-                    .any(|have| values.iter().any(|it| have.eq_ignore_ascii_case(it))),
+                "PHONE" => card.phones.iter().any(|have| values.iter().any(|wanted| same_phone(have, wanted))),
+                "EMAIL" => card.emails.iter().any(|have| values.iter().any(|it| have.eq_ignore_ascii_case(it))),
                 _ => false,
             })
             .map(|card| card.at.id)
@@ -283,11 +219,7 @@ fn duplicates(portal: &Portal, caller: &Caller, params: Params<'_>) -> Result<Va
             found.insert(name, json!(ids));
         }
     }
-    Ok(if found.is_empty() {
-        json!([])
-    } else {
-        Value::Object(found)
-    })
+    Ok(if found.is_empty() { json!([]) } else { Value::Object(found) })
 }
 
 fn comment(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
@@ -295,10 +227,7 @@ fn comment(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let fields = Params(&fields);
     let missing = || RestError::new(400, "OWNER_NOT_FOUND", "Owner was not found");
     let kind = CardKind::named(&fields.text("ENTITY_TYPE")).ok_or_else(missing)?;
-    let at = CardRef {
-        kind,
-        id: fields.int("ENTITY_ID").unwrap_or(0),
-    };
+    let at = CardRef { kind, id: fields.int("ENTITY_ID").unwrap_or(0) };
     match visible(portal, caller, at) {
         Err(None) => return Err(missing()),
         Err(Some(())) => return Err(RestError::new(400, "ACCESS_DENIED", "Access denied")),
@@ -307,12 +236,7 @@ fn comment(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let at_ms = portal.now_ms();
     portal.change(|state| {
         let id = state.next(Counter::Comment);
-        let comment = Comment {
-            id,
-            author: caller.user,
-            text: fields.text("COMMENT"),
-            at_ms,
-        };
+        let comment = Comment { id, author: caller.user, text: fields.text("COMMENT"), at_ms };
         if let Some(card) = state.cards.get_mut(&at) {
             card.comments.push(comment);
         }

@@ -15,14 +15,8 @@ fn value_type(kind: &str, value: &str) -> &'static str {
 }
 
 fn multifields(card: &Card) -> Vec<(&'static str, &String)> {
-    let all = [
-        ("PHONE", &card.phones),
-        ("EMAIL", &card.emails),
-        ("IM", &card.ims),
-    ];
-    all.into_iter()
-        .flat_map(|(kind, values)| values.iter().map(move |value| (kind, value)))
-        .collect()
+    let all = [("PHONE", &card.phones), ("EMAIL", &card.emails), ("IM", &card.ims)];
+    all.into_iter().flat_map(|(kind, values)| values.iter().map(move |value| (kind, value))).collect()
 }
 
 /// The universal view. `fm` is there for leads, contacts and companies.
@@ -42,10 +36,7 @@ pub(super) fn item(card: &Card) -> Map<String, Value> {
         put("lastName", json!(card.last_name));
         put("hasPhone", json!(yes(!card.phones.is_empty())));
         put("hasEmail", json!(yes(!card.emails.is_empty())));
-        put(
-            "hasImol",
-            json!(yes(card.ims.iter().any(|im| im.starts_with("imol|")))),
-        );
+        put("hasImol", json!(yes(card.ims.iter().any(|im| im.starts_with("imol|")))));
         let fm: Vec<Value> = multifields(card)
             .into_iter()
             .enumerate()
@@ -57,10 +48,7 @@ pub(super) fn item(card: &Card) -> Map<String, Value> {
     }
     if matches!(card.at.kind, CardKind::Deal | CardKind::Lead) {
         put("stageId", json!(card.stage));
-        put(
-            "contactId",
-            json!(card.contacts.first().copied().unwrap_or(0)),
-        );
+        put("contactId", json!(card.contacts.first().copied().unwrap_or(0)));
         put("contactIds", json!(card.contacts));
         put("companyId", json!(card.company.unwrap_or(0)));
     }
@@ -81,10 +69,7 @@ pub(super) fn old(card: &Card) -> Map<String, Value> {
             put("TITLE", json!(card.title));
             put("STAGE_ID", json!(card.stage));
             put("CATEGORY_ID", json!("0"));
-            put(
-                "CONTACT_ID",
-                json!(card.contacts.first().map(i64::to_string)),
-            );
+            put("CONTACT_ID", json!(card.contacts.first().map(i64::to_string)));
             put("COMPANY_ID", json!(card.company.unwrap_or(0).to_string()));
         }
         CardKind::Lead => {
@@ -100,11 +85,7 @@ pub(super) fn old(card: &Card) -> Map<String, Value> {
         }
         CardKind::Company => put("TITLE", json!(card.title)),
     }
-    for (flag, kind) in [
-        ("HAS_PHONE", "PHONE"),
-        ("HAS_EMAIL", "EMAIL"),
-        ("HAS_IMOL", "IM"),
-    ] {
+    for (flag, kind) in [("HAS_PHONE", "PHONE"), ("HAS_EMAIL", "EMAIL"), ("HAS_IMOL", "IM")] {
         if card.at.kind == CardKind::Deal {
             break;
         }

@@ -14,17 +14,12 @@ pub(super) struct Token {
 pub(super) async fn download(query: web::Query<Token>, portal: web::Data<Portal>) -> HttpResponse {
     match portal.linked(&query.token) {
         Some(file) => bytes(file),
-        None => HttpResponse::NotFound()
-            .content_type("text/html")
-            .body("<h1>404 Not Found</h1>"),
+        None => HttpResponse::NotFound().content_type("text/html").body("<h1>404 Not Found</h1>"),
     }
 }
 
 /// A short link gives a page about the file, and not the file.
-pub(super) async fn public_page(
-    token: web::Path<String>,
-    portal: web::Data<Portal>,
-) -> HttpResponse {
+pub(super) async fn public_page(token: web::Path<String>, portal: web::Data<Portal>) -> HttpResponse {
     match portal.linked(&token) {
         Some(file) => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
             "<html><body><p>{} bytes</p><a href=\"/rest/download.json?token={token}\">Download</a></body></html>",
@@ -37,20 +32,13 @@ pub(super) async fn public_page(
 /// A file as an attachment, never as a page of the portal.
 pub(crate) fn bytes(file: File) -> HttpResponse {
     let name: String = url::form_urlencoded::byte_serialize(file.name.as_bytes()).collect();
-    let disposition = if file.kind == "image" {
-        "inline"
-    } else {
-        "attachment"
-    };
+    let disposition = if file.kind == "image" { "inline" } else { "attachment" };
     HttpResponse::Ok()
         .content_type(file.mime)
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((
             header::CONTENT_DISPOSITION,
-            format!(
-                "{disposition}; filename*=UTF-8''{}",
-                name.replace('+', "%20")
-            ),
+            format!("{disposition}; filename*=UTF-8''{}", name.replace('+', "%20")),
         ))
         .body(file.bytes)
 }

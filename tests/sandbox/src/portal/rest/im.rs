@@ -13,49 +13,27 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "im.notify" | "im.notify.personal.add" | "im.notify.system.add" => notify(portal, params),
         "im.message.add" => add(portal, caller, params),
         "im.dialog.messages.get" => messages(portal, caller, params),
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
 fn notify(portal: &Portal, params: Params<'_>) -> Answer {
-    let user = params
-        .int("USER_ID")
-        .and_then(|user| UserId::try_from(user).ok())
-        .unwrap_or(0);
+    let user = params.int("USER_ID").and_then(|user| UserId::try_from(user).ok()).unwrap_or(0);
     let text = params.text("MESSAGE").trim().to_owned();
     let tag = params.text("TAG");
     let at_ms = portal.now_ms();
     portal.change(|state| {
-        if state
-            .users
-            .get(&user)
-            .is_none_or(|user| user.external.is_some())
-        {
+        if state.users.get(&user).is_none_or(|user| user.external.is_some()) {
             return Err(RestError::new(400, "USER_ID_EMPTY", "User not found"));
         }
         if text.is_empty() {
-            return Err(RestError::new(
-                400,
-                "MESSAGE_EMPTY",
-                "Message can't be empty",
-            ));
+            return Err(RestError::new(400, "MESSAGE_EMPTY", "Message can't be empty"));
         }
         // A tag is unique: the new notification replaces the old one.
         if !tag.is_empty() {
-            state
-                .notifications
-                .retain(|old| old.tag != tag || old.user != user);
+            state.notifications.retain(|old| old.tag != tag || old.user != user);
         }
-        state.notifications.push(Notification {
-            user,
-            text,
-            tag,
-            at_ms,
-        });
+        state.notifications.push(Notification { user, text, tag, at_ms });
         Ok(json!(state.notifications.len()).into())
     })
 }
@@ -69,22 +47,15 @@ fn add(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let denied = || RestError::new(400, "ACCESS_ERROR", "Action unavailable");
     let chat = chat_id(params).ok_or_else(denied)?;
     let text = params.text("MESSAGE");
-    let allowed = portal
-        .chat(chat)
-        .is_some_and(|chat| portal.read(|state| may_enter(state, caller.user, &chat)));
+    let allowed = portal.chat(chat).is_some_and(|chat| portal.read(|state| may_enter(state, caller.user, &chat)));
     if !allowed {
         return Err(denied());
     }
     if text.is_empty() {
-        return Err(RestError::new(
-            400,
-            "MESSAGE_EMPTY",
-            "Message can't be empty",
-        ));
+        return Err(RestError::new(400, "MESSAGE_EMPTY", "Message can't be empty"));
     }
     if params.text("SYSTEM") == "Y" {
-        let id = portal
-            .change(|state| portal.add_message(state, chat, Draft::new(Author::System, &text)));
+        let id = portal.change(|state| portal.add_message(state, chat, Draft::new(Author::System, &text)));
         return Ok(json!(id).into());
     }
     match portal.user_writes(caller.user, chat, &text, &[]) {
@@ -94,33 +65,17 @@ fn add(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 }
 
 fn messages(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
-    let denied = || {
-        RestError::new(
-            400,
-            "ACCESS_ERROR",
-            "You do not have access to the specified dialog",
-        )
-    };
-    let chat = chat_id(params)
-        .and_then(|chat| portal.chat(chat))
-        .ok_or_else(denied)?;
+    let denied = || RestError::new(400, "ACCESS_ERROR", "You do not have access to the specified dialog");
+    let chat = chat_id(params).and_then(|chat| portal.chat(chat)).ok_or_else(denied)?;
     if !portal.read(|state| may_enter(state, caller.user, &chat)) {
         return Err(denied());
     }
-    let limit = params
-        .int("LIMIT")
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(20)
-        .min(50);
+    let limit = params.int("LIMIT").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20).min(50);
     let mut found: Vec<_> = chat
         .messages
         .iter()
         .filter(|message| params.int("LAST_ID").is_none_or(|last| message.id < last))
-        .filter(|message| {
-            params
-                .int("FIRST_ID")
-                .is_none_or(|first| message.id > first)
-        })
+        .filter(|message| params.int("FIRST_ID").is_none_or(|first| message.id > first))
         .collect();
     if params.int("FIRST_ID").is_some() {
         found.truncate(limit);
@@ -153,10 +108,7 @@ fn messages(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
                 extra.insert("IS_EDITED".to_owned(), json!("Y"));
             }
             if !message.files.is_empty() {
-                extra.insert(
-                    "FILE_ID".to_owned(),
-                    message.files.iter().map(|file| json!(file.id)).collect(),
-                );
+                extra.insert("FILE_ID".to_owned(), message.files.iter().map(|file| json!(file.id)).collect());
             }
             json!({
                 "id": message.id,

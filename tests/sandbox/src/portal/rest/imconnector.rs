@@ -16,15 +16,11 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "imconnector.set.error" => set_error(portal, caller, params),
         "imconnector.update.messages" => {
             let provider = portal.provider(caller.client_id(), params)?;
-            Ok(portal
-                .update_messages(&provider, &params.list("MESSAGES"))
-                .into())
+            Ok(portal.update_messages(&provider, &params.list("MESSAGES")).into())
         }
         "imconnector.delete.messages" => {
             let provider = portal.provider(caller.client_id(), params)?;
-            Ok(portal
-                .delete_messages(&provider, &params.list("MESSAGES"))
-                .into())
+            Ok(portal.delete_messages(&provider, &params.list("MESSAGES")).into())
         }
         "imconnector.send.status.delivery" => {
             portal.provider(caller.client_id(), params)?;
@@ -37,11 +33,7 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
             Ok(json!({"SUCCESS": true, "DATA": []}).into())
         }
         "imconnector.chat.name.set" => rename(portal, caller, params),
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
@@ -56,10 +48,7 @@ fn register(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
     let handler = params.text("PLACEMENT_HANDLER");
     let image = icon.get("DATA_IMAGE").and_then(Value::as_str).unwrap_or("");
     if id.contains('.') {
-        return failure(
-            "APPLICATION_REGISTRATION_ERROR_POINT",
-            "A dot is not allowed in the connector id",
-        );
+        return failure("APPLICATION_REGISTRATION_ERROR_POINT", "A dot is not allowed in the connector id");
     }
     if id.is_empty() {
         return failure("CONNECTOR_ID_REQUIRED", "No connector id");
@@ -74,10 +63,7 @@ fn register(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
         return failure("NO_PLACEMENT_HANDLER", "No placement handler");
     }
     if check_handler(&handler).is_err() {
-        return failure(
-            "APPLICATION_REGISTRATION_ERROR",
-            "Application registration error",
-        );
+        return failure("APPLICATION_REGISTRATION_ERROR", "Application registration error");
     }
     let connector = Connector {
         id: id.clone(),
@@ -93,15 +79,8 @@ fn register(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
         chat_group: params.flag("CHAT_GROUP", false),
     };
     portal.change(|state| {
-        if state
-            .connectors
-            .get(&id)
-            .is_some_and(|other| other.client_id != caller.client_id())
-        {
-            return failure(
-                "APPLICATION_REGISTRATION_ERROR",
-                "Application registration error",
-            );
+        if state.connectors.get(&id).is_some_and(|other| other.client_id != caller.client_id()) {
+            return failure("APPLICATION_REGISTRATION_ERROR", "Application registration error");
         }
         state.connectors.insert(id, connector);
         json!({"result": true})
@@ -111,25 +90,15 @@ fn register(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
 fn unregister(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
     let id = params.text("ID").to_lowercase();
     portal.change(|state| {
-        if state
-            .connectors
-            .get(&id)
-            .is_none_or(|it| it.client_id != caller.client_id())
-        {
-            return failure(
-                "APPLICATION_UNREGISTRATION_ERROR",
-                "Application unregistration error",
-            );
+        if state.connectors.get(&id).is_none_or(|it| it.client_id != caller.client_id()) {
+            return failure("APPLICATION_UNREGISTRATION_ERROR", "Application unregistration error");
         }
         state.connectors.remove(&id);
         let before = state.statuses.len();
         state.statuses.retain(|(connector, _), _| *connector != id);
         // A connector that was never on a line is gone too, and yet this is called a failure.
         if state.statuses.len() == before {
-            return failure(
-                "APPLICATION_UNREGISTRATION_ERROR",
-                "Application unregistration error",
-            );
+            return failure("APPLICATION_UNREGISTRATION_ERROR", "Application unregistration error");
         }
         json!({"result": true})
     })
@@ -137,44 +106,23 @@ fn unregister(portal: &Portal, caller: &Caller, params: Params<'_>) -> Value {
 
 fn list(portal: &Portal, caller: &Caller) -> Answer {
     if !caller.admin {
-        return Err(RestError::new(
-            400,
-            "ACCESS_DENIED",
-            "You dont have access to this action",
-        ));
+        return Err(RestError::new(400, "ACCESS_DENIED", "You dont have access to this action"));
     }
     let own: serde_json::Map<String, Value> = portal.read(|state| {
-        let built_in = [
-            ("livechat", "Онлайн-чат"),
-            ("whatsappbyedna", "Edna.ru WhatsApp"),
-        ];
-        let built_in = built_in
-            .iter()
-            .map(|(id, name)| ((*id).to_owned(), json!(name)));
-        built_in
-            .chain(
-                state
-                    .connectors
-                    .values()
-                    .map(|it| (it.id.clone(), json!(it.name))),
-            )
-            .collect()
+        let built_in = [("livechat", "Онлайн-чат"), ("whatsappbyedna", "Edna.ru WhatsApp")];
+        let built_in = built_in.iter().map(|(id, name)| ((*id).to_owned(), json!(name)));
+        built_in.chain(state.connectors.values().map(|it| (it.id.clone(), json!(it.name)))).collect()
     });
     Ok(Value::Object(own).into())
 }
 
 fn place(params: Params<'_>) -> (String, i64) {
-    (
-        params.text("CONNECTOR").to_lowercase(),
-        params.int("LINE").unwrap_or(0),
-    )
+    (params.text("CONNECTOR").to_lowercase(), params.int("LINE").unwrap_or(0))
 }
 
 fn status(portal: &Portal, params: Params<'_>) -> Value {
     let (connector, line) = place(params);
-    let status = portal
-        .connector_status(line, &connector)
-        .unwrap_or_default();
+    let status = portal.connector_status(line, &connector).unwrap_or_default();
     json!({
         "LINE": line,
         "CONNECTOR": connector,
@@ -186,12 +134,8 @@ fn status(portal: &Portal, params: Params<'_>) -> Value {
 
 fn own(portal: &Portal, caller: &Caller, params: Params<'_>) -> Result<(String, i64), RestError> {
     let (connector, line) = place(params);
-    let known = portal.read(|state| {
-        state
-            .connectors
-            .get(&connector)
-            .is_some_and(|it| it.client_id == caller.client_id())
-    });
+    let known =
+        portal.read(|state| state.connectors.get(&connector).is_some_and(|it| it.client_id == caller.client_id()));
     if known {
         Ok((connector, line))
     } else {
@@ -249,10 +193,6 @@ fn rename(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     if portal.name_chat(&provider, params) {
         Ok(json!({"SUCCESS": true, "DATA": {"RESULT": {}}}).into())
     } else {
-        Err(RestError::new(
-            400,
-            "CHAT_RENAMING_FAILED",
-            "Chat renaming failed",
-        ))
+        Err(RestError::new(400, "CHAT_RENAMING_FAILED", "Chat renaming failed"))
     }
 }

@@ -5,10 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Caller, RestError, params::Params};
 use crate::{
     clock::iso,
-    portal::{
-        Author, CardKind, CardRef, Chat, ChatId, Line, Message, Portal, State, UserId,
-        crm::may_see, lines,
-    },
+    portal::{Author, CardKind, CardRef, Chat, ChatId, Line, Message, Portal, State, UserId, crm::may_see, lines},
 };
 
 pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Params<'_>) -> Answer {
@@ -16,24 +13,19 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "imopenlines.config.list.get" => Ok(list(portal, params).into()),
         "imopenlines.config.get" => Ok(get(portal, params).into()),
         "imopenlines.config.add" => {
-            let line =
-                portal.change(|state| lines::add_line(state, &params.block("PARAMS"), caller.user));
+            let line = portal.change(|state| lines::add_line(state, &params.block("PARAMS"), caller.user));
             Ok(json!(line).into())
         }
-        "imopenlines.config.path.get" => Ok(
-            json!({"SERVER_ADDRESS": portal.origin(), "PUBLIC_PATH": "/contact_center/"}).into(),
-        ),
+        "imopenlines.config.path.get" => {
+            Ok(json!({"SERVER_ADDRESS": portal.origin(), "PUBLIC_PATH": "/contact_center/"}).into())
+        }
         "imopenlines.crm.chat.get" => crm_chats(portal, caller, params),
         "imopenlines.crm.chat.getLastId" => last_chat(portal, caller, params),
         "imopenlines.dialog.get" => dialog(portal, caller, params),
         "imopenlines.session.open" => open(portal, caller, params),
         "imopenlines.session.history.get" => history(portal, params),
         "imopenlines.operator.transfer" => transfer(portal, params),
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
@@ -55,18 +47,12 @@ fn list(portal: &Portal, params: Params<'_>) -> Value {
     let given = params.block("PARAMS");
     let given = Params(&given);
     let options = params.block("OPTIONS");
-    let select: Vec<String> = given
-        .texts("select")
-        .iter()
-        .map(|name| name.to_uppercase())
-        .collect();
+    let select: Vec<String> = given.texts("select").iter().map(|name| name.to_uppercase()).collect();
     let filter = given.block("filter");
     let limit = given.int("limit").unwrap_or(50).clamp(0, 200);
     let offset = given.int("offset").unwrap_or(0).max(0);
-    let descending = given.block("order").values().any(|way| {
-        way.as_str()
-            .is_some_and(|way| way.eq_ignore_ascii_case("desc"))
-    });
+    let descending =
+        given.block("order").values().any(|way| way.as_str().is_some_and(|way| way.eq_ignore_ascii_case("desc")));
     let mut rows: Vec<Value> = portal.read(|state| {
         state
             .lines
@@ -98,10 +84,7 @@ fn list(portal: &Portal, params: Params<'_>) -> Value {
     if descending {
         rows.reverse();
     }
-    let (offset, limit) = (
-        usize::try_from(offset).unwrap_or(0),
-        usize::try_from(limit).unwrap_or(0),
-    );
+    let (offset, limit) = (usize::try_from(offset).unwrap_or(0), usize::try_from(limit).unwrap_or(0));
     rows.into_iter().skip(offset).take(limit).collect()
 }
 
@@ -139,17 +122,11 @@ fn get(portal: &Portal, params: Params<'_>) -> Value {
 
 fn card_of(params: Params<'_>) -> Option<CardRef> {
     let kind = CardKind::named(&params.text("CRM_ENTITY_TYPE"))?;
-    Some(CardRef {
-        kind,
-        id: params.int("CRM_ENTITY")?,
-    })
+    Some(CardRef { kind, id: params.int("CRM_ENTITY")? })
 }
 
 fn chats_of(state: &State, at: CardRef) -> impl Iterator<Item = &Chat> {
-    state
-        .chats
-        .values()
-        .filter(move |chat| chat.cards.contains(&at))
+    state.chats.values().filter(move |chat| chat.cards.contains(&at))
 }
 
 fn crm_chats(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
@@ -164,20 +141,13 @@ fn crm_chats(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
             return Ok(json!([]).into());
         };
         if !may_see(state, caller.user, card) {
-            return Err(RestError::new(
-                403,
-                "ACCESS_DENIED",
-                "Access denied! You dont have access to this action",
-            ));
+            return Err(RestError::new(403, "ACCESS_DENIED", "Access denied! You dont have access to this action"));
         }
         let active_only = params.text("ACTIVE_ONLY") != "N";
         let rows: Vec<Value> = chats_of(state, at)
             .filter(|chat| !active_only || chat.session.closed_ms.is_none())
             .map(|chat| {
-                let title = state
-                    .connectors
-                    .get(&chat.connector)
-                    .map(|connector| connector.name.clone());
+                let title = state.connectors.get(&chat.connector).map(|connector| connector.name.clone());
                 json!({
                     "CHAT_ID": chat.id.to_string(),
                     "CONNECTOR_ID": chat.connector,
@@ -193,15 +163,8 @@ fn last_chat(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let missing = || RestError::new(400, "CRM_CHAT_EMPTY_CRM_DATA", "Could not find CRM entity");
     let at = card_of(params).ok_or_else(missing)?;
     portal.read(|state| {
-        let card = state
-            .cards
-            .get(&at)
-            .filter(|card| may_see(state, caller.user, card))
-            .ok_or_else(missing)?;
-        let last = chats_of(state, card.at)
-            .map(|chat| chat.id)
-            .max()
-            .ok_or_else(missing)?;
+        let card = state.cards.get(&at).filter(|card| may_see(state, caller.user, card)).ok_or_else(missing)?;
+        let last = chats_of(state, card.at).map(|chat| chat.id).max().ok_or_else(missing)?;
         Ok(json!(last).into())
     })
 }
@@ -210,10 +173,7 @@ fn last_chat(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 pub(super) fn may_enter(state: &State, user: UserId, chat: &Chat) -> bool {
     state.is_admin(user)
         || chat.operator == Some(user)
-        || state
-            .lines
-            .get(&chat.line)
-            .is_some_and(|line| line.queue.contains(&user))
+        || state.lines.get(&chat.line).is_some_and(|line| line.queue.contains(&user))
 }
 
 fn by_code<'a>(state: &'a State, code: &str) -> Option<&'a Chat> {
@@ -223,10 +183,7 @@ fn by_code<'a>(state: &'a State, code: &str) -> Option<&'a Chat> {
 
 fn find<'a>(state: &'a State, params: Params<'_>) -> Option<&'a Chat> {
     let dialog = params.text("DIALOG_ID");
-    if let Some(id) = params
-        .int("CHAT_ID")
-        .or_else(|| dialog.strip_prefix("chat")?.parse().ok())
-    {
+    if let Some(id) = params.int("CHAT_ID").or_else(|| dialog.strip_prefix("chat")?.parse().ok()) {
         return state.chats.get(&id);
     }
     if let Some(session) = params.int("SESSION_ID") {
@@ -237,16 +194,8 @@ fn find<'a>(state: &'a State, params: Params<'_>) -> Option<&'a Chat> {
 
 fn dialog(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     portal.read(|state| {
-        let missing = || {
-            RestError::new(
-                400,
-                "ACCESS_ERROR",
-                "You do not have access to the specified dialog",
-            )
-        };
-        let chat = find(state, params)
-            .filter(|chat| may_enter(state, caller.user, chat))
-            .ok_or_else(missing)?;
+        let missing = || RestError::new(400, "ACCESS_ERROR", "You do not have access to the specified dialog");
+        let chat = find(state, params).filter(|chat| may_enter(state, caller.user, chat)).ok_or_else(missing)?;
         let last = chat.messages.last().map_or(0, |message| message.id);
         Ok(json!({
             "id": chat.id,
@@ -273,28 +222,13 @@ fn dialog(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 }
 
 fn data_1(chat: &Chat) -> String {
-    let main = chat
-        .cards
-        .iter()
-        .find(|at| at.kind != CardKind::Contact)
-        .or(chat.cards.first());
-    let (flag, kind, id) = main.map_or(("N", "NONE".to_owned(), 0), |at| {
-        ("Y", at.kind.name().to_uppercase(), at.id)
-    });
-    format!(
-        "{flag}|{kind}|{id}|N|N|{}|{}|0|0|0",
-        chat.session.id,
-        chat.created_ms / 1000
-    )
+    let main = chat.cards.iter().find(|at| at.kind != CardKind::Contact).or(chat.cards.first());
+    let (flag, kind, id) = main.map_or(("N", "NONE".to_owned(), 0), |at| ("Y", at.kind.name().to_uppercase(), at.id));
+    format!("{flag}|{kind}|{id}|N|N|{}|{}|0|0|0", chat.session.id, chat.created_ms / 1000)
 }
 
 fn data_2(chat: &Chat) -> String {
-    let id = |kind: CardKind| {
-        chat.cards
-            .iter()
-            .find(|at| at.kind == kind)
-            .map_or(0, |at| at.id)
-    };
+    let id = |kind: CardKind| chat.cards.iter().find(|at| at.kind == kind).map_or(0, |at| at.id);
     format!(
         "LEAD|{}|COMPANY|{}|CONTACT|{}|DEAL|{}",
         id(CardKind::Lead),
@@ -306,8 +240,7 @@ fn data_2(chat: &Chat) -> String {
 
 fn open(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     portal.read(|state| {
-        let chat = by_code(state, &params.text("USER_CODE"))
-            .filter(|chat| may_enter(state, caller.user, chat));
+        let chat = by_code(state, &params.text("USER_CODE")).filter(|chat| may_enter(state, caller.user, chat));
         let chat = chat.ok_or_else(|| RestError::new(403, "ACCESS_DENIED", "Access denied!"))?;
         Ok(json!({"chatId": chat.id.to_string()}).into())
     })
@@ -315,14 +248,10 @@ fn open(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 
 fn history(portal: &Portal, params: Params<'_>) -> Answer {
     portal.read(|state| {
-        let missing =
-            || RestError::new(400, "ACCESS_DENIED", "You dont have access to this session");
+        let missing = || RestError::new(400, "ACCESS_DENIED", "You dont have access to this session");
         let chat = find(state, params).ok_or_else(missing)?;
-        let messages: Map<String, Value> = chat
-            .messages
-            .iter()
-            .map(|message| (message.id.to_string(), past(chat.id, message)))
-            .collect();
+        let messages: Map<String, Value> =
+            chat.messages.iter().map(|message| (message.id.to_string(), past(chat.id, message))).collect();
         let files: Map<String, Value> = chat
             .messages
             .iter()
@@ -344,12 +273,7 @@ fn history(portal: &Portal, params: Params<'_>) -> Answer {
                 (file.id.to_string(), row)
             })
             .collect();
-        let order: Vec<String> = chat
-            .messages
-            .iter()
-            .rev()
-            .map(|message| message.id.to_string())
-            .collect();
+        let order: Vec<String> = chat.messages.iter().rev().map(|message| message.id.to_string()).collect();
         Ok(json!({
             "chatId": chat.id,
             "canJoin": "Y",
@@ -383,16 +307,9 @@ fn past(chat: ChatId, message: &Message) -> Value {
         params.insert("connectorMid".to_owned(), json!(message.connector_mid));
     }
     if !message.files.is_empty() {
-        params.insert(
-            "fileId".to_owned(),
-            message.files.iter().map(|file| json!(file.id)).collect(),
-        );
+        params.insert("fileId".to_owned(), message.files.iter().map(|file| json!(file.id)).collect());
     }
-    let text = if message.deleted {
-        ""
-    } else {
-        message.text.as_str()
-    };
+    let text = if message.deleted { "" } else { message.text.as_str() };
     json!({
         "id": message.id.to_string(),
         "chatid": chat.to_string(),
@@ -406,13 +323,8 @@ fn past(chat: ChatId, message: &Message) -> Value {
 }
 
 fn users(state: &State, chat: &Chat) -> Map<String, Value> {
-    let mut ids: Vec<UserId> = chat
-        .messages
-        .iter()
-        .map(|message| message.author)
-        .filter(|it| *it != Author::System)
-        .map(Author::id)
-        .collect();
+    let mut ids: Vec<UserId> =
+        chat.messages.iter().map(|message| message.author).filter(|it| *it != Author::System).map(Author::id).collect();
     ids.sort_unstable();
     ids.dedup();
     ids.into_iter()
@@ -433,16 +345,8 @@ fn users(state: &State, chat: &Chat) -> Map<String, Value> {
 fn transfer(portal: &Portal, params: Params<'_>) -> Answer {
     let error = |code: &str| Err(RestError::new(400, code, "Wrong parameters of a transfer"));
     let chat = params.int("CHAT_ID").unwrap_or(0);
-    let to = params
-        .int("USER_ID")
-        .or_else(|| params.text("TRANSFER_ID").parse().ok());
-    let queue = params.int("QUEUE_ID").or_else(|| {
-        params
-            .text("TRANSFER_ID")
-            .strip_prefix("queue")?
-            .parse()
-            .ok()
-    });
+    let to = params.int("USER_ID").or_else(|| params.text("TRANSFER_ID").parse().ok());
+    let queue = params.int("QUEUE_ID").or_else(|| params.text("TRANSFER_ID").strip_prefix("queue")?.parse().ok());
     if chat == 0 {
         return error("CHAT_ID_EMPTY");
     }
@@ -453,10 +357,7 @@ fn transfer(portal: &Portal, params: Params<'_>) -> Answer {
         let operator = match (to, queue) {
             (Some(user), _) => {
                 let user = UserId::try_from(user).unwrap_or(0);
-                let employee = state
-                    .users
-                    .get(&user)
-                    .is_some_and(|user| user.active && user.external.is_none());
+                let employee = state.users.get(&user).is_some_and(|user| user.active && user.external.is_none());
                 if !employee {
                     return error("OPERATOR_WRONG");
                 }

@@ -15,10 +15,7 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
         "messageservice.sender.update" => update(portal, caller, params),
         "messageservice.sender.list" => {
             let own: Vec<String> = portal.read(|state| {
-                let own = state
-                    .senders
-                    .iter()
-                    .filter(|it| it.client_id == caller.client_id());
+                let own = state.senders.iter().filter(|it| it.client_id == caller.client_id());
                 own.map(|it| it.code.clone()).collect()
             });
             Ok(json!(own).into())
@@ -27,24 +24,14 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
             let code = params.text("CODE");
             portal.change(|state| {
                 let before = state.senders.len();
-                state
-                    .senders
-                    .retain(|it| it.client_id != caller.client_id() || it.code != code);
+                state.senders.retain(|it| it.client_id != caller.client_id() || it.code != code);
                 if state.senders.len() == before {
-                    return Err(RestError::new(
-                        400,
-                        "ERROR_SENDER_NOT_FOUND",
-                        "Sender not found!",
-                    ));
+                    return Err(RestError::new(400, "ERROR_SENDER_NOT_FOUND", "Sender not found!"));
                 }
                 Ok(json!(true).into())
             })
         }
-        _ => Err(RestError::new(
-            404,
-            "ERROR_METHOD_NOT_FOUND",
-            "Method not found!",
-        )),
+        _ => Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")),
     }
 }
 
@@ -57,10 +44,7 @@ fn add(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     if code.is_empty() {
         return Err(invalid("Empty sender code!"));
     }
-    if !code
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
-    {
+    if !code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) {
         return Err(invalid("Wrong sender code!"));
     }
     if params.text("TYPE") != "SMS" {
@@ -75,16 +59,8 @@ fn add(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
         description: params.get("DESCRIPTION").cloned().unwrap_or(Value::Null),
     };
     portal.change(|state| {
-        if state
-            .senders
-            .iter()
-            .any(|it| it.client_id == sender.client_id && it.code == sender.code)
-        {
-            return Err(RestError::new(
-                400,
-                "ERROR_SENDER_ALREADY_INSTALLED",
-                "Sender already installed!",
-            ));
+        if state.senders.iter().any(|it| it.client_id == sender.client_id && it.code == sender.code) {
+            return Err(RestError::new(400, "ERROR_SENDER_ALREADY_INSTALLED", "Sender already installed!"));
         }
         state.senders.push(sender);
         Ok(json!(true).into())
@@ -97,12 +73,8 @@ fn update(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     }
     let code = params.text("CODE");
     portal.change(|state| {
-        let found = state
-            .senders
-            .iter_mut()
-            .find(|it| it.client_id == caller.client_id() && it.code == code);
-        let sender = found
-            .ok_or_else(|| RestError::new(400, "ERROR_SENDER_NOT_FOUND", "Sender not found!"))?;
+        let found = state.senders.iter_mut().find(|it| it.client_id == caller.client_id() && it.code == code);
+        let sender = found.ok_or_else(|| RestError::new(400, "ERROR_SENDER_NOT_FOUND", "Sender not found!"))?;
         if params.get("HANDLER").is_some() {
             sender.handler = params.text("HANDLER");
         }
@@ -118,32 +90,19 @@ fn update(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
 
 fn update_status(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     let status = params.text("STATUS");
-    if !matches!(
-        status.as_str(),
-        "queued" | "sent" | "delivered" | "undelivered" | "failed"
-    ) {
-        return Err(RestError::new(
-            400,
-            "ERROR_MESSAGE_STATUS_INCORRECT",
-            "Message status incorrect!",
-        ));
+    if !matches!(status.as_str(), "queued" | "sent" | "delivered" | "undelivered" | "failed") {
+        return Err(RestError::new(400, "ERROR_MESSAGE_STATUS_INCORRECT", "Message status incorrect!"));
     }
     let (id, sender) = (params.text("MESSAGE_ID"), params.text("CODE"));
     portal.change(|state| {
-        let found = state
-            .sms
-            .iter_mut()
-            .find(|it| it.id == id && it.sender == sender && it.client_id == caller.client_id());
+        let found =
+            state.sms.iter_mut().find(|it| it.id == id && it.sender == sender && it.client_id == caller.client_id());
         match found {
             Some(sms) => {
                 sms.status = status;
                 Ok(json!(true).into())
             }
-            None => Err(RestError::new(
-                400,
-                "ERROR_MESSAGE_NOT_FOUND",
-                "Message not found!",
-            )),
+            None => Err(RestError::new(400, "ERROR_MESSAGE_NOT_FOUND", "Message not found!")),
         }
     })
 }

@@ -34,12 +34,7 @@ pub(crate) struct RestError {
 
 impl RestError {
     pub fn new(status: u16, code: &str, text: &str) -> Self {
-        Self {
-            status,
-            code: json!(code),
-            text: text.to_owned(),
-            extra: Map::new(),
-        }
+        Self { status, code: json!(code), text: text.to_owned(), extra: Map::new() }
     }
 
     pub fn argument(name: &str, text: &str) -> Self {
@@ -62,11 +57,7 @@ pub(super) struct Reply {
 
 impl From<Value> for Reply {
     fn from(result: Value) -> Self {
-        Self {
-            result,
-            total: None,
-            next: None,
-        }
+        Self { result, total: None, next: None }
     }
 }
 
@@ -85,11 +76,7 @@ impl Caller {
     }
 
     pub fn must_be_admin(&self) -> Result<(), RestError> {
-        if self.admin {
-            Ok(())
-        } else {
-            Err(RestError::denied())
-        }
+        if self.admin { Ok(()) } else { Err(RestError::denied()) }
     }
 }
 
@@ -100,11 +87,7 @@ impl Portal {
         if access.is_empty() {
             return refuse("NO_AUTH_FOUND", "Wrong authorization data");
         }
-        let grant = self
-            .world()
-            .oauth
-            .grant(access)
-            .filter(|grant| grant.member_id == self.member_id());
+        let grant = self.world().oauth.grant(access).filter(|grant| grant.member_id == self.member_id());
         let Some(grant) = grant else {
             return refuse("invalid_token", "Unable to get application by token");
         };
@@ -115,28 +98,18 @@ impl Portal {
             return refuse("expired_token", "The access token provided has expired.");
         }
         if self.read(|state| state.plan == Plan::WithoutRest) {
-            return refuse(
-                "ACCESS_DENIED",
-                "REST is available only on commercial plans.",
-            );
+            return refuse("ACCESS_DENIED", "REST is available only on commercial plans.");
         }
         if !self.user_is_active(grant.user) {
             return refuse("authorization_error", "Unable to authorize user");
         }
         if self.read(|state| !state.is_admin(grant.user) && state.closed_to.contains(&grant.user)) {
-            return refuse(
-                "user_access_error",
-                "The user does not have access to the application.",
-            );
+            return refuse("user_access_error", "The user does not have access to the application.");
         }
         match self.world().oauth.app(&grant.client_id) {
             Some(card) => {
                 let admin = self.read(|state| state.is_admin(grant.user));
-                Ok(Caller {
-                    card,
-                    user: grant.user,
-                    admin,
-                })
+                Ok(Caller { card, user: grant.user, admin })
             }
             None => refuse("APPLICATION_NOT_FOUND", "Application not found"),
         }
@@ -146,11 +119,7 @@ impl Portal {
     async fn perform(&self, caller: &Caller, method: &str, given: &Map<String, Value>) -> Answer {
         let row = contract().method(method).filter(|_| self.offers(method));
         let Some(row) = row else {
-            return Err(RestError::new(
-                404,
-                "ERROR_METHOD_NOT_FOUND",
-                "Method not found!",
-            ));
+            return Err(RestError::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!"));
         };
         let scope = row.scope.as_str();
         if !scope.is_empty() && !has_scope(&caller.card.scope, scope) {
@@ -164,10 +133,7 @@ impl Portal {
         let params = Params(given);
         if matches!(method, "imconnector.send.messages") {
             let provider = self.provider(caller.client_id(), params)?;
-            return Ok(self
-                .send_messages(&provider, &params.list("MESSAGES"))
-                .await
-                .into());
+            return Ok(self.send_messages(&provider, &params.list("MESSAGES")).await.into());
         }
         let (family, _) = method.split_once('.').unwrap_or((method, ""));
         match family {
@@ -189,26 +155,19 @@ impl Portal {
     }
 
     fn notes_violation(&self, method: &str, what: &str) {
-        let violation = super::Violation {
-            method: method.to_owned(),
-            what: what.to_owned(),
-        };
+        let violation = super::Violation { method: method.to_owned(), what: what.to_owned() };
         self.journal(|journal| journal.violations.push(violation));
     }
 }
 
 /// The narrower scopes of users open the same methods.
 fn has_scope(own: &[String], needed: &str) -> bool {
-    own.iter().any(|scope| {
-        scope == needed
-            || (needed == "user" && matches!(scope.as_str(), "user_brief" | "user_basic"))
-    })
+    own.iter()
+        .any(|scope| scope == needed || (needed == "user" && matches!(scope.as_str(), "user_brief" | "user_basic")))
 }
 
 /// The method by its name in any case.
 fn canonical(name: &str) -> String {
-    let known = contract()
-        .names()
-        .find(|known| known.eq_ignore_ascii_case(name));
+    let known = contract().names().find(|known| known.eq_ignore_ascii_case(name));
     known.map_or_else(|| name.to_lowercase(), str::to_owned)
 }

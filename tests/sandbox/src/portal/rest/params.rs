@@ -43,21 +43,16 @@ impl<'a> Params<'a> {
         match self.get(key) {
             None => default,
             Some(Value::Bool(yes)) => *yes,
-            Some(other) => matches!(
-                scalar(other).to_ascii_lowercase().as_str(),
-                "y" | "1" | "true"
-            ),
+            Some(other) => matches!(scalar(other).to_ascii_lowercase().as_str(), "y" | "1" | "true"),
         }
     }
 
     pub fn block(self, key: &str) -> Map<String, Value> {
         match self.get(key) {
             Some(Value::Object(map)) => map.clone(),
-            Some(Value::Array(items)) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| (index.to_string(), item.clone()))
-                .collect(),
+            Some(Value::Array(items)) => {
+                items.iter().enumerate().map(|(index, item)| (index.to_string(), item.clone())).collect()
+            }
             _ => Map::new(),
         }
     }

@@ -31,9 +31,7 @@ async fn rest(
     portal: web::Data<Portal>,
 ) -> HttpResponse {
     if let Some(elsewhere) = portal.redirect(&request) {
-        return HttpResponse::Found()
-            .insert_header((header::LOCATION, elsewhere))
-            .finish();
+        return HttpResponse::Found().insert_header((header::LOCATION, elsewhere)).finish();
     }
     let method = canonical(method.trim_end_matches(".json").trim_end_matches(".xml"));
     let mut given = parameters(&request, &body);
@@ -44,9 +42,7 @@ async fn rest(
         false => portal.takes_fault(&method),
     };
     let instead = match &fault {
-        Some(Fault::Refuses { status, code, text }) => {
-            Some(Err(RestError::new(*status, code, text)))
-        }
+        Some(Fault::Refuses { status, code, text }) => Some(Err(RestError::new(*status, code, text))),
         Some(Fault::Html { status }) => {
             portal.notes_call(&method, given, None, (*status, Some("(page)".to_owned())));
             return page(*status);
@@ -61,18 +57,12 @@ async fn rest(
     let (user, answer) = match instead {
         Some(refused) => (None, refused),
         None => match portal.authorise(&access) {
-            Ok(caller) => (
-                Some(caller.user),
-                portal.perform(&caller, &method, &given).await,
-            ),
+            Ok(caller) => (Some(caller.user), portal.perform(&caller, &method, &given).await),
             Err(error) => (None, Err(error)),
         },
     };
     let (status, envelope) = envelope(&portal, answer, started);
-    let error = envelope.get("error").map(|code| {
-        code.as_str()
-            .map_or_else(|| code.to_string(), str::to_owned)
-    });
+    let error = envelope.get("error").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
     portal.notes_call(&method, given, user, (status, error));
     if let Some(Fault::DoesSlowly(time)) = fault {
         sleep(time).await;
@@ -83,19 +73,15 @@ async fn rest(
             page(504)
         }
         Some(Fault::DoesAndCuts) => cut(),
-        _ => HttpResponse::build(
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        )
-        .json(envelope),
+        _ => HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+            .json(envelope),
     }
 }
 
 fn page(status: u16) -> HttpResponse {
     HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
         .content_type("text/html")
-        .body(format!(
-            "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
-        ))
+        .body(format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"))
 }
 
 /// A body that breaks off at its first byte.
@@ -103,9 +89,7 @@ fn cut() -> HttpResponse {
     let broken = futures_util::stream::once(async {
         Err::<web::Bytes, std::io::Error>(std::io::Error::other("the connection was cut"))
     });
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .streaming(broken)
+    HttpResponse::Ok().content_type("application/json").streaming(broken)
 }
 
 /// The token of the header, else of the parameters, which lose it.
@@ -119,10 +103,7 @@ fn token(request: &HttpRequest, given: &mut Map<String, Value>) -> String {
     let auth = given.remove("auth");
     let access = given.remove("access_token");
     let of = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
-    bearer
-        .or_else(|| of(auth))
-        .or_else(|| of(access))
-        .unwrap_or_default()
+    bearer.or_else(|| of(auth)).or_else(|| of(access)).unwrap_or_default()
 }
 
 fn envelope(portal: &Portal, answer: Answer, started: Instant) -> (u16, Value) {
@@ -163,12 +144,7 @@ impl Portal {
     /// Where a request to a former domain is sent.
     fn redirect(&self, request: &HttpRequest) -> Option<String> {
         let host = request.headers().get(header::HOST)?.to_str().ok()?;
-        self.read(|state| {
-            state
-                .former
-                .contains(host)
-                .then(|| format!("http://{}{}", state.domain, request.uri()))
-        })
+        self.read(|state| state.former.contains(host).then(|| format!("http://{}{}", state.domain, request.uri())))
     }
 
     fn notes_call(
