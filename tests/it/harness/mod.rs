@@ -12,6 +12,8 @@ pub mod logs;
 pub mod needs;
 mod portal;
 pub mod postgres;
+mod process;
+mod rows;
 mod runner;
 mod shop;
 mod story;

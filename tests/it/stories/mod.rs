@@ -7,7 +7,9 @@ mod content_in;
 mod content_out;
 mod frames;
 mod grant;
+mod hostile;
 mod install;
+mod recovery;
 mod robot;
 mod schema;
 mod telegram;
@@ -30,6 +32,8 @@ pub fn all() -> Vec<Case> {
         telegram::list(),
         card::list(),
         robot::list(),
+        hostile::list(),
+        recovery::list(),
         schema::list(),
     ]
     .concat()
