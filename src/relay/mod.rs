@@ -263,13 +263,13 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     settled
 }
 
-/// Whether the other side can be asked about an attempt, and can still be expected to know.
+/// Whether the other side is to be asked about an attempt: once, and a portal until its receipts can be expected to have come.
 fn may_ask(delivery: &Delivery, now: Millis) -> bool {
-    let answers = matches!(
-        delivery.kind,
-        DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::Note | DeliveryKind::ToAddress
-    );
-    answers && (!delivery.uncertain || now < delivery.created_at.after(ASK_FOR))
+    match delivery.kind {
+        DeliveryKind::ToCore | DeliveryKind::ToAddress => !delivery.uncertain,
+        DeliveryKind::ToPortal | DeliveryKind::Note => !delivery.uncertain || now < delivery.created_at.after(ASK_FOR),
+        _cannot_tell => false,
+    }
 }
 
 /// Adds what people read of a failure.

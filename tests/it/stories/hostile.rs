@@ -104,8 +104,9 @@ async fn a_form_of_any_shape_harms_nobody(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let before = story.rows();
     let deep = format!("data{}=1", "[a]".repeat(20_000));
-    let many: String = (0..100_000).map(|at| format!("k{at}=v&")).collect();
-    let list: String = (0..100_000).map(|at| format!("data[MESSAGES][{at}][im][message_id]={at}&")).collect();
+    let many = (0..100_000).map(|at| format!("k{at}=v")).collect::<Vec<_>>().join("&");
+    let list =
+        (0..100_000).map(|at| format!("data[MESSAGES][{at}][im][message_id]={at}")).collect::<Vec<_>>().join("&");
     let same = "event=x&".repeat(50_000);
     let deep_json = format!("{}1{}", "{\"a\":".repeat(20_000), "}".repeat(20_000));
     let deep_list = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
@@ -435,7 +436,7 @@ async fn an_uninstalled_portals_events_are_refused(story: &Story) {
     let mut form = post.form.clone();
     for (key, value) in &mut form {
         if key == "data[MESSAGES][0][im][message_id]" {
-            *value = "949494".to_owned();
+            "949494".clone_into(value);
         }
     }
     let answer = story.http().post(&post.url).form(&form).send().await.unwrap();
