@@ -41,7 +41,8 @@ async fn without_the_portals_script_pages_work(story: &Story, lang: &str) {
     let portal = story.portal().await;
     let demo = story.sandbox.seed_demo(&portal, lang);
     let cloud = Url::parse(story.sandbox.cloud_url()).unwrap();
-    let window = story.window_where(&format!("MAP {}:{} ~NOTFOUND", cloud.host().unwrap(), cloud.port().unwrap())).await;
+    let window =
+        story.window_where(&format!("MAP {}:{} ~NOTFOUND", cloud.host().unwrap(), cloud.port().unwrap())).await;
     let desk = Desk { window, portal: &portal };
     // Every page of ours asks for the script once, in vain.
     let opens = || desk.window.announces_error("/api/v1/ - Failed to load resource: net::ERR_NAME_NOT_RESOLVED");
@@ -143,7 +144,9 @@ async fn another_administrator_revives_a_dead_grant_by_opening_a_page(story: &St
     portal.dismisses(portal.admin());
     story.time_passes(5 * MINUTE);
     let lost = portal.words().problems.of(Problem::GrantLost);
-    desk.window.announces_error("/frame/connector/connect - Failed to load resource: the server responded with a status of 403");
+    desk.window.announces_error(
+        "/frame/connector/connect - Failed to load resource: the server responded with a status of 403",
+    );
     desk.window.clicks("[data-part=\"channels\"] button[type=\"submit\"]").await;
     desk.window.reads("[data-part=\"channels\"] [data-error]", lost.what).await;
     desk.window.is_sound("grant-lost").await;
@@ -179,7 +182,8 @@ async fn a_session_is_renewed_without_a_word(story: &Story) {
     // A computer that slept does not know it: the refusal is answered with a renewal, and the person sees neither.
     desk.window.enters(APP_FRAME).await;
     story.time_passes(20 * MINUTE);
-    desk.window.announces_error("/frame/crm/write - Failed to load resource: the server responded with a status of 401");
+    desk.window
+        .announces_error("/frame/crm/write - Failed to load resource: the server responded with a status of 401");
     desk.window.types("#write-text", "After a nap").await;
     desk.window.clicks("form[data-action=\"/frame/crm/write\"] button[type=\"submit\"]").await;
     desk.window.reads("[data-part=\"chats\"] .chat", "After a nap").await;

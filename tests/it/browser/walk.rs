@@ -122,6 +122,11 @@ async fn talks(desk: &Desk<'_>, words: &Words, demo: &Demo) {
 async fn sees_the_chat_in_the_card(desk: &Desk<'_>, words: &Words) {
     desk.opens_tab_of_deal(words.deal).await;
     desk.window.reads("[data-part=\"chats\"] .chat", words.client).await;
+    // What the operator wrote, without the line's signature and the messenger's stars; addresses as people write them.
+    let plain = "return [...document.querySelectorAll('.chat .clip')].some((line) => line.textContent.endsWith(': on its way'))";
+    desk.window.waits_for_script("the card shows the plain text", plain).await;
+    desk.window.reads(".chips", "@maria_sokolova").await;
+    desk.window.sees_no("[data-value^=\"imol\"]").await;
     desk.window.is_sound("card").await;
     desk.window.enters(APP_FRAME).await;
     desk.window.clicks("[data-part=\"chats\"] .chat button").await;
@@ -136,6 +141,8 @@ async fn writes_first(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.window.types("#write-text", "Your machine is repaired").await;
     desk.window.clicks("form[data-action=\"/frame/crm/write\"] button[type=\"submit\"]").await;
     desk.window.reads("[data-part=\"chats\"] .chat", "Your machine is repaired").await;
+    desk.window.reads("[data-part=\"chats\"] .chat strong", words.other_client).await;
+    desk.window.reads("[data-notice]", (texts(words.lang).crm_chat.sent)(true)).await;
     desk.window.is_sound("written-first").await;
     desk.takes_phone(words.other_client, &account(demo, "grWhatsApp")).await;
     desk.window.reads(&handle("phone-message-business"), "Your machine is repaired").await;
