@@ -294,6 +294,8 @@
       if (element instanceof HTMLFormElement) {
         delete element.dataset.once;
         element.reset();
+        const folded = element.closest("details");
+        if (folded) folded.open = false;
       }
       apply(answer);
     } catch (failure) {
