@@ -8,7 +8,7 @@ use crate::{
     config::{Config, ConfigError},
     db::{Db, DbError},
     domain::connector::Connector,
-    media::Store,
+    media::{Room, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::Bell,
@@ -42,6 +42,8 @@ pub struct App {
     pub chatapp: ChatApp,
     pub embedded: Embedded,
     pub store: Store,
+    /// What files may take of the memory at the same time.
+    pub room: Room,
     /// Tells the worker that there may be work.
     pub bell: Bell,
     /// What every portal still lets us call.
@@ -62,6 +64,7 @@ impl App {
             chatapp: ChatApp::new(outgoing.clone(), config.chatapp_api_url.clone(), tokens, clock.clone()),
             embedded: Embedded::new(outgoing.clone(), config.telegram_api_url.clone()),
             store: Store::new(config.media_dir.clone()),
+            room: Room::default(),
             bell: Bell::default(),
             budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
             refreshing: Locks::default(),

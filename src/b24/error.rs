@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// One of the ten buckets of the operating limit: the soonest that waiting can help when the portal does not say.
-const OPERATING_BUCKET: Duration = Duration::from_secs(60);
+const OPERATING_BUCKET: Duration = Duration::from_mins(1);
 /// Descriptions are for the log; Bitrix24's own are shorter than this.
 const DESCRIPTION_LIMIT: usize = 300;
 

@@ -60,6 +60,8 @@ pub struct Channel {
     /// The first update that a poll has not taken yet.
     pub poll_offset: i64,
     pub state: ChannelState,
+    /// When its credentials or its state changed last.
+    pub changed_at: Millis,
 }
 
 /// What a core told about an account that it can serve.
@@ -108,7 +110,7 @@ struct Row {
     poll_offset: i64,
     state: String,
     _created_at: i64,
-    _changed_at: i64,
+    changed_at: i64,
 }
 
 impl TryFrom<Row> for Channel {
@@ -132,6 +134,7 @@ impl TryFrom<Row> for Channel {
             intake: Intake::read(&row.intake)?,
             poll_offset: row.poll_offset,
             state: ChannelState::read(&row.state)?,
+            changed_at: Millis(row.changed_at),
         })
     }
 }
@@ -279,6 +282,20 @@ impl Db {
                 .set((channel::state.eq(state.text()), channel::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// The core refuses the credentials with which `channel` was read; false when it has changed since.
+    pub async fn channel_mark_dead(&self, channel: &Channel, now: Millis) -> DbResult<bool> {
+        let (portal, id, seen) = (channel.portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
+        self.write(move |conn| {
+            let own = channel::portal_id.eq(portal).and(channel::changed_at.eq(seen));
+            let alive = channel::state.eq(ChannelState::Alive.text());
+            let changed = diesel::update(channel::table.find(id).filter(own).filter(alive))
+                .set((channel::state.eq(ChannelState::Dead.text()), channel::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(changed == 1)
         })
         .await
     }

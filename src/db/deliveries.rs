@@ -16,7 +16,7 @@ stored_enum! {
         Waiting = "waiting",
         /// An attempt is under way.
         Sending = "sending",
-        /// Held until a person has repaired the channel.
+        /// Held until a person has repaired the channel; now and then it looks for itself.
         Parked = "parked",
         Done = "done",
         Failed = "failed",
@@ -181,7 +181,7 @@ pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
     _lane: String,
-    kind: String,
+    pub kind: String,
     _priority: i32,
     message_id: Option<i64>,
     part_id: Option<i64>,
@@ -268,16 +268,16 @@ impl Db {
         .await
     }
 
-    /// Newest deliveries of a lane, for pages: the state of what was asked for.
-    pub async fn delivery_latest_in(&self, portal: &PortalId, lane: Lane) -> DbResult<Option<Delivery>> {
+    /// Newest deliveries of a lane, newest first, for pages: the state of what was asked for.
+    pub async fn delivery_newest_in(&self, portal: &PortalId, lane: Lane, limit: i64) -> DbResult<Vec<Delivery>> {
         let (portal, lane) = (portal.0.clone(), lane.text()?);
         self.read(move |conn| {
             let rows: Vec<Row> = delivery::table
                 .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)))
                 .order(delivery::id.desc())
-                .limit(1)
+                .limit(limit)
                 .load(conn)?;
-            rows.into_iter().next().map(Delivery::try_from).transpose()
+            rows.into_iter().map(Delivery::try_from).collect()
         })
         .await
     }

@@ -1,6 +1,10 @@
 //! The inbox: what came in, verified and durable, not yet understood. One row stands between an event and its 200.
 
-use diesel::{ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _,
+    dsl::{exists, not, sql},
+    sql_types::Bool,
+};
 
 use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
 use crate::{
@@ -141,12 +145,21 @@ impl Db {
         .await
     }
 
-    /// The oldest items that are due, of all portals, in the order in which they came.
+    /// The oldest items that are due, of all portals, in the order in which they came. An item that could not be expanded
+    /// yet holds back the later ones of its source, which may be of the same chat, and nobody else's.
     pub async fn inbox_due(&self, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {
         self.read(move |conn| {
+            let older = diesel::alias!(inbox as older);
+            let held = older
+                .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
+                .filter(older.field(inbox::source).eq(inbox::source))
+                .filter(older.field(inbox::id).lt(inbox::id))
+                .filter(older.field(inbox::due_at).gt(now.0).and(sql::<Bool>("older.state = 'new'")));
+            // Literals, so that the partial indexes are seen to fit.
             let rows: Vec<Row> = inbox::table
-                .filter(inbox::state.eq(InboxState::New.text()))
+                .filter(sql::<Bool>("inbox.state = 'new'"))
                 .filter(inbox::due_at.le(now.0))
+                .filter(not(exists(held)))
                 .order(inbox::id)
                 .limit(limit)
                 .load(conn)?;
@@ -177,5 +190,47 @@ impl Db {
             Ok(())
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing;
+
+    #[tokio::test]
+    async fn an_item_that_waits_holds_back_its_source_alone() {
+        let (db, _folder) = testing::db("inbox-order");
+        let portal = testing::portal(&db, "p").await;
+        let item = |source: &str, key: &str| NewInbox {
+            source: Source::Channel(ChannelId(source.into())),
+            key: key.into(),
+            body: format!("\"{source}{key}\""),
+        };
+        let items = vec![item("a", "1"), item("b", "1"), item("a", "2")];
+        db.inbox_accept(&portal, items, Millis(0)).await.unwrap();
+        let due = async |at| {
+            let items = db.inbox_due(9, Millis(at)).await.unwrap();
+            items.into_iter().map(|item| (item.id, item.body)).collect::<Vec<_>>()
+        };
+        let first = due(0).await[0].0;
+        db.inbox_postpone(&portal, first, Some(Millis(50)), "not now".into()).await.unwrap();
+        assert_eq!(due(10).await.into_iter().map(|(_, body)| body).collect::<Vec<_>>(), ["\"b1\""]);
+        assert_eq!(due(50).await.len(), 3);
+        // Given up, it holds nobody back.
+        db.inbox_postpone(&portal, first, None, "never".into()).await.unwrap();
+        assert_eq!(due(10).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_repeated_item_is_stored_once() {
+        let (db, _folder) = testing::db("inbox-once");
+        let portal = testing::portal(&db, "p").await;
+        let item = || NewInbox { source: Source::Channel(ChannelId("a".into())), key: "1".into(), body: "{}".into() };
+        assert_eq!(
+            db.inbox_accept(&portal, vec![item(), item()], Millis(0)).await.unwrap(),
+            [Accepted::Stored, Accepted::Repeated]
+        );
+        assert_eq!(db.inbox_accept(&portal, vec![item()], Millis(9)).await.unwrap(), [Accepted::Repeated]);
     }
 }

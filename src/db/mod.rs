@@ -24,6 +24,8 @@ mod provision;
 mod runs;
 mod schema;
 mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 use std::sync::Arc;

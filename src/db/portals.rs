@@ -1,6 +1,9 @@
 //! Portals: one row per Bitrix24 account.
 
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
+};
 
 use super::{Db, DbError, DbResult, on_each, schema::portal, stored_enum};
 use crate::{clock::Millis, domain::ids::PortalId};
@@ -97,6 +100,19 @@ impl Db {
                 .set((portal::state.eq(state.text()), portal::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Parks a portal that an attempt begun at `began` has found closed; false when somebody has repaired it since.
+    pub async fn portal_park(&self, portal: &PortalId, began: Millis, now: Millis) -> DbResult<bool> {
+        let id = portal.0.clone();
+        self.write(move |conn| {
+            let active = portal::state.eq(PortalState::Active.text()).and(portal::changed_at.le(began.0));
+            let changed = diesel::update(portal::table.find(id).filter(active))
+                .set((portal::state.eq(PortalState::Parked.text()), portal::changed_at.eq(now.0)))
+                .execute(conn)?;
+            Ok(changed == 1)
         })
         .await
     }

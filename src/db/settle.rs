@@ -47,12 +47,14 @@ pub struct Settled {
     pub error: Option<String>,
     pub sent: Option<SentPart>,
     /// The portal's own numbers of a chat: chat, and the client's portal user.
-    pub chat: Option<(ChatId, Option<i64>, Option<i64>)>,
+    pub chat: Option<(ChatId, i64, Option<i64>)>,
     pub progress: Option<(MessageId, MessageProgress)>,
     /// Other waiting deliveries of this message are pointless now.
     pub cancel_rest_of: Option<MessageId>,
     pub messages: Vec<NewMessage>,
     pub follow: Vec<NewDelivery>,
+    /// Follows if nothing was written about its message yet: one warning is enough.
+    pub warning: Option<NewDelivery>,
     /// One recipient's outcome of a run; its answer and comment follow when it was the last.
     pub run: Option<(RunId, usize, RecipientOutcome)>,
     /// Deliveries that follow when the run is decided.
@@ -76,6 +78,7 @@ impl Settled {
             cancel_rest_of: None,
             messages: Vec::new(),
             follow: Vec::new(),
+            warning: None,
             run: None,
             when_decided: Vec::new(),
             when_all_sent: None,
@@ -130,9 +133,11 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
         messages::mark_part(conn, portal, sent)?;
     }
     if let Some((id, b24_chat, b24_user)) = settled.chat {
-        diesel::update(chat::table.find(id.0).filter(chat::portal_id.eq(portal)))
-            .set((chat::b24_chat_id.eq(b24_chat), chat::b24_user_id.eq(b24_user)))
-            .execute(conn)?;
+        let own = chat::table.find(id.0).filter(chat::portal_id.eq(portal));
+        diesel::update(own).set(chat::b24_chat_id.eq(b24_chat)).execute(conn)?;
+        if b24_user.is_some() {
+            diesel::update(own).set(chat::b24_user_id.eq(b24_user)).execute(conn)?;
+        }
     }
     if let Some((id, progress)) = settled.progress {
         messages::advance(conn, portal, id, progress)?;
@@ -140,7 +145,11 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     if let Some(id) = settled.cancel_rest_of {
         let rest = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
         diesel::update(delivery::table.filter(delivery::portal_id.eq(portal)).filter(rest))
-            .filter(delivery::state.eq_any([DeliveryState::Queued.text(), DeliveryState::Waiting.text()]))
+            .filter(delivery::state.eq_any([
+                DeliveryState::Queued.text(),
+                DeliveryState::Waiting.text(),
+                DeliveryState::Parked.text(),
+            ]))
             .set(delivery::state.eq(DeliveryState::Cancelled.text()))
             .execute(conn)?;
     }
@@ -149,6 +158,12 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
         debug_assert!(matches!(recorded, Recorded::Written(_) | Recorded::Known));
     }
     insert_all(conn, portal, &settled.follow, now)?;
+    if let Some(warning) = &settled.warning
+        && let Some(message) = warning.message
+        && !has_note(conn, portal, message)?
+    {
+        dispatch::insert(conn, portal, warning, now)?;
+    }
     if let Some((run, index, outcome)) = &settled.run
         && runs::record(conn, portal, (*run, *index), outcome.clone())?
     {
@@ -166,6 +181,12 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
         }
     }
     Ok(())
+}
+
+fn has_note(conn: &mut Conn, portal: &str, message: MessageId) -> DbResult<bool> {
+    let notes = delivery::message_id.eq(message.0).and(delivery::kind.eq(DeliveryKind::Note.text()));
+    let count: i64 = delivery::table.filter(delivery::portal_id.eq(portal).and(notes)).count().get_result(conn)?;
+    Ok(count > 0)
 }
 
 impl Db {
@@ -189,7 +210,8 @@ impl Db {
         .await
     }
 
-    /// Writes how an attempt ended, and all that follows.
+    /// Writes how an attempt ended, and all that follows. Nothing follows when the delivery was erased meanwhile, with its
+    /// portal.
     pub async fn delivery_settle(
         &self,
         portal: &PortalId,
@@ -199,7 +221,7 @@ impl Db {
     ) -> DbResult<()> {
         let portal = portal.0.clone();
         self.write(move |conn| {
-            diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
+            let known = diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
@@ -209,6 +231,9 @@ impl Db {
                     delivery::changed_at.eq(now.0),
                 ))
                 .execute(conn)?;
+            if known == 0 {
+                return Ok(());
+            }
             diesel::update(attempt::table.filter(attempt::delivery_id.eq(id.0).and(attempt::ended_at.is_null())))
                 .set((
                     attempt::ended_at.eq(now.0),

@@ -93,12 +93,17 @@ fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<
     conn.batch_execute("SAVEPOINT command")?;
     let done = catch_unwind(AssertUnwindSafe(|| command(conn)))
         .unwrap_or_else(|_panic| Err(DbError::Unavailable("the command panicked".into())));
-    if done.is_ok() {
-        conn.batch_execute("RELEASE SAVEPOINT command")?;
-    } else {
-        conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command")?;
+    let released = done.is_ok().then(|| conn.batch_execute("RELEASE SAVEPOINT command"));
+    if let Some(Ok(())) = released {
+        return done;
     }
-    done
+    // PostgreSQL refuses the release when the command hid a failed query. Without the roll-back the whole transaction would
+    // stay broken, and its COMMIT would quietly undo what the others were told is written.
+    conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command")?;
+    match released {
+        Some(Err(error)) => Err(error.into()),
+        _failed => done,
+    }
 }
 
 struct Loop {
@@ -140,7 +145,9 @@ impl Loop {
             Err(error) => return tracing::error!(%error, size, "a group of writes could not begin"),
         };
         let answers: Vec<Answer> = group.into_iter().map(|command| command(&mut conn)).collect();
-        let outcome = conn.batch_execute("COMMIT").map_err(|error| error.to_string());
+        // A broken transaction refuses every query; its COMMIT would be a roll-back that looks like a success.
+        let outcome = conn.batch_execute("SELECT 1").and_then(|()| conn.batch_execute("COMMIT"));
+        let outcome = outcome.map_err(|error| error.to_string());
         match &outcome {
             Ok(()) => self.conn = Some(conn),
             Err(reason) => tracing::error!(reason, size, "a group of writes was not committed"),

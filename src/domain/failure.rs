@@ -42,6 +42,8 @@ pub enum Told {
     FileTooLarge,
     FileUnavailable,
     TextTooLong,
+    /// It had to wait so long that sending it now would do harm.
+    TooOld,
     /// The channel's credentials are dead: connect it again.
     ChannelDisconnected,
     /// The paid period of the core's license is over.
@@ -69,6 +71,7 @@ impl Told {
             Self::FileTooLarge => "file_too_large",
             Self::FileUnavailable => "file_unavailable",
             Self::TextTooLong => "text_too_long",
+            Self::TooOld => "too_old",
             Self::ChannelDisconnected => "channel_disconnected",
             Self::LicenseExpired => "license_expired",
             Self::PortalUnauthorised => "portal_unauthorised",

@@ -242,6 +242,11 @@ pub trait MessagingCore: Send + Sync {
     /// Cuts a webhook's body into items; no IO. One item is one inbox row.
     fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed>;
 
+    /// Whether an item of a webhook is the account's, as far as it says whose it is.
+    fn is_of(&self, _item: &Value, _account: &str) -> bool {
+        true
+    }
+
     /// Understands one item; no IO. Never fails for an unknown kind.
     fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed>;
 }

@@ -18,7 +18,11 @@ const SCHEDULE: [u64; 9] =
 /// A failing message holds its chat this long …
 const HOLD: Duration = Duration::from_secs(15 * MINUTE);
 /// … unless the destination itself is down: then it waits for it this long.
-const HOLD_WHEN_DOWN: Duration = Duration::from_secs(72 * HOUR);
+pub const HOLD_WHEN_DOWN: Duration = Duration::from_secs(72 * HOUR);
+/// What is meant for a client is not sent to him later than this: the conversation has gone on.
+pub const STALE: Duration = Duration::from_secs(24 * HOUR);
+/// How often a delivery that waits for a repaired channel looks by itself whether it is.
+const PARKED_LOOK: Duration = Duration::from_secs(30 * MINUTE);
 
 /// What to do with a delivery after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,8 @@ pub enum Verdict {
     /// Nobody knows whether it happened, and repeating it could do it twice.
     Unknown,
     ParkPortal,
-    ParkChannel,
+    /// Until the channel is repaired; at that moment it looks for itself.
+    ParkChannel(Millis),
 }
 
 /// What a verdict depends on besides the failure.
@@ -40,6 +45,10 @@ pub struct Tried {
     pub now: Millis,
     /// Doing it twice is the same as doing it once.
     pub repeatable: bool,
+    /// Somebody waits for the outcome who can do better than wait for a repaired channel.
+    pub may_park: bool,
+    /// How long it may wait for a destination that is down.
+    pub hold_when_down: Duration,
     /// Spreads the retries of many deliveries that failed together.
     pub seed: i64,
 }
@@ -48,16 +57,26 @@ pub fn verdict(failure: &Failure, tried: Tried) -> Verdict {
     if !failure.certain && !tried.repeatable {
         return Verdict::Unknown;
     }
+    let hold = if is_down(failure.told) { tried.hold_when_down } else { HOLD };
+    let within = |at: Millis| at <= tried.created_at.after(hold);
     let wait = match failure.retry {
         Retry::Never => return Verdict::GiveUp,
         Retry::WhenPortalReturns => return Verdict::ParkPortal,
-        Retry::WhenChannelReturns => return Verdict::ParkChannel,
+        Retry::WhenChannelReturns => {
+            let look = tried.now.after(PARKED_LOOK);
+            let waits = tried.may_park && look <= tried.created_at.after(tried.hold_when_down);
+            return if waits { Verdict::ParkChannel(look) } else { Verdict::GiveUp };
+        }
         Retry::After(wait) => wait,
         Retry::Backoff => jittered(scheduled(tried.tries), tried.seed ^ i64::from(tried.tries)),
     };
-    let hold = if failure.told == Told::Unavailable { HOLD_WHEN_DOWN } else { HOLD };
     let again = tried.now.after(wait);
-    if again > tried.created_at.after(hold) { Verdict::GiveUp } else { Verdict::Again(again) }
+    if within(again) { Verdict::Again(again) } else { Verdict::GiveUp }
+}
+
+/// Whether the destination itself cannot take anything now, whatever it is: repeating the same later can do better.
+fn is_down(told: Told) -> bool {
+    matches!(told, Told::Unavailable | Told::LineInactive | Told::PortalUnauthorised)
 }
 
 fn scheduled(tries: i32) -> Duration {
@@ -78,7 +97,15 @@ mod tests {
     use super::*;
 
     fn tried(tries: i32, age: Duration) -> Tried {
-        Tried { tries, created_at: Millis(0), now: Millis(0).after(age), repeatable: false, seed: 7 }
+        Tried {
+            tries,
+            created_at: Millis(0),
+            now: Millis(0).after(age),
+            repeatable: false,
+            may_park: true,
+            hold_when_down: HOLD_WHEN_DOWN,
+            seed: 7,
+        }
     }
 
     #[test]
@@ -101,9 +128,11 @@ mod tests {
         let mut failure = Failure::transient("x");
         failure.told = Told::Rejected;
         assert_eq!(verdict(&failure, tried(5, Duration::from_secs(14 * 60 + 50))), Verdict::GiveUp);
-        failure.told = Told::Unavailable;
-        assert!(matches!(verdict(&failure, tried(5, Duration::from_secs(14 * 60 + 50))), Verdict::Again(_)));
-        assert_eq!(verdict(&failure, tried(99, Duration::from_secs(72 * 3600))), Verdict::GiveUp);
+        for down in [Told::Unavailable, Told::LineInactive, Told::PortalUnauthorised] {
+            failure.told = down;
+            assert!(matches!(verdict(&failure, tried(5, Duration::from_secs(14 * 60 + 50))), Verdict::Again(_)));
+        }
+        assert_eq!(verdict(&failure, tried(99, Duration::from_hours(72))), Verdict::GiveUp);
     }
 
     #[test]
@@ -117,5 +146,15 @@ mod tests {
     fn the_other_sides_word_on_when_is_kept() {
         let failure = Failure::transient("x").retry(Retry::After(Duration::from_secs(33)));
         assert_eq!(verdict(&failure, tried(1, Duration::ZERO)), Verdict::Again(Millis(33_000)));
+    }
+
+    #[test]
+    fn a_dead_channel_is_looked_at_again_and_not_for_ever() {
+        let dead = || Failure::permanent(Told::ChannelDisconnected, "x").retry(Retry::WhenChannelReturns);
+        let message = |age| Tried { hold_when_down: STALE, ..tried(1, age) };
+        assert_eq!(verdict(&dead(), message(Duration::ZERO)), Verdict::ParkChannel(Millis(0).after(PARKED_LOOK)));
+        assert_eq!(verdict(&dead(), message(STALE)), Verdict::GiveUp);
+        let robot = Tried { may_park: false, ..message(Duration::ZERO) };
+        assert_eq!(verdict(&dead(), robot), Verdict::GiveUp);
     }
 }

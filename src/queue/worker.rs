@@ -3,13 +3,14 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
-    db::{DbResult, Delivery, DeliveryState, InboxItem, Room, Settled},
+    db::{DbError, DbResult, Delivery, InboxItem, Room, Settled, Source},
     domain::ids::PortalId,
-    relay,
+    outgoing::CALL_TIMEOUT,
+    relay::{self, ExpandError},
 };
 
 /// Inbox items expanded between two looks at the deliveries.
@@ -22,6 +23,11 @@ const AT_ONCE_PER_PORTAL: usize = 24;
 const POLL: Duration = Duration::from_secs(1);
 /// An item that fails to expand this often is put aside to be looked at.
 const MAX_EXPANSIONS: i32 = 8;
+const EXPAND_AGAIN: Duration = Duration::from_secs(5);
+/// A result that the database itself refuses so often is written without what follows from it.
+const MAX_REFUSALS: usize = 5;
+/// How long the calls under way are waited for when the server stops: the longest of them, and a moment to write it down.
+const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,11 +51,19 @@ pub async fn step(app: &Arc<App>) -> DbResult<Work> {
     Ok(Work { expanded, delivered })
 }
 
-/// Works until told to stop, then lets what is under way finish.
+/// Concludes what the last process left, then works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut under_way = UnderWay::default();
+    let mut recovered = false;
     while !*stop.borrow() {
-        let busy = round(&app, &mut under_way).await.unwrap_or_else(|error| {
+        let worked = if recovered {
+            round(&app, &mut under_way).await
+        } else {
+            let swept = recover(&app).await;
+            recovered = swept.is_ok();
+            swept.map(|()| true)
+        };
+        let busy = worked.unwrap_or_else(|error| {
             tracing::error!(%error, "the queue could not be read");
             false
         });
@@ -61,7 +75,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
     }
-    while under_way.one_ended().await {}
+    // Whoever is not done by then is asked about by the next start.
+    let finish = async { while under_way.one_ended().await {} };
+    if timeout(STOP_PATIENCE, finish).await.is_err() {
+        tracing::error!("calls were still under way when the server stopped");
+    }
 }
 
 /// Starts what there is room for; true when there may be more.
@@ -133,46 +151,80 @@ impl UnderWay {
 
 async fn expand(app: &Arc<App>) -> DbResult<usize> {
     let items = app.db.inbox_due(EXPAND_AT_ONCE, app.clock.now()).await?;
-    let count = items.len();
+    let mut expanded = 0;
+    let mut held: Vec<(PortalId, Source)> = Vec::new();
     for item in items {
-        expand_one(app, &item).await?;
+        let from = (item.portal.clone(), item.source.clone());
+        // An earlier item that must wait may be of the same chat: the later one must not overtake it.
+        if held.contains(&from) {
+            continue;
+        }
+        expanded += 1;
+        if !expand_one(app, &item).await? {
+            held.push(from);
+        }
     }
-    Ok(count)
+    Ok(expanded)
 }
 
-async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<()> {
-    let failure = match relay::expand(app, item).await {
+/// False when the item waits to be tried again.
+async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
+    let understood = AssertUnwindSafe(relay::expand(app, item)).catch_unwind().await;
+    let understood = understood.unwrap_or_else(|_panic| Err(ExpandError::Malformed("a panic".into())));
+    let (failure, hopeless) = match understood {
         Ok(expansion) => match app.db.inbox_expand(&item.portal, item.id, expansion, app.clock.now()).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error.to_string(),
+            Ok(()) => return Ok(true),
+            Err(error) => (error.to_string(), false),
         },
-        Err(error) => error.to_string(),
+        Err(error) => (error.to_string(), matches!(error, ExpandError::Malformed(_))),
     };
-    let again = (item.tries < MAX_EXPANSIONS).then(|| app.clock.now().after(Duration::from_secs(5)));
-    tracing::error!(inbox = %item.id, portal = %item.portal, failure, "an inbox item could not be expanded");
-    app.db.inbox_postpone(&item.portal, item.id, again, failure).await
+    let hopeless = hopeless || item.tries >= MAX_EXPANSIONS;
+    let again = (!hopeless).then(|| app.clock.now().after(EXPAND_AGAIN));
+    tracing::error!(inbox = %item.id, portal = %item.portal, failure, hopeless, "an inbox item could not be expanded");
+    app.db.inbox_postpone(&item.portal, item.id, again, failure).await?;
+    Ok(hopeless)
+}
+
+/// What the last process left half done is done again; where that could do it twice, the other side is asked first.
+async fn recover(app: &Arc<App>) -> DbResult<()> {
+    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
+    if again + uncertain > 0 {
+        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
+    }
+    Ok(())
 }
 
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     let work = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind();
-    let outcomes = work.await.unwrap_or_else(|_panic| {
-        let panicked = Settled { error: Some("panic".into()), ..Settled::new(DeliveryState::Unknown, "panic") };
-        group.iter().map(|delivery| (delivery.id, panicked.clone())).collect()
-    });
+    let outcomes = work.await.unwrap_or_default();
     for delivery in &group {
-        let outcome = outcomes.iter().find(|(id, _)| *id == delivery.id);
-        let settled =
-            outcome.map_or_else(|| Settled::new(DeliveryState::Unknown, "forgotten"), |(_, settled)| settled.clone());
+        let settled = if let Some((_, settled)) = outcomes.iter().find(|(id, _)| *id == delivery.id) {
+            settled.clone()
+        } else {
+            tracing::error!(delivery = %delivery.id, "an attempt ended without an outcome");
+            relay::unseen(app, delivery, "panic").await
+        };
         record(app, delivery, settled).await;
     }
 }
 
-/// A result that cannot be written now must be written later: forgetting it would do the work twice.
-async fn record(app: &Arc<App>, delivery: &Delivery, settled: Settled) {
-    while let Err(error) = app.db.delivery_settle(&delivery.portal, delivery.id, settled.clone(), app.clock.now()).await
-    {
+/// A result that cannot be written now must be written later: forgetting it would do the work twice. What follows from it is
+/// given up only when the database refuses it for good.
+async fn record(app: &App, delivery: &Delivery, settled: Settled) {
+    let mut next = settled;
+    let mut refused = 0;
+    while let Err(error) = app.db.delivery_settle(&delivery.portal, delivery.id, next.clone(), app.clock.now()).await {
         tracing::error!(delivery = %delivery.id, %error, "the result of a delivery could not be written");
+        refused += usize::from(!matches!(error, DbError::Unavailable(_)));
+        if refused >= MAX_REFUSALS {
+            next = Settled {
+                due_at: next.due_at,
+                told: next.told,
+                error: next.error,
+                ..Settled::new(next.state, next.outcome)
+            };
+        }
         tokio::time::sleep(POLL).await;
     }
 }

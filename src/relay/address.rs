@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{channel_of, db_failure, note_channel, notes, robot, to_core};
+use super::{Resolved, channel_of, db_failure, note_channel, notes, revive, robot, to_core};
 use crate::{
     app::App,
     b24::bbcode,
@@ -18,7 +18,7 @@ use crate::{
         failure::{Failure, Told},
         ids::ChannelId,
     },
-    messaging::{IdempotencyKey, Outgoing, Person},
+    messaging::{Found, IdempotencyKey, Outgoing, Person, Sent},
 };
 
 /// Where to.
@@ -48,12 +48,12 @@ pub struct Job {
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Which recipient of its run.
-    Robot {
-        index: usize,
-    },
+    Robot { index: usize },
     Card {
         user: i64,
         name: String,
+        /// Names the filled form, so that its sender learns the fate of this text and of no other.
+        form: String,
     },
 }
 
@@ -87,7 +87,7 @@ pub fn lane(job: &Job) -> Lane {
     Lane::Address(job.channel.clone(), job.to.wire())
 }
 
-fn job(delivery: &Delivery) -> Result<Job, Failure> {
+pub fn job(delivery: &Delivery) -> Result<Job, Failure> {
     serde_json::from_str(&delivery.payload)
         .map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
 }
@@ -108,56 +108,86 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         return Err(Failure::permanent(told, "the text does not fit into one message"));
     };
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
-    let key = IdempotencyKey(format!("{}-d{}", channel.id, delivery.id));
-    let core = app.core(channel.core);
-    let sent = match core.send(&access, &job.to.wire(), &Outgoing::Text(text.clone()), &key).await {
-        Ok(sent) => sent,
-        Err(failure) => return Err(note_channel(app, &channel, failure).await),
-    };
-    let peer = sent.peer.clone().unwrap_or_else(|| job.to.wire());
-    let message = message(app, delivery, &job, (&channel, peer, sent.ids)).await?;
-    let settled = Settled { messages: vec![message], ..Settled::done() };
-    Ok(decided(app, delivery, &job, RecipientOutcome::Sent, settled))
+    // Asked before the send: a failure after it would send the text again.
+    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    let core = app.core(task.channel.core);
+    let what = Outgoing::Text(text.clone());
+    match core.send(&access, &task.job.to.wire(), &what, &key(&task.channel, delivery)).await {
+        Ok(sent) => {
+            revive(app, &task.channel).await;
+            Ok(task.sent(app, delivery, sent).await)
+        }
+        Err(failure) => Err(note_channel(app, &task.channel, failure).await),
+    }
 }
 
-/// The message as it is written down, with the note that shows it in the Open Channel.
-async fn message(
-    app: &App,
-    delivery: &Delivery,
-    job: &Job,
-    (channel, peer, ids): (&Channel, String, Vec<String>),
-) -> Result<NewMessage, Failure> {
-    let now = app.clock.now();
-    let bound = app.db.binding_of_channel(&delivery.portal, &channel.id).await.map_err(db_failure)?.is_some();
-    let note = match &job.by {
-        By::Robot { .. } => notes::Note::ByRobot { text: job.text.clone() },
-        By::Card { name, .. } => notes::Note::ByCard { author: bbcode::from_plain(name), text: job.text.clone() },
-    };
-    let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.map_err(db_failure)?;
-    let who = known
-        .is_none()
-        .then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
-    Ok(NewMessage {
-        channel: channel.id.clone(),
-        peer,
-        who,
-        direction: Direction::Out,
-        origin: match job.by {
-            By::Robot { .. } => MessageOrigin::Robot,
-            By::Card { .. } => MessageOrigin::Card,
-        },
-        source_key: format!("delivery-{}", delivery.id),
-        author: match job.by {
-            By::Robot { .. } => None,
-            By::Card { user, .. } => Some(user),
-        },
-        b24_message: None,
-        b24_chat: None,
-        progress: MessageProgress::Sent,
-        sent_at: now,
-        parts: vec![NewPart { text: job.text.clone(), core_id: Some(ids.join("\n")), ..NewPart::default() }],
-        delivery: bound.then(|| note.delivery(Lane::ChatIn, now)),
-    })
+async fn is_bound(app: &App, delivery: &Delivery, channel: &Channel) -> Result<bool, Failure> {
+    Ok(app.db.binding_of_channel(&delivery.portal, &channel.id).await.map_err(db_failure)?.is_some())
+}
+
+fn key(channel: &Channel, delivery: &Delivery) -> IdempotencyKey {
+    IdempotencyKey(format!("{}-d{}", channel.id, delivery.id))
+}
+
+/// Asks the core for the key under which the text would have been sent. That it is not found under a bare address proves nothing: the
+/// conversation may have another name.
+pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    let job = job(delivery)?;
+    let channel = channel_of(app, &delivery.portal, &job.channel).await?;
+    let access = app.db.channel_access(&channel).map_err(db_failure)?;
+    let found = app.core(channel.core).find_sent(&access, &job.to.wire(), &key(&channel, delivery)).await?;
+    let Found::Happened(sent) = found else { return Ok(Resolved::CannotTell) };
+    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    Ok(Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)))
+}
+
+/// A job with what is written down when it is done.
+struct Task {
+    job: Job,
+    channel: Channel,
+    is_bound: bool,
+}
+
+impl Task {
+    /// What follows when the core has taken the text; cannot fail.
+    async fn sent(&self, app: &App, delivery: &Delivery, sent: Sent) -> Settled {
+        let peer = sent.peer.clone().unwrap_or_else(|| self.job.to.wire());
+        let settled =
+            Settled { messages: vec![self.message(app, delivery, (peer, sent.ids)).await], ..Settled::done() };
+        decided(app, delivery, &self.job, RecipientOutcome::Sent, settled)
+    }
+
+    /// The message as it is written down, with the note that shows it in the Open Channel.
+    async fn message(&self, app: &App, delivery: &Delivery, (peer, ids): (String, Vec<String>)) -> NewMessage {
+        let (job, channel, now) = (&self.job, &self.channel, app.clock.now());
+        let text = job.text.clone();
+        let (note, origin, author) = match &job.by {
+            By::Robot { .. } => (notes::Note::ByRobot { text }, MessageOrigin::Robot, None),
+            By::Card { name, user, .. } => {
+                (notes::Note::ByCard { author: bbcode::from_plain(name), text }, MessageOrigin::Card, Some(*user))
+            }
+        };
+        // Who it is, is written only for a chat that is new; of an unreadable one the worst is a contact too many.
+        let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.ok().flatten();
+        let who = known
+            .is_none()
+            .then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
+        NewMessage {
+            channel: channel.id.clone(),
+            peer,
+            who,
+            direction: Direction::Out,
+            origin,
+            source_key: format!("delivery-{}", delivery.id),
+            author,
+            b24_message: None,
+            b24_chat: None,
+            progress: MessageProgress::Sent,
+            sent_at: now,
+            parts: vec![NewPart { text: job.text.clone(), core_id: Some(ids.join("\n")), ..NewPart::default() }],
+            delivery: self.is_bound.then(|| note.delivery(Lane::ChatIn, now)),
+        }
+    }
 }
 
 /// What is known of somebody who never wrote: the id under which his answer will come, and his address.

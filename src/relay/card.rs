@@ -39,6 +39,9 @@ const COMPANY: i64 = 4;
 /// A deal may have many people; the tab shows the first ones.
 const MAX_PEOPLE: usize = 50;
 
+/// A form that was sent a moment ago is among so many of its address.
+const MAX_FORMS: i64 = 20;
+
 /// Why the tab cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum CardError {
@@ -341,11 +344,12 @@ pub async fn write(
     if !to.allowed(app.core(channel.core).capabilities(channel.connector).write_first) {
         return Err(WriteError::CannotWriteFirst);
     }
-    let by = By::Card { user: user.id, name: user.name.clone() };
+    let form = format!("{}:{}", user.id, fingerprint(wanted.once));
+    let by = By::Card { user: user.id, name: user.name.clone(), form: form.clone() };
     let job = Job { channel: channel.id, to, text: wanted.text.to_owned(), by };
     let item = NewInbox {
         source: Source::Card(installation.id),
-        key: format!("{}:{}", user.id, fingerprint(wanted.once)),
+        key: form,
         body: serde_json::to_string(&job).map_err(|error| DbError::Corrupt(error.to_string()))?,
     };
     app.db.inbox_accept(portal, vec![item], app.clock.now()).await?;
@@ -353,9 +357,14 @@ pub async fn write(
     Ok(job)
 }
 
-/// The latest delivery to the address of a job.
+/// The delivery of this very form; None while it is not expanded. Others may have written to the same address meanwhile.
 pub async fn written(app: &App, portal: &PortalId, job: &Job) -> Result<Option<Delivery>, DbError> {
-    app.db.delivery_latest_in(portal, address::lane(job)).await
+    let newest = app.db.delivery_newest_in(portal, address::lane(job), MAX_FORMS).await?;
+    Ok(newest.into_iter().find(|delivery| address::job(delivery).is_ok_and(|known| is_same_form(&known.by, &job.by))))
+}
+
+fn is_same_form(one: &By, other: &By) -> bool {
+    matches!((one, other), (By::Card { form: one, .. }, By::Card { form: other, .. }) if one == other)
 }
 
 #[cfg(test)]

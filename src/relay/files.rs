@@ -3,6 +3,8 @@
 //! The portal's links die within the hour, so its bytes are copied before anything else is tried with them. A file that is in the
 //! store is never fetched again.
 
+use std::time::Duration;
+
 use reqwest::header;
 use url::Url;
 
@@ -22,6 +24,9 @@ use crate::{
 /// Portals take larger files; what no messenger takes need not be held in memory.
 const LARGEST: usize = 100 * 1024 * 1024;
 
+/// A client's first message waits no longer for his picture.
+const PICTURE_TIME: Duration = Duration::from_secs(10);
+
 /// A file's bytes with what they are.
 pub struct File {
     pub name: String,
@@ -29,7 +34,12 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// The bytes of a file, fetched and kept if they are not yet ours.
+/// The size of a file, where somebody told it.
+pub async fn size(app: &App, portal: &PortalId, id: MediaId) -> Result<Option<i64>, Failure> {
+    Ok(known(app, portal, id).await?.size)
+}
+
+/// The bytes of a file, fetched and kept if they are not yet ours. The caller holds the room for them.
 pub async fn load(app: &App, portal: &PortalId, id: MediaId) -> Result<File, Failure> {
     let media = known(app, portal, id).await?;
     if let Some(key) = &media.stored {
@@ -43,6 +53,7 @@ pub async fn load(app: &App, portal: &PortalId, id: MediaId) -> Result<File, Fai
 pub async fn lend(app: &App, portal: &PortalId, id: MediaId) -> Result<String, Failure> {
     let media = known(app, portal, id).await?;
     if media.stored.is_none() {
+        let _room = app.room.take(media.size).await;
         fetch(app, media).await?;
     }
     let until = app.clock.now().after(link::LIFETIME);
@@ -55,7 +66,8 @@ pub async fn lend_picture(app: &App, channel: &Channel, origin: Origin) -> Optio
     let owner = MediaOwner::Channel { channel: channel.id.clone(), origin };
     let new = NewMedia { owner, name: "picture.jpg".into(), mime: "image/jpeg".into(), size: None };
     let id = app.db.media_add(&channel.portal, new, app.clock.now()).await.ok()?;
-    match lend(app, &channel.portal, id).await {
+    let lent = tokio::time::timeout(PICTURE_TIME, lend(app, &channel.portal, id)).await;
+    match lent.unwrap_or_else(|_late| Err(Failure::transient("it took too long"))) {
         Ok(url) => Some(url),
         Err(failure) => {
             tracing::info!(channel = %channel.id, cause = failure.cause, "a client's picture could not be fetched");
@@ -69,7 +81,15 @@ async fn known(app: &App, portal: &PortalId, id: MediaId) -> Result<Media, Failu
     media.ok_or_else(|| Failure::permanent(Told::FileUnavailable, "the file's row is gone"))
 }
 
+/// A file that cannot be had now is a failure of its own: it does not mean that the destination is down.
 async fn fetch(app: &App, media: Media) -> Result<File, Failure> {
+    fetch_now(app, media).await.map_err(|failure| match failure.told {
+        Told::Unavailable => Failure { told: Told::FileUnavailable, certain: true, ..failure },
+        _other => Failure { certain: true, ..failure },
+    })
+}
+
+async fn fetch_now(app: &App, media: Media) -> Result<File, Failure> {
     let (bytes, mime) = match &media.owner {
         MediaOwner::Channel { channel, origin } => {
             let channel = channel_of(app, &media.portal, channel).await?;

@@ -24,7 +24,7 @@ use crate::{
     },
     clock::Millis,
     config::Application,
-    db::{DbError, Grant, GrantState, Installation, Portal},
+    db::{DbError, Grant, GrantState, Installation, InstallationState, Portal},
     domain::{
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
@@ -34,7 +34,7 @@ use crate::{
 /// How long a person's call waits for the budget.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A token that ends so soon may die on the way.
-const TOO_OLD: Duration = Duration::from_secs(60);
+const TOO_OLD: Duration = Duration::from_mins(1);
 
 /// One lock for each installation that is refreshing now.
 #[derive(Default)]
@@ -150,10 +150,17 @@ async fn bury(
     app.db.grant_mark_dead(&installation.portal, installation.id, grant.version, app.clock.now()).await
 }
 
-/// The same, for background work that knows only the portal.
-pub async fn call_portal<M: Method>(app: &App, portal: &PortalId, method: &M) -> Result<M::Output, Refused> {
-    let installation = app.db.installation_working(portal).await?.ok_or(Refused::NoGrant)?;
-    call_as(app, &installation, method, Caller::Background).await
+/// The same for background work, with the installation that owns what the call is about: a connector or a robot answers only to
+/// the application that registered it.
+pub async fn call_of<M: Method>(
+    app: &App,
+    portal: &PortalId,
+    installation: InstallationId,
+    method: &M,
+) -> Result<M::Output, Refused> {
+    let installation = app.db.installation_get(portal, installation).await?;
+    let working = installation.filter(|known| known.state != InstallationState::Stopped);
+    call_as(app, &working.ok_or(Refused::NoGrant)?, method, Caller::Background).await
 }
 
 async fn living(app: &App, installation: &Installation) -> Result<Grant, Refused> {

@@ -37,15 +37,15 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, PortalState,
-        Settled, Source,
+        Binding, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled,
+        Source,
     },
     domain::{
         connector::Connector,
-        failure::{Failure, Told},
-        ids::DeliveryId,
+        failure::{Failure, Retry, Told},
+        ids::{ChannelId, DeliveryId, InstallationId, PortalId},
     },
-    queue::retry::{Tried, Verdict, verdict},
+    queue::retry::{HOLD_WHEN_DOWN, STALE, Tried, Verdict, verdict},
 };
 
 pub use grant::Locks;
@@ -55,6 +55,9 @@ pub use tokens::KeptTokens;
 /// Kinds whose repetition is the same as doing it once.
 pub const REPEATABLE: &[DeliveryKind] =
     &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
+
+/// An operator whose message will have waited so long is told that it waits.
+const TELL_AFTER: Duration = Duration::from_mins(1);
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -99,10 +102,24 @@ const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
-const ASK_FOR: Duration = Duration::from_secs(60);
+const ASK_FOR: Duration = Duration::from_mins(1);
+
+/// The line that a call is for, and the installation whose connector it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LineOf {
+    installation: InstallationId,
+    connector: Connector,
+    line: i64,
+}
+
+impl LineOf {
+    fn of(binding: &Binding) -> Self {
+        Self { installation: binding.installation, connector: binding.connector, line: binding.line }
+    }
+}
 
 /// Deliveries with what they carry, by the line of their portal that one call is for.
-type ByLine<T> = Vec<((Connector, i64), Vec<(DeliveryId, T)>)>;
+type ByLine<T> = Vec<(LineOf, Vec<(DeliveryId, T)>)>;
 
 /// Puts deliveries that can share a call together: messages of different chats to one portal, and its statuses.
 pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
@@ -126,6 +143,7 @@ pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
 
 /// Makes one attempt at each delivery of a group.
 pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
+    let began = app.clock.now();
     let outcomes = match group {
         [one] => vec![(one.id, attempt(app, one).await)],
         many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
@@ -140,7 +158,7 @@ pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)
             id,
             match outcome {
                 Ok(done) => done,
-                Err(failure) => failed(app, delivery, failure).await,
+                Err(failure) => failed(app, delivery, began, failure).await,
             },
         ));
     }
@@ -183,29 +201,44 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::ToCore => to_core::resolve(app, delivery).await,
         DeliveryKind::ToPortal => to_portal::resolve(app, delivery).await,
         DeliveryKind::Note => notes::resolve(app, delivery).await,
-        DeliveryKind::ToAddress | DeliveryKind::CardComment => Ok(Resolved::CannotTell),
+        DeliveryKind::ToAddress => address::resolve(app, delivery).await,
+        DeliveryKind::CardComment => Ok(Resolved::CannotTell),
         DeliveryKind::Status | DeliveryKind::RobotAnswer | DeliveryKind::Provision | DeliveryKind::Uninstall => {
             Ok(Resolved::DidNot)
         }
     }
 }
 
-/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about.
-async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
-    let now = app.clock.now();
-    let tried = Tried {
+/// Concludes an attempt whose own end nobody saw: the code broke in its middle.
+pub async fn unseen(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
+    failed(app, delivery, app.clock.now(), Failure::unknown(why)).await
+}
+
+/// How patient a delivery is.
+fn tried(delivery: &Delivery, now: Millis) -> Tried {
+    let to_client = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToAddress);
+    Tried {
         tries: delivery.tries,
         created_at: delivery.created_at,
         now,
         repeatable: REPEATABLE.contains(&delivery.kind),
+        // A robot's process, and a person at a card, can do better than wait.
+        may_park: delivery.kind == DeliveryKind::ToCore,
+        hold_when_down: if to_client { STALE } else { HOLD_WHEN_DOWN },
         seed: delivery.id.0,
-    };
+    }
+}
+
+/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about.
+async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure) -> Settled {
+    let now = app.clock.now();
+    let tried = tried(delivery, now);
     let mut verdict = verdict(&failure, tried);
     if verdict == Verdict::ParkPortal
-        && let Err(error) = app.db.portal_set_state(&delivery.portal, PortalState::Parked, now).await
+        && let Err(error) = app.db.portal_park(&delivery.portal, began, now).await
     {
         tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-        verdict = Verdict::Again(now.after(Duration::from_secs(60)));
+        verdict = Verdict::Again(now.after(Duration::from_mins(1)));
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
@@ -214,7 +247,7 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
     let mut settled = match verdict {
         Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
         Verdict::ParkPortal => Settled { due_at: now, ..Settled::new(DeliveryState::Waiting, "portal_parked") },
-        Verdict::ParkChannel => Settled::new(DeliveryState::Parked, "channel_parked"),
+        Verdict::ParkChannel(look) => Settled { due_at: look, ..Settled::new(DeliveryState::Parked, "channel_parked") },
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
         Verdict::Unknown if may_ask(delivery, now) => {
             let due_at = now.after(ASK_AFTER);
@@ -226,29 +259,41 @@ async fn failed(app: &App, delivery: &Delivery, failure: Failure) -> Settled {
     settled.uncertain |= delivery.uncertain && settled.state == DeliveryState::Waiting;
     settled.told = Some(failure.told.code());
     settled.error = Some(failure.cause.clone());
-    if matches!(settled.state, DeliveryState::Failed | DeliveryState::Unknown) {
-        let unknown = settled.state == DeliveryState::Unknown;
-        match delivery.kind {
-            DeliveryKind::ToCore => to_core::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
-            DeliveryKind::ToAddress => address::gave_up(app, delivery, failure.told, unknown, &mut settled).await,
-            _quiet => {}
-        }
-    }
+    tell(app, delivery, verdict, failure.told, &mut settled).await;
     settled
 }
 
 /// Whether the other side can be asked about an attempt, and can still be expected to know.
 fn may_ask(delivery: &Delivery, now: Millis) -> bool {
-    let answers = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::Note);
+    let answers = matches!(
+        delivery.kind,
+        DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::Note | DeliveryKind::ToAddress
+    );
     answers && (!delivery.uncertain || now < delivery.created_at.after(ASK_FOR))
 }
 
+/// Adds what people read of a failure.
+async fn tell(app: &App, delivery: &Delivery, verdict: Verdict, told: Told, settled: &mut Settled) {
+    let unknown = settled.state == DeliveryState::Unknown;
+    match verdict {
+        Verdict::Unknown if !unknown => {}
+        Verdict::GiveUp | Verdict::Unknown => match delivery.kind {
+            DeliveryKind::ToCore => to_core::gave_up(app, delivery, told, unknown, settled).await,
+            DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
+            DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
+            _quiet => {}
+        },
+        Verdict::Again(at) | Verdict::ParkChannel(at) if delivery.kind == DeliveryKind::ToCore => {
+            if at >= delivery.created_at.after(TELL_AFTER) {
+                to_core::waits(app, delivery, told, settled).await;
+            }
+        }
+        Verdict::Again(_) | Verdict::ParkChannel(_) | Verdict::ParkPortal => {}
+    }
+}
+
 /// The channel, or the failure that says that there is none any more.
-async fn channel_of(
-    app: &App,
-    portal: &crate::domain::ids::PortalId,
-    id: &crate::domain::ids::ChannelId,
-) -> Result<Channel, Failure> {
+async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Channel, Failure> {
     app.db
         .channel_get(portal, id)
         .await
@@ -256,15 +301,32 @@ async fn channel_of(
         .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the channel is gone"))
 }
 
-/// Marks a channel dead when its core says so, so that its page tells the person what to do.
+/// Marks a channel dead when its core says so, so that its page tells the person what to do. Credentials that were replaced since
+/// the channel was read are not judged by the old ones.
 async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
-    if failure.retry == crate::domain::failure::Retry::WhenChannelReturns {
-        let state = ChannelState::Dead;
-        if let Err(error) = app.db.channel_set_state(&channel.portal, &channel.id, state, app.clock.now()).await {
-            tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
-        }
+    if failure.retry == Retry::WhenChannelReturns
+        && let Err(error) = app.db.channel_mark_dead(channel, app.clock.now()).await
+    {
+        tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
     }
     failure
+}
+
+/// A channel that was thought dead has worked: what waits for it goes on.
+pub async fn revive(app: &App, channel: &Channel) {
+    if channel.state == ChannelState::Alive {
+        return;
+    }
+    let now = app.clock.now();
+    let revived = async {
+        app.db.channel_set_state(&channel.portal, &channel.id, ChannelState::Alive, now).await?;
+        app.db.delivery_resume(&channel.portal, now).await
+    };
+    match revived.await {
+        Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "a dead channel works again"),
+        Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
+    }
+    app.bell.ring();
 }
 
 /// The database is away: nothing happened, and it is tried again.

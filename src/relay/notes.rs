@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Resolved, db_failure, to_portal};
 use crate::{
     app::App,
+    b24::bbcode,
     clock::Millis,
-    db::{Delivery, DeliveryKind, Lane, NewDelivery, Settled},
+    db::{Delivery, DeliveryKind, Lane, NewDelivery, Part, Settled},
     domain::{
         failure::{Failure, Told},
         ids::ChatId,
@@ -21,8 +22,12 @@ pub enum Note {
     Failed { told: String },
     /// The messenger itself said so, in its own words.
     FailedBecause { reason: String },
+    /// It waits and is tried again; why.
+    Delayed { told: String },
     /// Nobody can tell whether it did.
     Unknown,
+    /// The client's message has not got into the chat, or nobody can tell: its words, so that they are not lost.
+    Unseen { certain: bool },
     /// A robot has written to the client.
     ByRobot { text: String },
     /// Somebody has written to the client from a CRM card.
@@ -38,9 +43,17 @@ impl Note {
         self.delivery(Lane::InOf(chat), now)
     }
 
-    fn text(&self, lang: &str) -> String {
+    fn text(&self, lang: &str, parts: &[Part], files: &[String]) -> String {
         let texts = texts(lang);
         match self {
+            Self::Delayed { told } if told == Told::Unavailable.code() => texts.delayed.to_owned(),
+            Self::Delayed { told } => format!("{} {}", texts.delayed, reason(texts, told)),
+            Self::Unseen { certain } => {
+                let head = if *certain { texts.unseen } else { texts.perhaps_unseen };
+                let words = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty());
+                let files = files.iter().map(|name| format!("📎 {}", bbcode::from_plain(name)));
+                std::iter::once(red(head)).chain(words).chain(files).collect::<Vec<_>>().join("[br]")
+            }
             Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
             Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),
             Self::Unknown => red(texts.unknown),
@@ -63,10 +76,15 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
     let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
     let message = delivery.message.ok_or_else(malformed)?;
-    let (message, _parts) =
+    let (message, parts) =
         app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(malformed)?;
     let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
-    to_portal::write_note(app, &delivery.portal, message.chat, (key(delivery), note.text(&portal.lang))).await
+    let mut files = Vec::new();
+    for media in parts.iter().filter_map(|part| part.media) {
+        files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));
+    }
+    let text = note.text(&portal.lang, &parts, &files);
+    to_portal::write_note(app, &delivery.portal, message.chat, (key(delivery), text)).await
 }
 
 /// Looks for the note in its chat.
@@ -84,6 +102,9 @@ fn key(delivery: &Delivery) -> String {
 
 struct Texts {
     not_delivered: &'static str,
+    delayed: &'static str,
+    unseen: &'static str,
+    perhaps_unseen: &'static str,
     unknown: &'static str,
     robot: &'static str,
     card: &'static str,
@@ -94,6 +115,7 @@ struct Texts {
     file_too_large: &'static str,
     file_unavailable: &'static str,
     text_too_long: &'static str,
+    too_old: &'static str,
     channel_disconnected: &'static str,
     license_expired: &'static str,
     portal_unauthorised: &'static str,
@@ -105,6 +127,9 @@ struct Texts {
 
 const EN: Texts = Texts {
     not_delivered: "The message was not delivered.",
+    delayed: "The message is not delivered yet; it is tried again by itself.",
+    unseen: "A message of the client could not be shown as it is:",
+    perhaps_unseen: "The connection broke while a message of the client was on its way; it may stand here twice:",
     unknown: "It is not known whether the message was delivered: the connection broke while it was being sent. Ask the client before you repeat it.",
     robot: "Robot",
     card: "from the CRM card",
@@ -115,6 +140,7 @@ const EN: Texts = Texts {
     file_too_large: "The file is larger than the messenger takes.",
     file_unavailable: "The file could not be fetched.",
     text_too_long: "The text is longer than the messenger takes.",
+    too_old: "It had waited for more than a day: send it again if it is still needed.",
     channel_disconnected: "The channel is disconnected: connect it again on the connector's page.",
     license_expired: "The paid period of the ChatApp account is over.",
     portal_unauthorised: "The application has lost its access to the portal: an administrator must open it.",
@@ -126,6 +152,9 @@ const EN: Texts = Texts {
 
 const RU: Texts = Texts {
     not_delivered: "Сообщение не доставлено.",
+    delayed: "Сообщение пока не доставлено; отправка повторяется сама.",
+    unseen: "Сообщение клиента не удалось показать как есть:",
+    perhaps_unseen: "Связь прервалась, пока сообщение клиента передавалось; оно может стоять здесь дважды:",
     unknown: "Неизвестно, доставлено ли сообщение: связь прервалась во время отправки. Уточните у клиента, прежде чем повторять.",
     robot: "Робот",
     card: "из карточки CRM",
@@ -136,6 +165,7 @@ const RU: Texts = Texts {
     file_too_large: "Файл больше, чем принимает мессенджер.",
     file_unavailable: "Не удалось получить файл.",
     text_too_long: "Текст длиннее, чем принимает мессенджер.",
+    too_old: "Оно прождало больше суток: отправьте его снова, если оно ещё нужно.",
     channel_disconnected: "Канал отключён: подключите его снова на странице коннектора.",
     license_expired: "Закончился оплаченный период аккаунта ChatApp.",
     portal_unauthorised: "Приложение потеряло доступ к порталу: его должен открыть администратор.",
@@ -158,6 +188,7 @@ fn reason(texts: &Texts, told: &str) -> &'static str {
         "file_too_large" => texts.file_too_large,
         "file_unavailable" => texts.file_unavailable,
         "text_too_long" => texts.text_too_long,
+        "too_old" => texts.too_old,
         "channel_disconnected" => texts.channel_disconnected,
         "license_expired" => texts.license_expired,
         "portal_unauthorised" => texts.portal_unauthorised,

@@ -1,34 +1,47 @@
 //! The tick of an operator's message: told to the portal only after the messenger has accepted all of it, with all its ids, once.
 //! (The portal also takes it as "read", and without it shows a spinner for ever and sends no edits.)
 
-use super::{ByLine, db_failure, grant};
+use serde::{Deserialize, Serialize};
+
+use super::{ByLine, LineOf, db_failure, grant};
 use crate::{
     app::App,
     b24::methods::messages::{DeliveredChat, DeliveredIds, DeliveredMessage, ImRef, SendStatusDelivery},
     clock::Millis,
     db::{Delivery, DeliveryKind, Lane, Message, NewDelivery, Settled},
     domain::{
-        connector::Connector,
         failure::{Failure, Told},
         ids::{DeliveryId, ExternalChatId, PortalId},
     },
 };
 
+/// Where the operator wrote: the channel may feed another Open Channel by the time the tick is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    #[serde(default)]
+    pub line: Option<i64>,
+}
+
+impl Written {
+    pub fn of(delivery: &Delivery) -> Self {
+        serde_json::from_str(&delivery.payload).unwrap_or_default()
+    }
+}
+
 /// The delivery that tells it.
-pub fn delivery(message: &Message, now: Millis) -> NewDelivery {
-    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id)
+pub fn delivery(message: &Message, written: Written, now: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(&written)
 }
 
 /// One status with the place where it is told.
 struct Tick {
-    connector: Connector,
-    line: i64,
+    line: LineOf,
     delivered: DeliveredMessage,
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let Some(tick) = tick(app, delivery).await? else { return Ok(Settled::done()) };
-    tell(app, &delivery.portal, (tick.connector, tick.line), &[tick.delivered]).await
+    tell(app, &delivery.portal, tick.line, &[tick.delivered]).await
 }
 
 /// The statuses of one portal: one call for each of its lines.
@@ -37,13 +50,10 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
     let mut lines: ByLine<DeliveredMessage> = Vec::new();
     for delivery in deliveries {
         match tick(app, delivery).await {
-            Ok(Some(tick)) => {
-                let place = (tick.connector, tick.line);
-                match lines.iter_mut().find(|(known, _)| *known == place) {
-                    Some((_, ticks)) => ticks.push((delivery.id, tick.delivered)),
-                    None => lines.push((place, vec![(delivery.id, tick.delivered)])),
-                }
-            }
+            Ok(Some(tick)) => match lines.iter_mut().find(|(known, _)| *known == tick.line) {
+                Some((_, ticks)) => ticks.push((delivery.id, tick.delivered)),
+                None => lines.push((tick.line, vec![(delivery.id, tick.delivered)])),
+            },
             Ok(None) => outcomes.push((delivery.id, Ok(Settled::done()))),
             Err(failure) => outcomes.push((delivery.id, Err(failure))),
         }
@@ -57,13 +67,9 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
     outcomes
 }
 
-async fn tell(
-    app: &App,
-    portal: &PortalId,
-    (connector, line): (Connector, i64),
-    messages: &[DeliveredMessage],
-) -> Result<Settled, Failure> {
-    grant::call_portal(app, portal, &SendStatusDelivery { connector: connector.id(), line, messages }).await?;
+async fn tell(app: &App, portal: &PortalId, at: LineOf, messages: &[DeliveredMessage]) -> Result<Settled, Failure> {
+    let method = SendStatusDelivery { connector: at.connector.id(), line: at.line, messages };
+    grant::call_of(app, portal, at.installation, &method).await?;
     Ok(Settled::done())
 }
 
@@ -80,9 +86,9 @@ async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
     let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(None) };
     let external = ExternalChatId::new(channel, &view.chat.peer).ok_or_else(gone)?;
     let ids = parts.iter().filter_map(|part| part.core_id.as_deref()).flat_map(str::lines).map(str::to_owned).collect();
+    let line = Written::of(delivery).line.unwrap_or(binding.line);
     Ok(Some(Tick {
-        connector: binding.connector,
-        line: binding.line,
+        line: LineOf { installation: binding.installation, connector: binding.connector, line },
         delivered: DeliveredMessage {
             im: ImRef { chat_id, message_id },
             message: DeliveredIds { id: ids, date: app.clock.now().seconds() },

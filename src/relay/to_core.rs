@@ -4,7 +4,10 @@
 
 use url::Url;
 
-use super::{ExpandError, Resolved, channel_of, db_failure, files, note_channel, notes, status};
+use super::{
+    ExpandError, Resolved, channel_of, db_failure, files, note_channel, notes, revive,
+    status::{self, Written},
+};
 use crate::{
     app::App,
     b24::{
@@ -21,13 +24,14 @@ use crate::{
         ids::{ExternalChatId, PartId},
     },
     messaging::{Found, IdempotencyKey, Outgoing, OutgoingFile, Sent},
+    queue::retry::STALE,
 };
 
 /// Every element of an event's `MESSAGES`.
 pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessage>) -> Result<Expansion, ExpandError> {
     let mut expansion = Expansion::default();
     for message in items.messages {
-        match expand_one(app, item, &message).await? {
+        match expand_one(app, item, items.line, &message).await? {
             Some(new) => expansion.messages.push(new),
             None => {
                 tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat");
@@ -38,7 +42,12 @@ pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessag
     Ok(expansion)
 }
 
-async fn expand_one(app: &App, item: &InboxItem, message: &OperatorMessage) -> Result<Option<NewMessage>, ExpandError> {
+async fn expand_one(
+    app: &App,
+    item: &InboxItem,
+    line: i64,
+    message: &OperatorMessage,
+) -> Result<Option<NewMessage>, ExpandError> {
     let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
     let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
     let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
@@ -47,6 +56,10 @@ async fn expand_one(app: &App, item: &InboxItem, message: &OperatorMessage) -> R
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();
     let by_person = message.user_id > 0;
+    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { line: Some(line) });
+    let parts = parts(message, &binding, capabilities, endpoint.as_ref());
+    // Nothing of it can be sent: without a word the operator would look at a spinner for ever.
+    let unsupported = parts.is_empty().then(|| notes::Note::Failed { told: Told::Unsupported.code().into() });
     Ok(Some(NewMessage {
         channel: channel.id.clone(),
         peer: chat.peer,
@@ -57,13 +70,10 @@ async fn expand_one(app: &App, item: &InboxItem, message: &OperatorMessage) -> R
         author: by_person.then_some(message.user_id),
         b24_message: Some(message.im.message_id),
         b24_chat: Some(message.im.chat_id),
-        progress: MessageProgress::Waiting,
+        progress: if unsupported.is_some() { MessageProgress::Failed } else { MessageProgress::Waiting },
         sent_at: item.received_at,
-        parts: parts(message, &binding, capabilities, endpoint.as_ref())
-            .into_iter()
-            .map(|part| NewPart { delivery: Some(NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now)), ..part })
-            .collect(),
-        delivery: None,
+        parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core.clone()), ..part }).collect(),
+        delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
     }))
 }
 
@@ -138,54 +148,66 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
     IdempotencyKey(format!("{}-{part}", channel.id))
 }
 
-/// A part with all that is needed to send it.
-struct Job {
+/// A part with all that an attempt at it needs.
+struct Task {
     message: Message,
     part: Part,
-    channel: Channel,
     peer: String,
+    channel: Channel,
 }
 
-async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
-    let (Some(message), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
-    let (message, parts) = app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
-    let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
-    Ok(Job { message, part, channel, peer: view.chat.peer })
+impl Task {
+    async fn of(app: &App, delivery: &Delivery) -> Result<Self, Failure> {
+        let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+        let (Some(id), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
+        let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
+        let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
+        let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
+        let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
+        Ok(Self { message, part, peer: view.chat.peer, channel })
+    }
+
+    /// What follows when the core has taken it.
+    fn sent(&self, app: &App, delivery: &Delivery, sent: Sent) -> Settled {
+        let status = |_| (self.message.id, status::delivery(&self.message, Written::of(delivery), app.clock.now()));
+        Settled {
+            sent: Some(SentPart { part: self.part.id, core_ids: sent.ids }),
+            progress: Some((self.message.id, MessageProgress::Sent)),
+            when_all_sent: self.message.b24_message.map(status),
+            ..Settled::done()
+        }
+    }
 }
 
 /// One attempt at one part.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let job = job(app, delivery).await?;
-    let outgoing = outgoing(app, &job.channel, &job.part).await?;
-    let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
-    let core = app.core(job.channel.core);
-    match core.send(&access, &job.peer, &outgoing, &key(&job.channel, job.part.id)).await {
-        Ok(sent) => Ok(accepted(app, &job, sent)),
-        Err(failure) => Err(note_channel(app, &job.channel, failure).await),
+    let task = Task::of(app, delivery).await?;
+    let (channel, part) = (&task.channel, &task.part);
+    if app.clock.now() >= task.message.sent_at.after(STALE) {
+        return Err(Failure::permanent(Told::TooOld, "it had waited for more than a day"));
     }
-}
-
-/// The messenger has the part; the portal is told when it has all of them.
-fn accepted(app: &App, job: &Job, sent: Sent) -> Settled {
-    let message = &job.message;
-    Settled {
-        sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
-        progress: Some((message.id, MessageProgress::Sent)),
-        when_all_sent: message.b24_message.map(|_| (message.id, status::delivery(message, app.clock.now()))),
-        ..Settled::done()
+    let _room = match part.media {
+        Some(media) => app.room.take(files::size(app, &delivery.portal, media).await?).await,
+        None => None,
+    };
+    let outgoing = outgoing(app, channel, part).await?;
+    let access = app.db.channel_access(channel).map_err(db_failure)?;
+    match app.core(channel.core).send(&access, &task.peer, &outgoing, &key(channel, part.id)).await {
+        Ok(sent) => {
+            revive(app, channel).await;
+            Ok(task.sent(app, delivery, sent))
+        }
+        Err(failure) => Err(note_channel(app, channel, failure).await),
     }
 }
 
 /// Asks the core for the key under which the part would have been sent.
 pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
-    let job = job(app, delivery).await?;
-    let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
-    let core = app.core(job.channel.core);
-    Ok(match core.find_sent(&access, &job.peer, &key(&job.channel, job.part.id)).await? {
-        Found::Happened(sent) => Resolved::Happened(Box::new(accepted(app, &job, sent))),
+    let task = Task::of(app, delivery).await?;
+    let access = app.db.channel_access(&task.channel).map_err(db_failure)?;
+    let core = app.core(task.channel.core);
+    Ok(match core.find_sent(&access, &task.peer, &key(&task.channel, task.part.id)).await? {
+        Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent))),
         Found::DidNot => Resolved::DidNot,
         Found::CannotTell => Resolved::CannotTell,
     })
@@ -205,7 +227,8 @@ async fn outgoing(app: &App, channel: &Channel, part: &Part) -> Result<Outgoing,
 pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
     let Some(message) = delivery.message else { return };
     settled.cancel_rest_of = Some(message);
-    settled.progress = Some((message, MessageProgress::Failed));
+    // Of an unknown outcome the messenger may still tell.
+    settled.progress = (!unknown).then_some((message, MessageProgress::Failed));
     match app.db.message_get(&delivery.portal, message).await {
         Ok(Some((message, _parts))) => {
             let note = if unknown { notes::Note::Unknown } else { notes::Note::Failed { told: told.code().into() } };
@@ -213,6 +236,19 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
         }
         Ok(None) => {}
         Err(error) => tracing::error!(delivery = %delivery.id, %error, "the operator could not be told of a failure"),
+    }
+}
+
+/// The operator learns once that his message waits.
+pub async fn waits(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
+    let Some(message) = delivery.message else { return };
+    match app.db.message_get(&delivery.portal, message).await {
+        Ok(Some((message, _parts))) => {
+            let note = notes::Note::Delayed { told: told.code().into() };
+            settled.warning = Some(note.in_chat(message.chat, app.clock.now()).message(message.id));
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(delivery = %delivery.id, %error, "the operator could not be told of a delay"),
     }
 }
 

@@ -2,9 +2,11 @@
 //! first and a call whose answer was not seen is never repeated blindly. A chat's first message carries what the portal
 //! needs to find the client in its CRM, and the numbers that it answers with are kept.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
-use super::{ByLine, ExpandError, Resolved, channel_of, db_failure, files, grant, notes};
+use super::{ByLine, ExpandError, LineOf, Resolved, channel_of, db_failure, files, grant, notes};
 use crate::{
     app::App,
     b24::incoming::LineItem,
@@ -17,7 +19,6 @@ use crate::{
         Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart, Part, Settled,
     },
     domain::{
-        connector::Connector,
         failure::{Failure, Retry, Told},
         ids::{ChannelId, ChatId, DeliveryId, ExternalChatId, PortalId},
         names,
@@ -27,6 +28,8 @@ use crate::{
 
 /// The longest reason of a messenger that is passed on to the operator, in characters.
 const REASON_LIMIT: usize = 200;
+/// How long a client's words wait for a file that came with them.
+const FILE_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Understands what a core brought.
 pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<Expansion, ExpandError> {
@@ -124,6 +127,26 @@ struct Place {
     external: ExternalChatId,
 }
 
+/// The client's message is not in the chat, or nobody knows: its words are shown as a note. Where there is no line, there is
+/// nobody to show them to.
+pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
+    let Some(id) = delivery.message else { return };
+    if !unknown {
+        settled.progress = Some((id, MessageProgress::Failed));
+    }
+    if told == Told::LineInactive {
+        return;
+    }
+    match app.db.message_get(&delivery.portal, id).await {
+        Ok(Some((message, _parts))) => {
+            let note = notes::Note::Unseen { certain: !unknown };
+            settled.follow.push(note.in_chat(message.chat, app.clock.now()).message(id));
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(delivery = %delivery.id, %error, "the operator could not be told of a failure"),
+    }
+}
+
 async fn place(app: &App, portal: &PortalId, chat: ChatId) -> Result<Place, Failure> {
     let gone = |what: &str| Failure::permanent(Told::Internal, what);
     let view = app.db.chat_get(portal, chat).await.map_err(db_failure)?.ok_or_else(|| gone("the chat is gone"))?;
@@ -155,7 +178,9 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
     let place = place(app, &delivery.portal, message.chat).await?;
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
-    let text = content(app, &delivery.portal, &message, &parts, lang.as_deref().unwrap_or("en")).await?;
+    let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
+    let told = (lang.as_deref().unwrap_or("en"), patient);
+    let text = content(app, (&message, &parts), &place.channel.portal, told).await?;
     Ok(Job { message, place, text })
 }
 
@@ -180,7 +205,7 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
             Err(failure) => outcomes.push((id, Err(failure))),
             Ok(job) if !job.shares() => alone.push((id, job)),
             Ok(job) => {
-                let place = (job.place.binding.connector, job.place.binding.line);
+                let place = LineOf::of(&job.place.binding);
                 match lines.iter_mut().find(|(known, _)| *known == place) {
                     Some((_, jobs)) => jobs.push((id, job)),
                     None => lines.push((place, vec![(id, job)])),
@@ -199,15 +224,11 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
 }
 
 /// One call with the messages of several chats; the portal tells the outcome of each.
-async fn send_all(
-    app: &App,
-    (connector, line): (Connector, i64),
-    jobs: Vec<(DeliveryId, Job)>,
-) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+async fn send_all(app: &App, at: LineOf, jobs: Vec<(DeliveryId, Job)>) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
     let Some(portal) = jobs.first().map(|(_, job)| job.place.channel.portal.clone()) else { return Vec::new() };
     let messages = join_all(jobs.iter().map(|(_, job)| line_message(app, &job.place, job.text.clone(), false))).await;
-    let method = SendMessages { connector: connector.id(), line, messages: &messages };
-    let report = match grant::call_portal(app, &portal, &method).await {
+    let method = SendMessages { connector: at.connector.id(), line: at.line, messages: &messages };
+    let report = match grant::call_of(app, &portal, at.installation, &method).await {
         Ok(report) => report,
         Err(refused) => {
             let failure = refused.to_failure();
@@ -245,7 +266,7 @@ pub async fn find(app: &App, portal: &PortalId, chat: ChatId, id: &str) -> Resul
     let place = place(app, portal, chat).await?;
     // Without the portal's own number of the chat there is nothing to look into: its receipt brings it.
     let Some(number) = place.view.chat.b24_chat else { return Ok(Resolved::CannotTell) };
-    let history = grant::call_portal(app, portal, &SessionHistoryGet::Chat(number)).await?.0;
+    let history = grant::call_of(app, portal, place.binding.installation, &SessionHistoryGet::Chat(number)).await?.0;
     let Some(history) = history else { return Ok(Resolved::CannotTell) };
     let ours = |message: &HistoryMessage| {
         message.params.as_ref().is_some_and(|params| params.connector_mid.iter().any(|known| known == id))
@@ -268,27 +289,29 @@ pub async fn write_note(
 
 fn kept(chat: ChatId, outcome: &SendOutcome) -> Settled {
     let number = outcome.session.as_ref().and_then(|session| session.chat_id);
-    Settled { chat: number.map(|number| (chat, Some(number), outcome.user)), ..Settled::done() }
+    Settled { chat: number.map(|number| (chat, number, outcome.user)), ..Settled::done() }
 }
 
-/// Text and files of a message. A file that cannot be had is named in the text: the client's words must arrive.
+/// Text and files of a message. A file that cannot be had (after a while, if it may be had later) is named in the text: the
+/// client's words must arrive.
 async fn content(
     app: &App,
+    (message, parts): (&Message, &[Part]),
     portal: &PortalId,
-    message: &Message,
-    parts: &[Part],
-    lang: &str,
+    (lang, patient): (&str, bool),
 ) -> Result<LineText, Failure> {
     let mut text: Vec<String> = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty()).collect();
     let mut lent = Vec::new();
     for id in parts.iter().filter_map(|part| part.media) {
         match files::lend(app, portal, id).await {
             Ok(url) => lent.push(LineFile { url, name: name_of(app, portal, id).await? }),
-            Err(failure) if failure.retry == Retry::Never => {
+            Err(failure) if patient && matches!(failure.retry, Retry::Backoff | Retry::After(_)) => {
+                return Err(failure);
+            }
+            Err(failure) => {
                 let name = crate::b24::bbcode::from_plain(&name_of(app, portal, id).await?);
                 text.push(format!("📎 {name}: {}", notes::reason_text(lang, failure.told.code())));
             }
-            Err(failure) => return Err(failure),
         }
     }
     Ok(LineText {
@@ -331,7 +354,7 @@ async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> 
 async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOutcome, Failure> {
     let messages = std::slice::from_ref(message);
     let method = SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
-    let report = grant::call_portal(app, &place.channel.portal, &method).await?;
+    let report = grant::call_of(app, &place.channel.portal, place.binding.installation, &method).await?;
     // One message was sent, so one outcome is ours; without it nobody knows.
     report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))
 }

@@ -84,9 +84,10 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Starts serving on listeners that are bound already, and the background work with it.
+/// Starts serving on listeners that are bound already, and the background work with it. Refuses when nothing can be
+/// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    recover(&app).await;
+    app.db.probe().await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let mut server = HttpServer::new(move || {
         ActixApp::new()
@@ -110,15 +111,6 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
-}
-
-/// What the last process left half done.
-async fn recover(app: &App) {
-    match app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await {
-        Ok((0, 0)) => {}
-        Ok((again, unknown)) => tracing::warn!(again, unknown, "deliveries were interrupted when the server stopped"),
-        Err(error) => tracing::error!(%error, "interrupted deliveries could not be looked for"),
-    }
 }
 
 impl Running {

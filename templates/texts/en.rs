@@ -270,7 +270,6 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         "There is no channel that can write first.",
         "An administrator can connect one in the Contact Center.",
     ),
-    no_address: words("The card has no phone number or other address.", "Add one to the card or to its contact."),
     address_wrong: words(
         "This is not an address we understand.",
         "Write a phone number with country code, an @username or an e-mail.",

@@ -119,7 +119,8 @@ CREATE TABLE inbox (
     received_at BIGINT NOT NULL,
     UNIQUE (portal_id, source, dedup_key)
 );
-CREATE INDEX inbox_due ON inbox (due_at, id) WHERE state = 'new';
+CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+CREATE INDEX inbox_waiting ON inbox (portal_id, source, id) WHERE state = 'new';
 
 CREATE TABLE contact (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -229,7 +230,7 @@ CREATE TABLE delivery (
 );
 -- Only the head of a lane is 'waiting'; what comes after it is 'queued'.
 CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('queued', 'waiting', 'sending', 'parked');
-CREATE INDEX delivery_due ON delivery (portal_id, priority, due_at, id) WHERE state = 'waiting';
+CREATE INDEX delivery_due ON delivery (portal_id, priority, due_at, id) WHERE state IN ('waiting', 'parked');
 CREATE INDEX delivery_run ON delivery (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
 

@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{kinds::connector_of, wire};
+use super::{
+    kinds::{Account, connector_of},
+    wire,
+};
 use crate::{
     b24::bbcode::{from_plain, from_whatsapp},
     clock::Millis,
@@ -75,6 +78,18 @@ fn key(meta: &Value, item: &Value) -> Option<String> {
         // The same tag may be set again: only the whole item tells.
         _ => None,
     }
+}
+
+/// Whether an item of [`split`] says that it is this account's, or says nothing of it. ChatApp signs nothing, so an address that
+/// somebody has given to another line must not bring that line's clients into this one's chats.
+pub(super) fn is_of(raw: &Value, account: &Account) -> bool {
+    let meta: wire::Meta = wire::read(raw.get("meta").cloned().unwrap_or_default());
+    let same_messenger = |kind: &str| {
+        kind == account.messenger_type
+            || connector_of(kind).is_some_and(|known| Some(known) == connector_of(&account.messenger_type))
+    };
+    meta.license_id.is_none_or(|license| license == account.license)
+        && meta.messenger_type.as_deref().is_none_or(same_messenger)
 }
 
 /// Understands one item of [`split`].

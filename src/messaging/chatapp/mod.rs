@@ -4,7 +4,7 @@
 //! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers. Guaranteed: a call
 //! whose token died is repeated once with a fresh one, and only then. Not guaranteed: that a repeated send is recognised.
 //! ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
-//! ([`ChatApp::find_tracked`]), and that is how an unknown outcome is resolved.
+//! ([`MessagingCore::find_sent`]), and that is how an unknown outcome is resolved.
 
 mod account;
 mod api;
@@ -96,7 +96,7 @@ impl MessagingCore for ChatApp {
     }
 
     async fn find_sent(&self, channel: &ChannelRef, peer: &str, key: &IdempotencyKey) -> Result<Found, Failure> {
-        let found = self.find_tracked(channel, peer, key).await?;
+        let found = self.find_in_history(channel, peer, key).await?;
         Ok(found.map_or(Found::DidNot, Found::Happened))
     }
 
@@ -112,6 +112,10 @@ impl MessagingCore for ChatApp {
 
     fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
         events::split(body)
+    }
+
+    fn is_of(&self, item: &Value, account: &str) -> bool {
+        Account::parse(account).is_some_and(|account| events::is_of(item, &account))
     }
 
     fn parse(&self, item: &Value) -> Result<CoreEvent, Malformed> {

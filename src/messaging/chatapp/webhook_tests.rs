@@ -5,7 +5,10 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::events::{parse, split};
+use super::{
+    events::{is_of, parse, split},
+    kinds::Account,
+};
 use crate::{
     clock::Millis,
     messaging::{Author, CoreEvent, IncomingMessage, Malformed, Origin, Progress, RawItem},
@@ -278,4 +281,15 @@ proptest! {
     fn no_body_breaks_the_cutter(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = split(&body);
     }
+}
+
+#[test]
+fn an_item_of_another_line_or_messenger_is_foreign() {
+    let item = |kind: &str| split_json(&envelope("message", kind, json!([{ "id": "1" }]))).remove(0).body;
+    let account = |text: &str| Account::parse(text).unwrap();
+    assert!(is_of(&item("grWhatsApp"), &account("1234/grWhatsApp")));
+    assert!(is_of(&item("grayWhatsApp"), &account("1234/grWhatsApp")), "two spellings of one messenger");
+    assert!(!is_of(&item("grWhatsApp"), &account("1235/grWhatsApp")));
+    assert!(!is_of(&item("telegram"), &account("1234/grWhatsApp")));
+    assert!(is_of(&json!({ "meta": { "type": "message" }, "item": {} }), &account("1234/telegram")));
 }

@@ -161,6 +161,8 @@ pub(super) struct Accepted {
 pub(super) struct Meta {
     #[serde(rename = "type", deserialize_with = "text")]
     pub kind: Option<String>,
+    #[serde(deserialize_with = "int")]
+    pub license_id: Option<i64>,
     #[serde(deserialize_with = "text")]
     pub messenger_type: Option<String>,
 }

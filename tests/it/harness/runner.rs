@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
-const LONGEST_STORY: Duration = Duration::from_secs(180);
+const LONGEST_STORY: Duration = Duration::from_mins(3);
 
 pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 

@@ -1,16 +1,40 @@
 //! Stories, by what they are about.
 
 mod accounts;
+mod card;
+mod content_failing;
+mod content_in;
+mod content_out;
 mod frames;
 mod grant;
+mod hostile;
 mod install;
+mod recovery;
+mod robot;
 mod schema;
+mod telegram;
 mod texts;
 mod uninstall;
 
 use crate::harness::Case;
 
 pub fn all() -> Vec<Case> {
-    [install::list(), uninstall::list(), grant::list(), accounts::list(), frames::list(), texts::list(), schema::list()]
-        .concat()
+    [
+        install::list(),
+        uninstall::list(),
+        grant::list(),
+        accounts::list(),
+        frames::list(),
+        texts::list(),
+        content_in::list(),
+        content_out::list(),
+        content_failing::list(),
+        telegram::list(),
+        card::list(),
+        robot::list(),
+        hostile::list(),
+        recovery::list(),
+        schema::list(),
+    ]
+    .concat()
 }

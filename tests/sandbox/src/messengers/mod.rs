@@ -70,6 +70,11 @@ impl Messengers {
         Phone::new(self.clone())
     }
 
+    /// While set, public addresses of files answer 404, as those do whose time is over.
+    pub fn loses_files(&self, on: bool) {
+        self.quietly(|store| store.files.lost = on);
+    }
+
     /// The knobs and the journal of ChatApp's API.
     pub fn chatapp(&self) -> ChatApp {
         ChatApp::new(self.clone())
