@@ -7,11 +7,12 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError},
     db::{Db, DbError},
-    media::{Room, Store},
+    domain::connector::Connector,
+    media::{Memory, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::Bell,
-    relay::{KeptTokens, Locks},
+    relay::{KeptTokens, Locks, budget::Budgets},
     secret::Keys,
 };
 
@@ -42,9 +43,11 @@ pub struct App {
     pub embedded: Embedded,
     pub store: Store,
     /// What files may take of the memory at the same time.
-    pub room: Room,
+    pub memory: Memory,
     /// Tells the worker that there may be work.
     pub bell: Bell,
+    /// What every portal still lets us call.
+    pub budgets: Budgets,
     /// One refresh at a time for each installation.
     pub refreshing: Locks,
 }
@@ -61,8 +64,9 @@ impl App {
             chatapp: ChatApp::new(outgoing.clone(), config.chatapp_api_url.clone(), tokens, clock.clone()),
             embedded: Embedded::new(outgoing.clone(), config.telegram_api_url.clone()),
             store: Store::new(config.media_dir.clone()),
-            room: Room::default(),
+            memory: Memory::default(),
             bell: Bell::default(),
+            budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
             refreshing: Locks::default(),
             config,
             clock,
@@ -83,7 +87,8 @@ impl App {
     pub fn connectors(&self) -> impl Iterator<Item = &'static placements::connectors::Connector> + '_ {
         CONNECTORS.iter().copied().filter(|connector| {
             let by_chatapp = !connector.chatapp_types.is_empty() && self.config.cores.contains(&CoreKind::Chatapp);
-            let by_us = connector.has_official_api && self.config.cores.contains(&CoreKind::Embedded);
+            let ours = Connector::from_id(&connector.id).is_some_and(Embedded::serves);
+            let by_us = ours && self.config.cores.contains(&CoreKind::Embedded);
             by_chatapp || by_us
         })
     }

@@ -48,6 +48,10 @@ pub struct Flags {
     b24_client_secret: Option<String>,
     #[arg(long, env = "B24_OAUTH_SERVERS")]
     b24_oauth_servers: Option<String>,
+    #[arg(long, env = "B24_BURST")]
+    b24_burst: Option<u32>,
+    #[arg(long, env = "B24_RATE")]
+    b24_rate: Option<u32>,
     #[arg(long, env = "B24_JS_URL")]
     b24_js_url: Option<String>,
     #[arg(long, env = "CORES")]
@@ -105,6 +109,9 @@ pub struct Config {
     pub app_secret_old: Option<Secret>,
     pub applications: Vec<Application>,
     pub b24_oauth_servers: Vec<Url>,
+    /// Calls at once, and calls a second, of one portal.
+    pub b24_burst: u32,
+    pub b24_rate: u32,
     pub b24_js_url: Option<Url>,
     pub cores: Vec<CoreKind>,
     pub chatapp_api_url: Url,
@@ -131,6 +138,8 @@ struct Raw {
     #[serde(default)]
     applications: Vec<RawApplication>,
     b24_oauth_servers: Vec<String>,
+    b24_burst: u32,
+    b24_rate: u32,
     b24_js_url: String,
     cores: Vec<String>,
     chatapp_api_url: String,
@@ -174,9 +183,11 @@ impl Flags {
             ("allow_hosts", &self.allow_hosts),
             ("trusted_proxies", &self.trusted_proxies),
         ];
+        let numbers = [("b24_burst", self.b24_burst), ("b24_rate", self.b24_rate)];
+        let numbers = numbers.into_iter().filter_map(|(name, value)| Some((name, Value::Integer(value?.into()))));
         let texts = texts.into_iter().filter_map(|(name, value)| Some((name, Value::String(value.clone()?))));
         let lists = lists.into_iter().filter_map(|(name, value)| Some((name, list(value.as_ref()?))));
-        texts.chain(lists).map(|(name, value)| (name.to_owned(), value)).collect()
+        texts.chain(lists).chain(numbers).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -200,6 +211,7 @@ impl Config {
         for (name, text) in settings {
             let value = match table.get(*name) {
                 Some(Value::Array(_)) => list(text),
+                Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|error| invalid(&error))?),
                 _text => Value::String((*text).to_owned()),
             };
             table.insert((*name).to_owned(), value);
@@ -238,6 +250,8 @@ impl Config {
                 .iter()
                 .map(|text| http_url("B24_OAUTH_SERVERS", text))
                 .collect::<Result<_, _>>()?,
+            b24_burst: at_least_one("B24_BURST", raw.b24_burst)?,
+            b24_rate: at_least_one("B24_RATE", raw.b24_rate)?,
             b24_js_url: optional_url("B24_JS_URL", &raw.b24_js_url)?,
             cores: cores(&raw.cores)?,
             chatapp_api_url: http_url("CHATAPP_API_URL", &with_slash(&raw.chatapp_api_url))?,
@@ -297,6 +311,10 @@ fn http_url(name: &str, text: &str) -> Result<Url, ConfigError> {
     } else {
         Err(invalid(&format!("{name} must be http or https")))
     }
+}
+
+fn at_least_one(name: &str, number: u32) -> Result<u32, ConfigError> {
+    if number > 0 { Ok(number) } else { Err(invalid(&format!("{name} must be at least 1"))) }
 }
 
 fn optional_url(name: &str, text: &str) -> Result<Option<Url>, ConfigError> {
@@ -419,6 +437,8 @@ mod tests {
             b24_client_id: Some("x".into()),
             b24_client_secret: Some("x".into()),
             b24_oauth_servers: Some("x".into()),
+            b24_burst: Some(1),
+            b24_rate: Some(1),
             b24_js_url: Some("x".into()),
             cores: Some("x".into()),
             chatapp_api_url: Some("x".into()),

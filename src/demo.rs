@@ -74,6 +74,9 @@ async fn play(flags: &DemoFlags, folder: &std::path::Path) -> Result<(), StartEr
         ("b24_js_url", &format!("{cloud}/api/v1/")),
         ("chatapp_api_url", &format!("{cloud}/chatapp/v1/")),
         ("telegram_api_url", &format!("{cloud}/telegram/")),
+        // The make-believe portal has no limit, and its visitor no patience.
+        ("b24_burst", "1000"),
+        ("b24_rate", "1000"),
         ("allow_hosts", "127.0.0.0/8,::1,localhost"),
     ])?;
     let running = web::serve(Arc::new(App::new(config, Clock::system())?), vec![listener]).await?;

@@ -1,6 +1,6 @@
 //! Values that must never be printed, and the seal that keeps them in the database.
 //!
-//! One application secret, HKDF per purpose (DESIGN.md 7). A sealed value names the key that made it, and is bound to the
+//! One application secret, HKDF per purpose. A sealed value names the key that made it, and is bound to the
 //! table, column and row it belongs to: a value copied into another row does not open.
 
 use std::fmt;

@@ -3,6 +3,8 @@
 //! A failure is logged once, where it is handled, with the identifier in a field of the same name everywhere: `portal`,
 //! `installation`, `channel`, `inbox`, `delivery`, `request`. Never a token, a body, a name or a phone number.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::LogFormat;
@@ -13,7 +15,7 @@ const DEFAULT_FILTER: &str = "info,actix_server=warn";
 /// Starts logging to standard error. A second call changes nothing.
 pub fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(DEFAULT_FILTER));
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started = match format {
         LogFormat::Text => tracing_subscriber::registry().with(filter).with(lines).try_init(),
         LogFormat::Json => tracing_subscriber::registry().with(filter).with(lines.json()).try_init(),

@@ -1,6 +1,6 @@
 //! Bodies as Bitrix24 sends them: PHP-style forms (`auth[member_id]=…`), and JSON for the few senders that use it.
 //!
-//! The extractors in `web` and the decoders of events call [`parse`] or [`parse_json`] and then read the [`Value`] by path.
+//! The handlers in `web` and the decoders of events call [`parse`] or [`parse_json`] and then read the [`Value`] by path.
 //! Both give the same tree, so that a decoder does not care how the body came. Guaranteed: work and memory grow linearly with
 //! the body, nothing panics, a body beyond its [`Limits`] is an error. Not guaranteed: that a field is there. In a form empty
 //! lists and `null` vanish, all scalars are strings, list indexes have gaps.

@@ -1,7 +1,7 @@
 //! Understands what portals post to us: frames, events and robots.
 //!
 //! Who is who: [`FramePost`] is a screen being opened, [`EventPost`] an event, [`RobotCall`] a robot firing; the last two carry an
-//! [`Auth`]. Everything here is a claim: whoever decodes verifies next (`web`'s extractors: the application token against the
+//! [`Auth`]. Everything here is a claim: whoever decodes verifies next (`web` and `relay::proof`: the application token against the
 //! stored one, a frame's token by a call). Decoding is tolerant: what may be missing is an `Option`, unknown keys are
 //! ignored, an element of a list that makes no sense is left out. [`Malformed`] means that not even the verifier could work.
 

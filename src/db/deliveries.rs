@@ -1,16 +1,8 @@
-//! Deliveries: intended transfers to the other side, and the attempts at them.
-//!
-//! A *lane* is the order in which the deliveries of one chat in one direction must happen: only the oldest open delivery
-//! of a lane may run. A delivery is open while it waits, runs or is parked, so a failing one holds its lane and nothing else.
+//! Deliveries: intended transfers to the other side. `dispatch` says which of them runs when.
 
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{
-    Db, DbError, DbResult,
-    conn::Conn,
-    schema::{attempt, delivery},
-    stored_enum,
-};
+use super::{Db, DbError, DbResult, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId},
@@ -18,10 +10,13 @@ use crate::{
 
 stored_enum! {
     DeliveryState {
+        /// Behind another one of its lane.
+        Queued = "queued",
+        /// At the head of its lane.
         Waiting = "waiting",
         /// An attempt is under way.
         Sending = "sending",
-        /// Held until a person has repaired the channel; now and then it looks for itself.
+        /// Held until a person has repaired the channel or the portal; now and then it looks for itself.
         Parked = "parked",
         Done = "done",
         Failed = "failed",
@@ -64,7 +59,9 @@ pub enum Priority {
 }
 
 impl Priority {
-    const fn number(self) -> i32 {
+    pub(super) const ALL: [Self; 3] = [Self::Urgent, Self::Normal, Self::Status];
+
+    pub(super) const fn number(self) -> i32 {
         match self {
             Self::Urgent => 0,
             Self::Normal => 1,
@@ -93,7 +90,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    fn text(&self) -> DbResult<String> {
+    pub(super) fn text(&self) -> DbResult<String> {
         Ok(match self {
             Self::ChatOut | Self::ChatIn => return Err(DbError::Corrupt("a lane without its chat".into())),
             Self::OutOf(chat) => format!("out:{chat}"),
@@ -172,6 +169,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// How many attempts have been made, this one included.
     pub tries: i32,
+    /// An earlier attempt may have succeeded without our seeing it: ask before trying again.
+    pub uncertain: bool,
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
@@ -179,18 +178,19 @@ pub struct Delivery {
 
 #[derive(Queryable)]
 pub(super) struct Row {
-    pub id: i64,
-    pub portal_id: String,
+    pub(super) id: i64,
+    pub(super) portal_id: String,
     _lane: String,
-    pub kind: String,
+    kind: String,
     _priority: i32,
     message_id: Option<i64>,
     part_id: Option<i64>,
     run_id: Option<i64>,
     payload: String,
-    pub state: String,
+    pub(super) state: String,
     _due_at: i64,
-    pub tries: i32,
+    pub(super) tries: i32,
+    uncertain: bool,
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
@@ -211,6 +211,7 @@ impl TryFrom<Row> for Delivery {
             payload: row.payload,
             state: DeliveryState::read(&row.state)?,
             tries: row.tries,
+            uncertain: row.uncertain,
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
@@ -221,6 +222,7 @@ impl TryFrom<Row> for Delivery {
 /// Deliveries that are not finished, and those that ended badly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenCounts {
+    pub queued: i64,
     pub waiting: i64,
     pub sending: i64,
     pub parked: i64,
@@ -232,84 +234,15 @@ pub struct OpenCounts {
     pub inbox_dead: i64,
 }
 
-const OPEN: [&str; 3] = [DeliveryState::Waiting.text(), DeliveryState::Sending.text(), DeliveryState::Parked.text()];
-
-pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
-    diesel::insert_into(delivery::table)
-        .values((
-            delivery::portal_id.eq(portal),
-            delivery::lane.eq(new.lane.text()?),
-            delivery::kind.eq(new.kind.text()),
-            delivery::priority.eq(new.priority.number()),
-            delivery::message_id.eq(new.message.map(|id| id.0)),
-            delivery::part_id.eq(new.part.map(|id| id.0)),
-            delivery::run_id.eq(new.run.map(|id| id.0)),
-            delivery::payload.eq(&new.payload),
-            delivery::state.eq(DeliveryState::Waiting.text()),
-            delivery::due_at.eq(new.due_at.0),
-            delivery::tries.eq(0),
-            delivery::created_at.eq(now.0),
-            delivery::changed_at.eq(now.0),
-        ))
-        .execute(conn)?;
-    Ok(())
-}
+/// States in which a delivery holds its place in its lane.
+pub(super) const OPEN: [&str; 4] = [
+    DeliveryState::Queued.text(),
+    DeliveryState::Waiting.text(),
+    DeliveryState::Sending.text(),
+    DeliveryState::Parked.text(),
+];
 
 impl Db {
-    /// Adds deliveries that belong to no message.
-    pub async fn delivery_add(&self, portal: &PortalId, new: NewDelivery, now: Millis) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| insert(conn, &portal, &new, now)).await
-    }
-
-    /// When the next delivery that waits or is parked is due, if any.
-    pub async fn delivery_next_due(&self) -> DbResult<Option<Millis>> {
-        self.read(move |conn| {
-            let next: Option<i64> = delivery::table
-                .filter(delivery::state.eq_any([DeliveryState::Waiting.text(), DeliveryState::Parked.text()]))
-                .select(diesel::dsl::min(delivery::due_at))
-                .first(conn)?;
-            Ok(next.map(Millis))
-        })
-        .await
-    }
-
-    /// After a crash: attempts that nobody finished. What may be repeated without harm waits again (how many, is returned).
-    /// Of the rest nobody knows whether it happened: they stay as they are, hold their lanes, and are returned to be concluded.
-    pub async fn delivery_sweep(
-        &self,
-        repeatable: &'static [DeliveryKind],
-        now: Millis,
-    ) -> DbResult<(usize, Vec<Delivery>)> {
-        self.write(move |conn| {
-            let kinds: Vec<&str> = repeatable.iter().map(|kind| kind.text()).collect();
-            let sending = || delivery::state.eq(DeliveryState::Sending.text());
-            let again: Vec<i64> =
-                delivery::table.filter(sending().and(delivery::kind.eq_any(kinds))).select(delivery::id).load(conn)?;
-            diesel::update(attempt::table.filter(attempt::delivery_id.eq_any(&again).and(attempt::ended_at.is_null())))
-                .set((attempt::ended_at.eq(now.0), attempt::outcome.eq("interrupted")))
-                .execute(conn)?;
-            diesel::update(delivery::table.filter(delivery::id.eq_any(&again)))
-                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
-                .execute(conn)?;
-            let rows: Vec<Row> = delivery::table.filter(sending()).order(delivery::id).load(conn)?;
-            Ok((again.len(), rows.into_iter().map(Delivery::try_from).collect::<DbResult<_>>()?))
-        })
-        .await
-    }
-
-    /// Lets the deliveries of a portal that wait for a repaired channel run again.
-    pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            let parked = delivery::portal_id.eq(portal).and(delivery::state.eq(DeliveryState::Parked.text()));
-            Ok(diesel::update(delivery::table.filter(parked))
-                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
-                .execute(conn)?)
-        })
-        .await
-    }
-
     /// True while a delivery of this kind is open in the lane.
     pub async fn delivery_open_in(&self, portal: &PortalId, lane: Lane, kind: DeliveryKind) -> DbResult<bool> {
         let (portal, lane) = (portal.0.clone(), lane.text()?);
@@ -363,6 +296,7 @@ impl Db {
                 rows.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count)
             };
             Ok(OpenCounts {
+                queued: of(&rows, DeliveryState::Queued.text()),
                 waiting: of(&rows, DeliveryState::Waiting.text()),
                 sending: of(&rows, DeliveryState::Sending.text()),
                 parked: of(&rows, DeliveryState::Parked.text()),

@@ -8,7 +8,7 @@ use diesel::{
 use super::{
     Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, chats,
     conn::Conn,
-    deliveries, media, on_each,
+    dispatch, media, on_each,
     schema::{message, part},
     stored_enum,
 };
@@ -219,7 +219,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
     }
     if let Some(delivery) = &new.delivery {
         let delivery = NewDelivery { message: Some(MessageId(id)), ..delivery.clone() };
-        deliveries::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
+        dispatch::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
     }
     Ok(Recorded::Written(MessageId(id)))
 }
@@ -245,7 +245,7 @@ fn insert_part(
         .get_result(conn)?;
     if let Some(delivery) = &new.delivery {
         let delivery = NewDelivery { message: Some(MessageId(message)), part: Some(PartId(id)), ..delivery.clone() };
-        deliveries::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
+        dispatch::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
     }
     Ok(())
 }

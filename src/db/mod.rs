@@ -10,9 +10,9 @@
 mod bindings;
 mod channels;
 mod chats;
-mod claim;
 mod conn;
 mod deliveries;
+mod dispatch;
 mod grants;
 mod inbox;
 mod installations;
@@ -37,6 +37,7 @@ pub use bindings::{Binding, BindingState, NewBinding};
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
 pub use deliveries::{Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, OpenCounts, Priority};
+pub use dispatch::Room;
 pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Installation, InstallationState};

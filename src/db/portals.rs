@@ -42,6 +42,8 @@ struct Row {
     server_endpoint: String,
     lang: String,
     state: String,
+    _ready_at: Option<i64>,
+    _gated_until: i64,
     _created_at: i64,
     _changed_at: i64,
 }
@@ -81,7 +83,7 @@ impl Db {
             );
             let id = portal::id.eq(&portal.id.0);
             on_each!(conn, |c| diesel::insert_into(portal::table)
-                .values((id, changes, portal::created_at.eq(now.0)))
+                .values((id, changes, portal::gated_until.eq(0), portal::created_at.eq(now.0)))
                 .on_conflict(portal::id)
                 .do_update()
                 .set(changes)

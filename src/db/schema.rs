@@ -8,6 +8,8 @@ diesel::table! {
         server_endpoint -> Text,
         lang -> Text,
         state -> Text,
+        ready_at -> Nullable<BigInt>,
+        gated_until -> BigInt,
         created_at -> BigInt,
         changed_at -> BigInt,
     }
@@ -228,6 +230,7 @@ diesel::table! {
         state -> Text,
         due_at -> BigInt,
         tries -> Integer,
+        uncertain -> Bool,
         told -> Nullable<Text>,
         error -> Nullable<Text>,
         created_at -> BigInt,

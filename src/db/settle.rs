@@ -7,8 +7,8 @@ use super::{
     Db, DbResult, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun, RecipientOutcome,
     Recorded, SentPart,
     conn::Conn,
-    deliveries::{self, DeliveryKind, Lane},
-    messages, runs,
+    deliveries::{DeliveryKind, Lane},
+    dispatch, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -27,6 +27,8 @@ pub struct Expansion {
     pub run: Option<(NewRun, Vec<NewDelivery>)>,
     /// Progress that a core reported of one of our messages.
     pub progress: Option<(ChannelId, String, MessageProgress)>,
+    /// The portal's own numbers of chats: chat, and the client's portal user.
+    pub chats: Vec<(ChatId, i64, Option<i64>)>,
     /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
     pub failure_note: Option<NewDelivery>,
 }
@@ -37,6 +39,8 @@ pub struct Settled {
     pub state: DeliveryState,
     /// For [`DeliveryState::Waiting`]: when to try again.
     pub due_at: Millis,
+    /// It may have happened: the next attempt asks before it does anything.
+    pub uncertain: bool,
     /// The attempt's outcome, a short code.
     pub outcome: &'static str,
     pub told: Option<&'static str>,
@@ -64,6 +68,7 @@ impl Settled {
         Self {
             state,
             due_at: Millis(0),
+            uncertain: false,
             outcome,
             told: None,
             error: None,
@@ -86,7 +91,7 @@ impl Settled {
 }
 
 fn insert_all(conn: &mut Conn, portal: &str, new: &[NewDelivery], now: Millis) -> DbResult<()> {
-    new.iter().try_for_each(|delivery| deliveries::insert(conn, portal, delivery, now))
+    new.iter().try_for_each(|delivery| dispatch::insert(conn, portal, delivery, now))
 }
 
 fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> DbResult<()> {
@@ -103,8 +108,11 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
                 Lane::Card(_) => Lane::Card(id),
                 other => other.clone(),
             };
-            deliveries::insert(conn, portal, &NewDelivery { lane, ..delivery.clone() }.run(id), now)?;
+            dispatch::insert(conn, portal, &NewDelivery { lane, ..delivery.clone() }.run(id), now)?;
         }
+    }
+    for numbers in &expansion.chats {
+        keep_numbers(conn, portal, *numbers)?;
     }
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
@@ -113,7 +121,7 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     {
         let chat: i64 = message::table.find(id.0).select(message::chat_id).first(conn)?;
         let note = NewDelivery { lane: Lane::InOf(ChatId(chat)), ..note.clone() }.message(id);
-        deliveries::insert(conn, portal, &note, now)?;
+        dispatch::insert(conn, portal, &note, now)?;
     }
     Ok(())
 }
@@ -122,12 +130,8 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     if let Some(sent) = &settled.sent {
         messages::mark_part(conn, portal, sent)?;
     }
-    if let Some((id, b24_chat, b24_user)) = settled.chat {
-        let own = chat::table.find(id.0).filter(chat::portal_id.eq(portal));
-        diesel::update(own).set(chat::b24_chat_id.eq(b24_chat)).execute(conn)?;
-        if b24_user.is_some() {
-            diesel::update(own).set(chat::b24_user_id.eq(b24_user)).execute(conn)?;
-        }
+    if let Some(numbers) = settled.chat {
+        keep_numbers(conn, portal, numbers)?;
     }
     if let Some((id, progress)) = settled.progress {
         messages::advance(conn, portal, id, progress)?;
@@ -135,7 +139,9 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     if let Some(id) = settled.cancel_rest_of {
         let rest = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
         diesel::update(delivery::table.filter(delivery::portal_id.eq(portal)).filter(rest))
-            .filter(delivery::state.eq_any([DeliveryState::Waiting.text(), DeliveryState::Parked.text()]))
+            .filter(delivery::state.eq_any(
+                [DeliveryState::Queued, DeliveryState::Waiting, DeliveryState::Parked].map(DeliveryState::text),
+            ))
             .set(delivery::state.eq(DeliveryState::Cancelled.text()))
             .execute(conn)?;
     }
@@ -148,7 +154,7 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
         && let Some(message) = warning.message
         && !has_note(conn, portal, message)?
     {
-        deliveries::insert(conn, portal, warning, now)?;
+        dispatch::insert(conn, portal, warning, now)?;
     }
     if let Some((run, index, outcome)) = &settled.run
         && runs::record(conn, portal, (*run, *index), outcome.clone())?
@@ -163,7 +169,7 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
             .count()
             .get_result(conn)?;
         if left == 0 {
-            deliveries::insert(conn, portal, follow, now)?;
+            dispatch::insert(conn, portal, follow, now)?;
         }
     }
     Ok(())
@@ -173,6 +179,16 @@ fn has_note(conn: &mut Conn, portal: &str, message: MessageId) -> DbResult<bool>
     let notes = delivery::message_id.eq(message.0).and(delivery::kind.eq(DeliveryKind::Note.text()));
     let count: i64 = delivery::table.filter(delivery::portal_id.eq(portal).and(notes)).count().get_result(conn)?;
     Ok(count > 0)
+}
+
+/// Keeps the portal's own numbers of a chat; what it does not tell stays as it was.
+fn keep_numbers(conn: &mut Conn, portal: &str, (id, chat, user): (ChatId, i64, Option<i64>)) -> DbResult<()> {
+    let own = chat::table.find(id.0).filter(chat::portal_id.eq(portal));
+    diesel::update(own).set(chat::b24_chat_id.eq(chat)).execute(conn)?;
+    if user.is_some() {
+        diesel::update(own).set(chat::b24_user_id.eq(user)).execute(conn)?;
+    }
+    Ok(())
 }
 
 impl Db {
@@ -211,6 +227,7 @@ impl Db {
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
+                    delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
                     delivery::error.eq(&settled.error),
                     delivery::changed_at.eq(now.0),
@@ -226,7 +243,8 @@ impl Db {
                     attempt::error.eq(&settled.error),
                 ))
                 .execute(conn)?;
-            settle(conn, &portal, &settled, now)
+            settle(conn, &portal, &settled, now)?;
+            dispatch::settled(conn, &portal, id, (settled.state, settled.due_at))
         })
         .await
     }

@@ -21,7 +21,7 @@ use super::{
     conn::{Conn, Manager},
 };
 
-/// Measured in delivery.md: beyond some 256 rows a larger group gains nothing and only delays its first command.
+/// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
 const GROUP_LIMIT: usize = 256;
 
 /// Tells the waiting caller how it went, once the commit is decided.

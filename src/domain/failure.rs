@@ -4,7 +4,7 @@
 use std::{fmt, time::Duration};
 
 /// A failed call to a portal or to a core.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     pub retry: Retry,
     /// False when the other side may have done it although we saw no answer: never repeat blindly.

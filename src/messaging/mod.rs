@@ -89,6 +89,15 @@ pub struct Sent {
     pub peer: Option<String>,
 }
 
+/// What the other side says of an attempt whose answer was not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Happened(Sent),
+    /// It certainly did not: it may be done now.
+    DidNot,
+    CannotTell,
+}
+
 /// Where a file of a message can be fetched (again): a public link, or the messenger's file id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -222,20 +231,9 @@ pub trait MessagingCore: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;
 
-    /// Whether [`MessagingCore::find_sent`] can tell anything.
-    fn remembers(&self) -> bool {
-        false
-    }
-
-    /// What was sent with `key`, after an attempt whose outcome nobody saw. None: it is not among what the core shows, which
-    /// proves nothing.
-    async fn find_sent(
-        &self,
-        _channel: &ChannelRef,
-        _peer: &str,
-        _key: &IdempotencyKey,
-    ) -> Result<Option<Sent>, Failure> {
-        Ok(None)
+    /// Whether something was sent under this key, after an attempt whose answer was not seen.
+    async fn find_sent(&self, _channel: &ChannelRef, _peer: &str, _key: &IdempotencyKey) -> Result<Found, Failure> {
+        Ok(Found::CannotTell)
     }
 
     /// Fetches a file that came with a message.

@@ -11,11 +11,11 @@ const SECOND: u64 = 1;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-/// Seconds before the second, third, … try; the last one repeats (delivery.md, "What we promise", 4).
+/// Seconds before the second, third, … try; the last one repeats (README.md, "Delivery").
 const SCHEDULE: [u64; 9] =
     [2 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, HOUR];
 
-/// A failing message holds its chat this long (DESIGN.md 5) …
+/// A failing message holds its chat this long …
 const HOLD: Duration = Duration::from_secs(15 * MINUTE);
 /// … unless the destination itself is down: then it waits for it this long.
 pub const HOLD_WHEN_DOWN: Duration = Duration::from_secs(72 * HOUR);

@@ -1,13 +1,13 @@
 //! The worker: expands, claims, delivers, records.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
-    db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Settled, Source},
+    db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Room, Settled, Source},
     domain::ids::PortalId,
     outgoing::CALL_TIMEOUT,
     relay::{self, ExpandError},
@@ -15,8 +15,10 @@ use crate::{
 
 /// Inbox items expanded between two looks at the deliveries.
 const EXPAND_AT_ONCE: i64 = 64;
-/// Deliveries under way at the same time in this process.
+/// Deliveries under way at the same time in this process …
 const AT_ONCE: usize = 256;
+/// … and of one portal, so that one whose answers are slow cannot take every place.
+const AT_ONCE_PER_PORTAL: usize = 24;
 /// How often the database is asked although the bell was silent.
 const POLL: Duration = Duration::from_secs(1);
 /// An item that fails to expand this often is put aside to be looked at.
@@ -43,67 +45,99 @@ impl Work {
 /// One round: everything that is due now, waited for. Tests call it; [`run`] is the loop around the same pieces.
 pub async fn step(app: &Arc<App>) -> DbResult<Work> {
     let expanded = expand(app).await?;
-    let claimed = claim(app, AT_ONCE).await?;
-    let delivered = claimed.len();
-    let mut tasks = JoinSet::new();
-    for delivery in claimed {
-        tasks.spawn(carry_out(Arc::clone(app), delivery));
-    }
-    while tasks.join_next().await.is_some() {}
+    let mut under_way = UnderWay::default();
+    let delivered = under_way.start(app).await?;
+    while under_way.one_ended().await {}
     Ok(Work { expanded, delivered })
 }
 
-/// Concludes what the last process left, then works until told to stop, then lets what is under way finish.
+/// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut tasks = JoinSet::new();
-    let mut recovered = false;
+    let mut under_way = UnderWay::default();
     while !*stop.borrow() {
-        let worked = if recovered {
-            round(&app, &mut tasks).await
-        } else {
-            let swept = recover(&app, &mut tasks).await;
-            recovered = swept.is_ok();
-            swept.map(|()| true)
-        };
-        let busy = worked.unwrap_or_else(|error| {
+        let busy = round(&app, &mut under_way).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the queue could not be read");
             false
         });
-        while tasks.try_join_next().is_some() {}
         if !busy {
             tokio::select! {
                 () = app.bell.wait(POLL) => {}
-                _done = tasks.join_next(), if !tasks.is_empty() => {}
+                _ended = under_way.one_ended(), if !under_way.is_empty() => {}
                 _changed = stop.changed() => {}
             }
         }
     }
-    // Whoever is not done by then is concluded by the next start.
-    let finish = async { while tasks.join_next().await.is_some() {} };
-    if timeout(STOP_PATIENCE, finish).await.is_err() {
+    // Whatever is not done by then is asked about by the next start.
+    if timeout(STOP_PATIENCE, async { while under_way.one_ended().await {} }).await.is_err() {
         tracing::error!("calls were still under way when the server stopped");
     }
 }
 
 /// Starts what there is room for; true when there may be more.
-async fn round(app: &Arc<App>, tasks: &mut JoinSet<()>) -> DbResult<bool> {
+async fn round(app: &Arc<App>, under_way: &mut UnderWay) -> DbResult<bool> {
     let expanded = expand(app).await?;
-    let room = AT_ONCE.saturating_sub(tasks.len());
-    let claimed = if room == 0 { Vec::new() } else { claim(app, room).await? };
-    let busy = expanded > 0 || !claimed.is_empty();
-    for delivery in claimed {
-        let app = Arc::clone(app);
-        tasks.spawn(async move {
-            carry_out(Arc::clone(&app), delivery).await;
-            // The next one of its lane may be due already.
-            app.bell.ring();
-        });
-    }
-    Ok(busy)
+    under_way.forget_ended();
+    let started = under_way.start(app).await?;
+    Ok(expanded > 0 || started > 0)
 }
 
-async fn claim(app: &Arc<App>, room: usize) -> DbResult<Vec<Delivery>> {
-    app.db.delivery_claim(i64::try_from(room).unwrap_or(1), app.clock.now()).await
+/// The deliveries that run now.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<PortalId>,
+    per_portal: HashMap<PortalId, usize>,
+}
+
+impl UnderWay {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Claims and starts what there is room for.
+    async fn start(&mut self, app: &Arc<App>) -> DbResult<usize> {
+        let total = AT_ONCE.saturating_sub(self.tasks.len());
+        if total == 0 {
+            return Ok(0);
+        }
+        let busiest = self.per_portal.iter().filter(|(_, count)| **count >= AT_ONCE_PER_PORTAL);
+        let full = busiest.map(|(portal, _)| portal.clone()).collect();
+        let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full };
+        let claimed = app.db.delivery_claim(room, app.clock.now()).await?;
+        let count = claimed.len();
+        for group in relay::groups(claimed) {
+            let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
+            *self.per_portal.entry(portal.clone()).or_default() += 1;
+            let app = Arc::clone(app);
+            self.tasks.spawn(async move {
+                carry_out(&app, group).await;
+                portal
+            });
+        }
+        Ok(count)
+    }
+
+    /// Waits for one to end; false when none runs.
+    async fn one_ended(&mut self) -> bool {
+        let Some(ended) = self.tasks.join_next().await else { return false };
+        self.forget(ended.ok());
+        true
+    }
+
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.forget(ended.ok());
+        }
+    }
+
+    fn forget(&mut self, portal: Option<PortalId>) {
+        let Some(portal) = portal else { return };
+        if let Some(count) = self.per_portal.get_mut(&portal) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_portal.remove(&portal);
+            }
+        }
+    }
 }
 
 async fn expand(app: &Arc<App>) -> DbResult<usize> {
@@ -142,35 +176,24 @@ async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
     Ok(hopeless)
 }
 
-/// What the last process left half done: repeated where that does no harm, else found out or told.
-async fn recover(app: &Arc<App>, tasks: &mut JoinSet<()>) -> DbResult<()> {
-    let (again, interrupted) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
-    if again > 0 || !interrupted.is_empty() {
-        tracing::warn!(again, unknown = interrupted.len(), "deliveries were interrupted when the server stopped");
-    }
-    for delivery in interrupted {
-        let app = Arc::clone(app);
-        tasks.spawn(async move {
-            conclude(&app, &delivery, "interrupted").await;
-            app.bell.ring();
-        });
-    }
-    Ok(())
-}
-
-async fn carry_out(app: Arc<App>, delivery: Delivery) {
-    match AssertUnwindSafe(relay::deliver(&app, &delivery)).catch_unwind().await {
-        Ok(settled) => record(&app, &delivery, settled).await,
-        Err(_panic) => conclude(&app, &delivery, "panic").await,
+/// Makes an attempt at each delivery of a group and records how it ended.
+async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
+    let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
+    for delivery in &group {
+        let settled = match outcomes.iter().find(|(id, _)| *id == delivery.id) {
+            Some((_, settled)) => settled.clone(),
+            None => conclude(app, delivery).await,
+        };
+        record(app, delivery, settled).await;
     }
 }
 
-/// Ends an attempt whose own end nobody saw.
-async fn conclude(app: &App, delivery: &Delivery, why: &'static str) {
-    tracing::error!(delivery = %delivery.id, why, "an attempt ended without an outcome");
-    let settled = AssertUnwindSafe(relay::unseen(app, delivery, why)).catch_unwind().await;
-    let bare = || Settled { error: Some(why.into()), ..Settled::new(DeliveryState::Unknown, why) };
-    record(app, delivery, settled.unwrap_or_else(|_panic| bare())).await;
+/// Ends an attempt that our own code broke off.
+async fn conclude(app: &App, delivery: &Delivery) -> Settled {
+    const WHY: &str = "panic";
+    tracing::error!(delivery = %delivery.id, "an attempt broke off");
+    let settled = AssertUnwindSafe(relay::broken(app, delivery, WHY)).catch_unwind().await;
+    settled.unwrap_or_else(|_panic| Settled { error: Some(WHY.into()), ..Settled::new(DeliveryState::Unknown, WHY) })
 }
 
 /// A result that cannot be written now must be written later: forgetting it would do the work twice. What follows from it is
@@ -184,6 +207,7 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
         if refused >= MAX_REFUSALS {
             next = Settled {
                 due_at: next.due_at,
+                uncertain: next.uncertain,
                 told: next.told,
                 error: next.error,
                 ..Settled::new(next.state, next.outcome)

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{channel_of, db_failure, find_sent, note_channel, notes, revive, robot, to_core};
+use super::{Resolved, channel_of, db_failure, note_channel, notes, revive, robot, to_core};
 use crate::{
     app::App,
     b24::bbcode,
@@ -18,7 +18,7 @@ use crate::{
         failure::{Failure, Told},
         ids::ChannelId,
     },
-    messaging::{IdempotencyKey, Outgoing, Person, Sent},
+    messaging::{Found, IdempotencyKey, Outgoing, Person, Sent},
 };
 
 /// Where to.
@@ -129,13 +129,18 @@ fn key(channel: &Channel, delivery: &Delivery) -> IdempotencyKey {
     IdempotencyKey(format!("{}-d{}", channel.id, delivery.id))
 }
 
-/// Asks the core whether an attempt whose outcome nobody saw has happened after all.
-pub async fn find_out(app: &App, delivery: &Delivery) -> Option<Settled> {
-    let job = job(delivery).ok()?;
-    let channel = channel_of(app, &delivery.portal, &job.channel).await.ok()?;
-    let sent = find_sent(app, &channel, &job.to.wire(), &key(&channel, delivery)).await?;
-    let task = Task { is_bound: is_bound(app, delivery, &channel).await.ok()?, channel, job };
-    Some(task.sent(app, delivery, sent).await)
+/// Asks the core for the key under which the text would have been sent.
+pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    let job = job(delivery)?;
+    let channel = channel_of(app, &delivery.portal, &job.channel).await?;
+    let access = app.db.channel_access(&channel).map_err(db_failure)?;
+    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    let core = app.core(task.channel.core);
+    Ok(match core.find_sent(&access, &task.job.to.wire(), &key(&task.channel, delivery)).await? {
+        Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
+        Found::DidNot => Resolved::DidNot,
+        Found::CannotTell => Resolved::CannotTell,
+    })
 }
 
 /// A job with what is written down when it is done.

@@ -13,12 +13,13 @@ use std::{
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
+use super::budget::Caller;
 use crate::{
     app::App,
     b24::{
         Method,
         client::Access,
-        error::CallError,
+        error::{CallError, Code},
         oauth::{ClientKey, OAuthError, TokenSet},
     },
     clock::Millis,
@@ -30,6 +31,8 @@ use crate::{
     },
 };
 
+/// How long a person's call waits for the budget.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A token that ends so soon may die on the way.
 const TOO_OLD: Duration = Duration::from_secs(60);
 
@@ -53,6 +56,9 @@ pub enum Refused {
     Portal(#[from] CallError),
     #[error("the OAuth server refused: {0}")]
     OAuth(#[from] OAuthError),
+    /// The portal's REST budget is used up for so long.
+    #[error("the portal's budget is used up")]
+    Budget(Duration),
     /// An administrator must open the application.
     #[error("there is no living grant")]
     NoGrant,
@@ -67,6 +73,7 @@ impl Refused {
             Self::OAuth(error) => error.to_failure(),
             Self::NoGrant => Failure::permanent(Told::PortalUnauthorised, self).retry(Retry::WhenPortalReturns),
             Self::Db(error) => Failure::transient(error),
+            Self::Budget(wait) => Failure::transient(self).retry(Retry::After(*wait)),
         }
     }
 
@@ -102,33 +109,42 @@ pub fn grant_of(set: &TokenSet, user: i64, version: i64, now: Millis) -> Grant {
     }
 }
 
-/// Calls a method with the installation's grant, refreshing the token once if it is too old.
+/// Calls a method for a person who waits, with the installation's grant.
 pub async fn call<M: Method>(app: &App, installation: &Installation, method: &M) -> Result<M::Output, Refused> {
+    call_as(app, installation, method, Caller::Person).await
+}
+
+/// Calls a method with the installation's grant, refreshing the token once if it is too old.
+async fn call_as<M: Method>(
+    app: &App,
+    installation: &Installation,
+    method: &M,
+    caller: Caller,
+) -> Result<M::Output, Refused> {
     let portal = app.db.portal_get(&installation.portal).await?.ok_or(Refused::NoGrant)?;
     let mut grant = living(app, installation).await?;
     if grant.expires_at < app.clock.now().after(TOO_OLD) {
         grant = refreshed(app, installation, &portal, &grant).await?;
     }
-    match call_once(app, &portal, &grant, method).await {
+    match call_once(app, &portal, &grant, (method, caller)).await {
         Err(Refused::Portal(error)) if error.is_expired_token() => {
             let grant = refreshed(app, installation, &portal, &grant).await?;
-            call_once(app, &portal, &grant, method).await
+            call_once(app, &portal, &grant, (method, caller)).await
         }
         other => other,
     }
 }
 
-/// The same with the installation that owns what the call is about: a connector or a robot answers only to the application
-/// that registered it.
+/// The same for background work, with the installation that owns what the call is about: a connector or a robot answers only to
+/// the application that registered it.
 pub async fn call_of<M: Method>(
     app: &App,
-    portal: &PortalId,
-    installation: InstallationId,
+    (portal, installation): (&PortalId, InstallationId),
     method: &M,
 ) -> Result<M::Output, Refused> {
     let installation = app.db.installation_get(portal, installation).await?;
     let working = installation.filter(|known| known.state != InstallationState::Stopped);
-    call(app, &working.ok_or(Refused::NoGrant)?, method).await
+    call_as(app, &working.ok_or(Refused::NoGrant)?, method, Caller::Background).await
 }
 
 async fn living(app: &App, installation: &Installation) -> Result<Grant, Refused> {
@@ -136,14 +152,41 @@ async fn living(app: &App, installation: &Installation) -> Result<Grant, Refused
     grant.filter(|grant| grant.state == GrantState::Alive).ok_or(Refused::NoGrant)
 }
 
-async fn call_once<M: Method>(app: &App, portal: &Portal, grant: &Grant, method: &M) -> Result<M::Output, Refused> {
+async fn call_once<M: Method>(
+    app: &App,
+    portal: &Portal,
+    grant: &Grant,
+    (method, caller): (&M, Caller),
+) -> Result<M::Output, Refused> {
+    afford(app, portal, caller).await?;
     let endpoint = Url::parse(&portal.client_endpoint).map_err(|error| DbError::Corrupt(error.to_string()))?;
     let access = Access { endpoint, token: grant.access.clone() };
-    let answer = app.b24.call(&access, method).await?;
+    let answer = app.b24.call(&access, method).await.inspect_err(|error| {
+        if error.code == Code::QueryLimitExceeded {
+            app.budgets.fill(&portal.domain, app.clock.now());
+        }
+    })?;
     if let Some(endpoint) = &answer.moved_to {
         moved(app, &portal.id, endpoint).await;
     }
     Ok(answer.result)
+}
+
+/// Takes a call out of the portal's budget. A person waits a moment for it; background work comes again, and until then nothing
+/// of this portal is tried.
+async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refused> {
+    let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) else { return Ok(()) };
+    match caller {
+        Caller::Person if wait <= PATIENCE => {
+            tokio::time::sleep(wait).await;
+            app.budgets.take(&portal.domain, caller, app.clock.now()).map_err(Refused::Budget)
+        }
+        Caller::Person => Err(Refused::Budget(wait)),
+        Caller::Background => {
+            app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
+            Err(Refused::Budget(wait))
+        }
+    }
 }
 
 /// The portal has another address now. Forgetting it costs one redirect a call, so a failure to write is only logged.

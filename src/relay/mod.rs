@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod address;
+pub mod budget;
 pub mod card;
 mod files;
 pub mod grant;
@@ -36,13 +37,14 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled, Source,
+        Binding, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled,
+        Source,
     },
     domain::{
+        connector::Connector,
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, PortalId},
+        ids::{ChannelId, DeliveryId, InstallationId, PortalId},
     },
-    messaging::{IdempotencyKey, Sent},
     queue::retry::{HOLD_WHEN_DOWN, STALE, Tried, Verdict, verdict},
 };
 
@@ -53,11 +55,6 @@ pub use tokens::KeptTokens;
 /// Kinds whose repetition is the same as doing it once.
 pub const REPEATABLE: &[DeliveryKind] =
     &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
-
-/// An operator whose message will have waited so long is told that it waits.
-const TELL_AFTER: Duration = Duration::from_secs(60);
-/// When a core is asked for a message whose sending nobody saw: twice, because its history may lag behind.
-const LOOKS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +79,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
                     accounts::switched_off(app, &item.portal, &connector, line).await
                 }
                 PortalEvent::LineDelete { line } => accounts::line_deleted(app, &item.portal, line).await,
+                PortalEvent::OpenLineMessageAdd(items) => to_portal::receipts(app, item, &items).await,
                 _other => Ok(Expansion::default()),
             }
         }
@@ -95,10 +93,96 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
     }
 }
 
-/// Makes one attempt at a delivery.
-pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
+/// The most messages in one call to a portal. A portal bills 1.2 s of a call's operating time for each in its own example, and cuts a
+/// call after 60 s.
+const MESSAGES_A_CALL: usize = 20;
+/// How long after an attempt whose answer was not seen the other side is asked about it.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+/// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
+const ASK_FOR: Duration = Duration::from_secs(60);
+
+/// An operator whose message will have waited so long is told that it waits.
+const TELL_AFTER: Duration = Duration::from_secs(60);
+/// A parked portal is looked at so often by what may bring it back.
+const PARKED_LOOK: Duration = Duration::from_secs(30 * 60);
+
+/// A line of a portal, as one call names it, with the installation that may call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LineRef {
+    installation: InstallationId,
+    connector: Connector,
+    line: i64,
+}
+
+impl LineRef {
+    fn of(binding: &Binding) -> Self {
+        Self { installation: binding.installation, connector: binding.connector, line: binding.line }
+    }
+}
+
+/// Deliveries with what they carry, by the line of their portal that one call is for.
+type ByLine<T> = Vec<(LineRef, Vec<(DeliveryId, T)>)>;
+
+/// Puts deliveries that can share a call together: messages of different chats to one portal, and its statuses.
+pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut groups: Vec<Vec<Delivery>> = Vec::new();
+    for delivery in claimed {
+        let shares = matches!(delivery.kind, DeliveryKind::ToPortal | DeliveryKind::Status) && !delivery.uncertain;
+        let open = groups.iter_mut().find(|group| {
+            shares
+                && group.len() < MESSAGES_A_CALL
+                && group.first().is_some_and(|first| {
+                    first.kind == delivery.kind && first.portal == delivery.portal && !first.uncertain
+                })
+        });
+        match open {
+            Some(group) => group.push(delivery),
+            None => groups.push(vec![delivery]),
+        }
+    }
+    groups
+}
+
+/// Makes one attempt at each delivery of a group.
+pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
     let began = app.clock.now();
-    let attempt = match delivery.kind {
+    let outcomes = match group {
+        [one] => vec![(one.id, attempt(app, one).await)],
+        many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
+            status::deliver_all(app, many).await
+        }
+        many => to_portal::deliver_all(app, many).await,
+    };
+    let mut settled = Vec::with_capacity(outcomes.len());
+    for (id, outcome) in outcomes {
+        let Some(delivery) = group.iter().find(|delivery| delivery.id == id) else { continue };
+        settled.push((
+            id,
+            match outcome {
+                Ok(done) => done,
+                Err(failure) => failed(app, delivery, began, failure).await,
+            },
+        ));
+    }
+    settled
+}
+
+/// Concludes an attempt that our own code broke off: nobody saw how it ended.
+pub async fn broken(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
+    failed(app, delivery, app.clock.now(), Failure::unknown(why)).await
+}
+
+async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    if delivery.uncertain {
+        match resolve(app, delivery).await? {
+            Resolved::Happened(settled) => return Ok(*settled),
+            Resolved::DidNot => {}
+            Resolved::CannotTell => {
+                return Err(Failure::unknown("nobody can tell whether an earlier attempt succeeded"));
+            }
+        }
+    }
+    match delivery.kind {
         DeliveryKind::ToCore => to_core::deliver(app, delivery).await,
         DeliveryKind::ToPortal => to_portal::deliver(app, delivery).await,
         DeliveryKind::Note => notes::deliver(app, delivery).await,
@@ -108,28 +192,38 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Settled {
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
-    };
-    match attempt {
-        Ok(settled) => settled,
-        Err(failure) => failed(app, delivery, began, failure).await,
     }
 }
 
-/// Concludes an attempt whose own end nobody saw: the process or the code broke in its middle.
-pub async fn unseen(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
-    failed(app, delivery, app.clock.now(), Failure::unknown(why)).await
+/// What became of an attempt whose answer was not seen.
+pub enum Resolved {
+    Happened(Box<Settled>),
+    DidNot,
+    CannotTell,
+}
+
+/// Asks the other side before anything is repeated.
+async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    match delivery.kind {
+        DeliveryKind::ToCore => to_core::resolve(app, delivery).await,
+        DeliveryKind::ToPortal => to_portal::resolve(app, delivery).await,
+        DeliveryKind::Note => notes::resolve(app, delivery).await,
+        DeliveryKind::ToAddress => address::resolve(app, delivery).await,
+        DeliveryKind::CardComment => Ok(Resolved::CannotTell),
+        DeliveryKind::Status | DeliveryKind::RobotAnswer | DeliveryKind::Provision | DeliveryKind::Uninstall => {
+            Ok(Resolved::DidNot)
+        }
+    }
 }
 
 /// How patient a delivery is.
 fn tried(delivery: &Delivery, now: Millis) -> Tried {
-    // A note twice is better than none; the same again and again is not.
-    let repeatable = REPEATABLE.contains(&delivery.kind) || (delivery.kind == DeliveryKind::Note && delivery.tries < 2);
     let to_client = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToAddress);
     Tried {
         tries: delivery.tries,
         created_at: delivery.created_at,
         now,
-        repeatable,
+        repeatable: REPEATABLE.contains(&delivery.kind),
         // A robot's process, and a person at a card, can do better than wait.
         may_park: delivery.kind == DeliveryKind::ToCore,
         hold_when_down: if to_client { STALE } else { HOLD_WHEN_DOWN },
@@ -137,21 +231,12 @@ fn tried(delivery: &Delivery, now: Millis) -> Tried {
     }
 }
 
-/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about.
+/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about. `began`: when the attempt did.
 async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure) -> Settled {
     let now = app.clock.now();
-    let tried = tried(delivery, now);
-    let mut verdict = verdict(&failure, tried);
-    if verdict == Verdict::Unknown
-        && let Some(settled) = find_out(app, delivery).await
-    {
-        return settled;
-    }
-    if verdict == Verdict::ParkPortal
-        && let Err(error) = app.db.portal_park(&delivery.portal, began, now).await
-    {
-        tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-        verdict = Verdict::Again(now.after(Duration::from_secs(60)));
+    let mut verdict = verdict(&failure, tried(delivery, now));
+    if verdict == Verdict::ParkPortal {
+        verdict = park(app, delivery, began, now).await;
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
@@ -159,61 +244,62 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     );
     let mut settled = match verdict {
         Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
-        Verdict::ParkPortal => Settled { due_at: now, ..Settled::new(DeliveryState::Waiting, "portal_parked") },
-        Verdict::ParkChannel(look) => Settled { due_at: look, ..Settled::new(DeliveryState::Parked, "channel_parked") },
+        Verdict::ParkPortal => {
+            let due_at = now.after(PARKED_LOOK);
+            Settled { due_at, ..Settled::new(DeliveryState::Parked, "portal_parked") }
+        }
+        Verdict::ParkChannel(due_at) => Settled { due_at, ..Settled::new(DeliveryState::Parked, "channel_parked") },
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
+        Verdict::Unknown if may_ask(delivery, now) => {
+            let due_at = now.after(ASK_AFTER);
+            Settled { due_at, uncertain: true, ..Settled::new(DeliveryState::Waiting, "unknown") }
+        }
         Verdict::Unknown => Settled::new(DeliveryState::Unknown, "unknown"),
     };
+    // What an earlier attempt may have done stays uncertain until somebody has told.
+    settled.uncertain |= delivery.uncertain && matches!(settled.state, DeliveryState::Waiting | DeliveryState::Parked);
     settled.told = Some(failure.told.code());
     settled.error = Some(failure.cause.clone());
-    tell(app, delivery, verdict, failure.told, &mut settled).await;
+    tell(app, delivery, failure.told, &mut settled).await;
     settled
 }
 
+/// Parks the portal, unless somebody has repaired it while the attempt was under way: then it is simply tried again.
+async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Verdict {
+    match app.db.portal_park(&delivery.portal, began, now).await {
+        Ok(true) => Verdict::ParkPortal,
+        Ok(false) => Verdict::Again(now.after(Duration::from_secs(1))),
+        Err(error) => {
+            tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
+            Verdict::Again(now.after(Duration::from_secs(60)))
+        }
+    }
+}
+
 /// Adds what people read of a failure.
-async fn tell(app: &App, delivery: &Delivery, verdict: Verdict, told: Told, settled: &mut Settled) {
-    let unknown = verdict == Verdict::Unknown;
-    match verdict {
-        Verdict::GiveUp | Verdict::Unknown => match delivery.kind {
+async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
+    let unknown = settled.state == DeliveryState::Unknown;
+    match settled.state {
+        DeliveryState::Failed | DeliveryState::Unknown => match delivery.kind {
             DeliveryKind::ToCore => to_core::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
             _quiet => {}
         },
-        Verdict::Again(at) | Verdict::ParkChannel(at) if delivery.kind == DeliveryKind::ToCore => {
-            if at >= delivery.created_at.after(TELL_AFTER) {
-                to_core::waits(app, delivery, told, settled).await;
-            }
+        _waits if delivery.kind == DeliveryKind::ToCore && settled.due_at >= delivery.created_at.after(TELL_AFTER) => {
+            to_core::waits(app, delivery, told, settled).await;
         }
-        Verdict::Again(_) | Verdict::ParkChannel(_) | Verdict::ParkPortal => {}
+        _waits => {}
     }
 }
 
-/// Asks the other side about an attempt whose outcome nobody saw. None: nobody can tell.
-async fn find_out(app: &App, delivery: &Delivery) -> Option<Settled> {
-    match delivery.kind {
-        DeliveryKind::ToCore => to_core::find_out(app, delivery).await,
-        DeliveryKind::ToAddress => address::find_out(app, delivery).await,
-        _untold => None,
-    }
-}
-
-/// What a core has sent with a key, where it can tell. It may know it only after a moment.
-async fn find_sent(app: &App, channel: &Channel, peer: &str, key: &IdempotencyKey) -> Option<Sent> {
-    let core = app.core(channel.core);
-    let access = app.db.channel_access(channel).ok()?;
-    if !core.remembers() {
-        return None;
-    }
-    for wait in LOOKS {
-        tokio::time::sleep(wait).await;
-        match core.find_sent(&access, peer, key).await {
-            Ok(Some(sent)) => return Some(sent),
-            Ok(None) => {}
-            Err(failure) => tracing::info!(channel = %channel.id, cause = failure.cause, "the core could not be asked"),
-        }
-    }
-    None
+/// Whether the other side can be asked about an attempt, and can still be expected to know.
+fn may_ask(delivery: &Delivery, now: Millis) -> bool {
+    let answers = matches!(
+        delivery.kind,
+        DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::ToAddress | DeliveryKind::Note
+    );
+    answers && (!delivery.uncertain || now < delivery.created_at.after(ASK_FOR))
 }
 
 /// The channel, or the failure that says that there is none any more.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{db_failure, to_portal};
+use super::{Resolved, db_failure, to_portal};
 use crate::{
     app::App,
     b24::bbcode,
@@ -84,7 +84,20 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));
     }
     let text = note.text(&portal.lang, &parts, &files);
-    to_portal::write_note(app, &delivery.portal, message.chat, (format!("note-{}", delivery.id), text)).await
+    to_portal::write_note(app, &delivery.portal, message.chat, (key(delivery), text)).await
+}
+
+/// Looks for the note in its chat.
+pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the note is gone");
+    let id = delivery.message.ok_or_else(gone)?;
+    let (message, _parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
+    to_portal::find(app, &delivery.portal, message.chat, &key(delivery)).await
+}
+
+/// Our id of a note in the portal.
+fn key(delivery: &Delivery) -> String {
+    format!("note-{}", delivery.id)
 }
 
 struct Texts {

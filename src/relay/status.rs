@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{db_failure, grant};
+use super::{ByLine, LineRef, db_failure, grant};
 use crate::{
     app::App,
     b24::methods::messages::{DeliveredChat, DeliveredIds, DeliveredMessage, ImRef, SendStatusDelivery},
@@ -11,7 +11,7 @@ use crate::{
     db::{Delivery, DeliveryKind, Lane, Message, NewDelivery, Settled},
     domain::{
         failure::{Failure, Told},
-        ids::ExternalChatId,
+        ids::{DeliveryId, ExternalChatId, PortalId},
     },
 };
 
@@ -33,7 +33,48 @@ pub fn delivery(message: &Message, written: Written, now: Millis) -> NewDelivery
     NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(&written)
 }
 
+/// One status with the place where it is told.
+struct Tick {
+    line: LineRef,
+    delivered: DeliveredMessage,
+}
+
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let Some(tick) = tick(app, delivery).await? else { return Ok(Settled::done()) };
+    tell(app, &delivery.portal, tick.line, &[tick.delivered]).await
+}
+
+/// The statuses of one portal: one call for each of its lines.
+pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+    let mut outcomes = Vec::with_capacity(deliveries.len());
+    let mut lines: ByLine<DeliveredMessage> = Vec::new();
+    for delivery in deliveries {
+        match tick(app, delivery).await {
+            Ok(Some(tick)) => match lines.iter_mut().find(|(known, _)| *known == tick.line) {
+                Some((_, ticks)) => ticks.push((delivery.id, tick.delivered)),
+                None => lines.push((tick.line, vec![(delivery.id, tick.delivered)])),
+            },
+            Ok(None) => outcomes.push((delivery.id, Ok(Settled::done()))),
+            Err(failure) => outcomes.push((delivery.id, Err(failure))),
+        }
+    }
+    let Some(portal) = deliveries.first().map(|delivery| delivery.portal.clone()) else { return outcomes };
+    for (line, ticks) in lines {
+        let (ids, messages): (Vec<_>, Vec<_>) = ticks.into_iter().unzip();
+        let outcome = tell(app, &portal, line, &messages).await;
+        outcomes.extend(ids.into_iter().map(|id| (id, outcome.clone())));
+    }
+    outcomes
+}
+
+async fn tell(app: &App, portal: &PortalId, to: LineRef, messages: &[DeliveredMessage]) -> Result<Settled, Failure> {
+    let method = SendStatusDelivery { connector: to.connector.id(), line: to.line, messages };
+    grant::call_of(app, (portal, to.installation), &method).await?;
+    Ok(Settled::done())
+}
+
+/// None when there is nobody to tell.
+async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the message of the status is gone");
     let id = delivery.message.ok_or_else(gone)?;
     let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
@@ -41,18 +82,16 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let channel = view.chat.channel();
     let binding = app.db.binding_of_channel(&delivery.portal, &channel).await.map_err(db_failure)?;
     // Disconnected meanwhile: there is no line that could show a tick.
-    let Some(binding) = binding else { return Ok(Settled::done()) };
-    let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(Settled::done()) };
+    let Some(binding) = binding else { return Ok(None) };
+    let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(None) };
     let external = ExternalChatId::new(channel, &view.chat.peer).ok_or_else(gone)?;
     let ids = parts.iter().filter_map(|part| part.core_id.as_deref()).flat_map(str::lines).map(str::to_owned).collect();
-    let delivered = DeliveredMessage {
-        im: ImRef { chat_id, message_id },
-        message: DeliveredIds { id: ids, date: app.clock.now().seconds() },
-        chat: DeliveredChat { id: external.to_string() },
-    };
-    let messages = [delivered];
-    let line = Written::of(delivery).line.unwrap_or(binding.line);
-    let method = SendStatusDelivery { connector: binding.connector.id(), line, messages: &messages };
-    grant::call_of(app, &delivery.portal, binding.installation, &method).await?;
-    Ok(Settled::done())
+    Ok(Some(Tick {
+        line: LineRef { line: Written::of(delivery).line.unwrap_or(binding.line), ..LineRef::of(&binding) },
+        delivered: DeliveredMessage {
+            im: ImRef { chat_id, message_id },
+            message: DeliveredIds { id: ids, date: app.clock.now().seconds() },
+            chat: DeliveredChat { id: external.to_string() },
+        },
+    }))
 }

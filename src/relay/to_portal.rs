@@ -4,17 +4,23 @@
 
 use std::time::Duration;
 
-use super::{ExpandError, channel_of, db_failure, files, grant, notes};
+use futures_util::future::join_all;
+
+use super::{ByLine, ExpandError, LineRef, Resolved, channel_of, db_failure, files, grant, notes};
 use crate::{
     app::App,
-    b24::methods::messages::{LineChat, LineFile, LineMessage, LineText, LineUser, Picture, SendMessages, SendOutcome},
+    b24::incoming::LineItem,
+    b24::methods::{
+        messages::{LineChat, LineFile, LineMessage, LineText, LineUser, Picture, SendMessages, SendOutcome},
+        open_lines::{HistoryMessage, SessionHistoryGet},
+    },
     db::{
         Binding, Channel, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner,
         Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart, Part, Settled,
     },
     domain::{
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, ChatId, ExternalChatId, PortalId},
+        ids::{ChannelId, ChatId, DeliveryId, ExternalChatId, PortalId},
         names,
     },
     messaging::{Author, CoreEvent, IncomingMessage, Origin, Progress},
@@ -97,6 +103,22 @@ fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progr
     Expansion { relevant: true, progress: Some((channel, message, progress)), failure_note, ..Expansion::default() }
 }
 
+/// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer
+/// was not seen.
+pub async fn receipts(app: &App, item: &InboxItem, items: &[LineItem]) -> Result<Expansion, ExpandError> {
+    let mut expansion = Expansion::default();
+    for receipt in items {
+        let Some(external) = ExternalChatId::parse(&receipt.dialog.chat_id) else { continue };
+        let view = app.db.chat_of_peer(&item.portal, &external.channel, &external.peer).await?;
+        let Some(view) = view.filter(|view| view.chat.b24_chat.is_none()) else { continue };
+        if let Some(number) = receipt.dialog.im_chat_id {
+            expansion.relevant = true;
+            expansion.chats.push((view.chat.id(), number, receipt.dialog.user_id));
+        }
+    }
+    Ok(expansion)
+}
+
 /// Everything that a call into a chat needs.
 struct Place {
     view: ChatView,
@@ -135,17 +157,122 @@ async fn place(app: &App, portal: &PortalId, chat: ChatId) -> Result<Place, Fail
     Ok(Place { view, channel, binding, external })
 }
 
-pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+/// A client's message with all that is needed to write it into its chat.
+struct Job {
+    message: Message,
+    place: Place,
+    text: LineText,
+}
+
+impl Job {
+    /// A chat's first message goes alone, because it makes the chat; a message with files, because the portal fetches them while
+    /// the call waits.
+    fn shares(&self) -> bool {
+        self.place.view.chat.b24_chat.is_some() && self.text.files.is_empty()
+    }
+}
+
+async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
     let id = delivery.message.ok_or_else(gone)?;
     let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
     let place = place(app, &delivery.portal, message.chat).await?;
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
     let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
-    let text =
-        content(app, (&message, &parts), &place.channel.portal, (lang.as_deref().unwrap_or("en"), patient)).await?;
-    let outcome = send(app, &place, text).await?;
-    Ok(Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(message.chat, &outcome) })
+    let lang = lang.as_deref().unwrap_or("en");
+    let text = content(app, (&message, &parts), &delivery.portal, (lang, patient)).await?;
+    Ok(Job { message, place, text })
+}
+
+pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let job = job(app, delivery).await?;
+    let outcome = send(app, &job.place, job.text).await?;
+    Ok(written(&job.message, &outcome))
+}
+
+fn written(message: &Message, outcome: &SendOutcome) -> Settled {
+    Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(message.chat, outcome) }
+}
+
+/// Messages of different chats of one portal: those that can share a call do, one call for each line.
+pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+    let jobs = join_all(deliveries.iter().map(|delivery| async { (delivery.id, job(app, delivery).await) })).await;
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    let mut alone = Vec::new();
+    let mut lines: ByLine<Job> = Vec::new();
+    for (id, job) in jobs {
+        match job {
+            Err(failure) => outcomes.push((id, Err(failure))),
+            Ok(job) if !job.shares() => alone.push((id, job)),
+            Ok(job) => {
+                let line = LineRef::of(&job.place.binding);
+                match lines.iter_mut().find(|(known, _)| *known == line) {
+                    Some((_, jobs)) => jobs.push((id, job)),
+                    None => lines.push((line, vec![(id, job)])),
+                }
+            }
+        }
+    }
+    let alone = alone.into_iter().map(|(id, job)| async move {
+        let outcome = send(app, &job.place, job.text).await;
+        vec![(id, outcome.map(|outcome| written(&job.message, &outcome)))]
+    });
+    let shared = lines.into_iter().map(|(line, jobs)| send_all(app, line, jobs));
+    let (alone, shared) = tokio::join!(join_all(alone), join_all(shared));
+    outcomes.extend(alone.into_iter().chain(shared).flatten());
+    outcomes
+}
+
+/// One call with the messages of several chats; the portal tells the outcome of each.
+async fn send_all(app: &App, to: LineRef, jobs: Vec<(DeliveryId, Job)>) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+    let Some(portal) = jobs.first().map(|(_, job)| job.place.channel.portal.clone()) else { return Vec::new() };
+    let messages = join_all(jobs.iter().map(|(_, job)| line_message(app, &job.place, job.text.clone(), false))).await;
+    let method = SendMessages { connector: to.connector.id(), line: to.line, messages: &messages };
+    let report = match grant::call_of(app, (&portal, to.installation), &method).await {
+        Ok(report) => report,
+        Err(refused) => {
+            let failure = refused.to_failure();
+            return jobs.into_iter().map(|(id, _)| (id, Err(failure.clone()))).collect();
+        }
+    };
+    // Outcomes come in the order of the messages; when their number differs, nobody knows which is whose.
+    let told = report.outcomes.len() == jobs.len();
+    let mut outcomes = report.outcomes.into_iter();
+    let outcome = |(id, job): (DeliveryId, Job)| {
+        let outcome = outcomes.next().filter(|_| told);
+        let settled = match outcome {
+            Some(outcome) => outcome.failure().map_or_else(|| Ok(written(&job.message, &outcome)), Err),
+            None => Err(Failure::unknown("the portal told nothing about the message")),
+        };
+        (id, settled)
+    };
+    jobs.into_iter().map(outcome).collect()
+}
+
+/// Looks for our id of a message in the chat's history.
+pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    let id = delivery.message.ok_or_else(gone)?;
+    let (message, _parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let progress = Some((message.id, MessageProgress::Sent));
+    Ok(match find(app, &delivery.portal, message.chat, &message.source_key).await? {
+        Resolved::Happened(settled) => Resolved::Happened(Box::new(Settled { progress, ..*settled })),
+        other => other,
+    })
+}
+
+/// Whether something with our id stands in a chat of the portal.
+pub async fn find(app: &App, portal: &PortalId, chat: ChatId, id: &str) -> Result<Resolved, Failure> {
+    let place = place(app, portal, chat).await?;
+    // Without the portal's own number of the chat there is nothing to look into: its receipt brings it.
+    let Some(number) = place.view.chat.b24_chat else { return Ok(Resolved::CannotTell) };
+    let owner = (portal, place.binding.installation);
+    let history = grant::call_of(app, owner, &SessionHistoryGet::Chat(number)).await?.0;
+    let Some(history) = history else { return Ok(Resolved::CannotTell) };
+    let ours = |message: &HistoryMessage| {
+        message.params.as_ref().is_some_and(|params| params.connector_mid.iter().any(|known| known == id))
+    };
+    Ok(if history.message.iter().any(ours) { Resolved::Happened(Box::new(Settled::done())) } else { Resolved::DidNot })
 }
 
 /// Writes a system text into a chat of a portal.
@@ -206,11 +333,7 @@ async fn name_of(app: &App, portal: &PortalId, id: crate::domain::ids::MediaId) 
 /// written the first time, because the portal told of the refusal.
 async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, Failure> {
     let first = place.view.chat.b24_chat.is_none();
-    let mut message = LineMessage {
-        user: user(app, place, first).await,
-        message: text,
-        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
-    };
+    let mut message = line_message(app, place, text, first).await;
     let outcome = call(app, place, &message).await?;
     let Some(failure) = outcome.failure() else { return Ok(outcome) };
     if message.user.phone.is_none() {
@@ -221,10 +344,19 @@ async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, F
     outcome.failure().map_or(Ok(outcome), Err)
 }
 
+async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> LineMessage {
+    LineMessage {
+        user: user(app, place, first).await,
+        message: text,
+        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
+    }
+}
+
 async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOutcome, Failure> {
     let messages = std::slice::from_ref(message);
     let method = SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
-    let report = grant::call_of(app, &place.channel.portal, place.binding.installation, &method).await?;
+    let owner = (&place.channel.portal, place.binding.installation);
+    let report = grant::call_of(app, owner, &method).await?;
     // One message was sent, so one outcome is ours; without it nobody knows.
     report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))
 }

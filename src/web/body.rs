@@ -8,7 +8,7 @@ use actix_web::{
 };
 use futures_util::StreamExt as _;
 
-/// The largest event that Bitrix24 is known to send is a fraction of it (bitrix24-app.md 4.2).
+/// The largest event that Bitrix24 is known to send is a fraction of it: files come as links.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(20);
 

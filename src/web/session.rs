@@ -23,7 +23,7 @@ use crate::{
     secret::{Keys, Purpose, SealError},
 };
 
-/// DESIGN.md 4: at most 15 minutes.
+/// Short, because whoever reads the page can act with it; the page renews it while it is in use.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long an ended session may still be renewed by its own user: a tab that was left open over the day.
 const RENEWABLE: Duration = Duration::from_secs(24 * 3600);

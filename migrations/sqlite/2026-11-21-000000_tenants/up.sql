@@ -1,4 +1,4 @@
--- The tenant schema (DESIGN.md 2). Twin of the other database's file: only the type of generated ids differs.
+-- The tenant schema. Twin of the other database's file: only the type of generated ids differs.
 -- Times are milliseconds since 1970 UTC. Columns named *_sealed hold what secret::Keys::seal made.
 
 CREATE TABLE portal (
@@ -8,9 +8,13 @@ CREATE TABLE portal (
     server_endpoint TEXT NOT NULL,
     lang TEXT NOT NULL,
     state TEXT NOT NULL,
+    -- When its next delivery can run; null when none waits. Never before gated_until.
+    ready_at BIGINT,
+    gated_until BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
+CREATE INDEX portal_ready ON portal (ready_at) WHERE ready_at IS NOT NULL;
 
 CREATE TABLE installation (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -216,15 +220,16 @@ CREATE TABLE delivery (
     state TEXT NOT NULL,
     due_at BIGINT NOT NULL,
     tries INTEGER NOT NULL,
+    -- An attempt may have succeeded without our seeing it: ask before trying again.
+    uncertain BOOLEAN NOT NULL,
     told TEXT,
     error TEXT,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
 );
--- The queries that these serve repeat their conditions letter by letter (db/claim.rs).
-CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('waiting', 'sending', 'parked');
-CREATE INDEX delivery_due ON delivery (priority, due_at, id) WHERE state IN ('waiting', 'parked');
-CREATE INDEX delivery_under_way ON delivery (portal_id, kind) WHERE state = 'sending';
+-- Only the head of a lane is 'waiting'; what comes after it is 'queued'.
+CREATE INDEX delivery_lane ON delivery (lane, id) WHERE state IN ('queued', 'waiting', 'sending', 'parked');
+CREATE INDEX delivery_due ON delivery (portal_id, priority, due_at, id) WHERE state IN ('waiting', 'parked');
 CREATE INDEX delivery_run ON delivery (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
 

@@ -4,7 +4,7 @@
 //! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers. Guaranteed: a call
 //! whose token died is repeated once with a fresh one, and only then. Not guaranteed: that a repeated send is recognised.
 //! ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
-//! ([`MessagingCore::find_sent`]), and that is how an unknown outcome is resolved.
+//! ([`ChatApp::find_tracked`]), and that is how an unknown outcome is resolved.
 
 mod account;
 mod api;
@@ -36,8 +36,8 @@ use self::{
     tokens::Tokens,
 };
 use super::{
-    ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem, Sent,
-    TokenStore, transfer,
+    ChannelRef, CoreEvent, Fetched, Found, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem,
+    Sent, TokenStore, transfer,
 };
 use crate::{
     clock::Clock,
@@ -87,16 +87,17 @@ impl MessagingCore for ChatApp {
         kinds::capabilities(connector)
     }
 
+    fn person_of(&self, _connector: Connector, peer: &str) -> String {
+        events::person_id(peer)
+    }
+
     async fn send(&self, channel: &ChannelRef, peer: &str, what: &What, key: &IdempotencyKey) -> Result<Sent, Failure> {
         self.send_one(channel, peer, what, key).await
     }
 
-    fn remembers(&self) -> bool {
-        true
-    }
-
-    async fn find_sent(&self, channel: &ChannelRef, peer: &str, key: &IdempotencyKey) -> Result<Option<Sent>, Failure> {
-        self.find_in_history(channel, peer, key).await
+    async fn find_sent(&self, channel: &ChannelRef, peer: &str, key: &IdempotencyKey) -> Result<Found, Failure> {
+        let found = self.find_tracked(channel, peer, key).await?;
+        Ok(found.map_or(Found::DidNot, Found::Happened))
     }
 
     /// ChatApp gives files by public links; no token goes there.

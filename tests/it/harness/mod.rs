@@ -1,0 +1,22 @@
+//! Who is who: a [`Story`] is one telling: a make-believe world, our real server on a free port, a database of its own, one
+//! clock for all of them. A [`Portal`] is an account with the people in it, a [`Frame`] a page that one of them has opened; both
+//! act in users' words. [`run`] makes trials of stories and house rules.
+//!
+//! Nobody sleeps: the harness waits on conditions, with a generous deadline. At the end of every story it lets the queue run
+//! empty and fails if something is left behind, if the make-believe portal was called against its contract, or if anything
+//! panicked.
+
+pub mod browser;
+mod frame;
+pub mod logs;
+pub mod needs;
+mod portal;
+pub mod postgres;
+mod runner;
+mod story;
+
+pub use frame::{Answer, Frame};
+pub use portal::Portal;
+pub(crate) use runner::stories;
+pub use runner::{Case, Rule, run};
+pub use story::Story;

@@ -1,0 +1,158 @@
+//! Turns stories and rules into trials, each story on each database, and runs them.
+
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, process::ExitCode, time::Duration};
+
+use futures_util::FutureExt as _;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::{runtime, time::timeout};
+
+use super::{
+    Story, browser, logs,
+    needs::{self, everything_is_required},
+    postgres,
+};
+
+/// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
+const LONGEST_STORY: Duration = Duration::from_secs(180);
+
+pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// A story as its module lists it.
+#[derive(Clone, Copy)]
+pub struct Case {
+    pub name: &'static str,
+    pub in_browser: bool,
+    pub tell: for<'a> fn(&'a Story) -> Telling<'a>,
+}
+
+/// A rule of the house.
+pub struct Rule {
+    pub name: &'static str,
+    pub check: fn(),
+}
+
+/// Lists the stories of a module: `stories![one, two]`, those that need a browser behind `in_browser:`.
+macro_rules! stories {
+    ($($name:ident),* $(,)? $(; in_browser: $($seen:ident),* $(,)?)?) => {
+        pub fn list() -> Vec<$crate::harness::Case> {
+            vec![
+                $($crate::harness::stories!(@case $name, false),)*
+                $($($crate::harness::stories!(@case $seen, true),)*)?
+            ]
+        }
+    };
+    (@case $name:ident, $in_browser:literal) => {
+        $crate::harness::Case {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            in_browser: $in_browser,
+            tell: |story| Box::pin($name(story)),
+        }
+    };
+}
+pub(crate) use stories;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+pub fn run(arguments: &Arguments, rules: Vec<Rule>, cases: Vec<Case>) -> ExitCode {
+    logs::start();
+    let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
+    let stories = cases.iter().flat_map(|case| [trial(case, On::Sqlite), trial(case, On::Postgres)]);
+    let conclusion = libtest_mimic::run(arguments, rules.chain(stories).collect());
+    browser::stop();
+    postgres::stop();
+    conclusion.exit_code()
+}
+
+fn trial(case: &Case, on: On) -> Trial {
+    let case = *case;
+    // `it::stories::install::…` is read without its beginning.
+    let name = case.name.splitn(3, "::").last().unwrap_or(case.name);
+    let name = if on == On::Postgres { format!("{name}::postgres") } else { name.to_owned() };
+    match missing(case, on) {
+        None => {
+            let own = name.clone();
+            Trial::test(name, move || told(&own, case, on))
+        }
+        Some(what) if everything_is_required() => {
+            Trial::test(name, move || Err(Failed::from(format!("REQUIRE=all, but {what}"))))
+        }
+        Some(what) => {
+            let kind = what.split(':').next().unwrap_or_default().to_owned();
+            Trial::test(name, || Ok(())).with_kind(format!("needs {kind}")).with_ignored_flag(true)
+        }
+    }
+}
+
+/// What this machine lacks for a story.
+fn missing(case: Case, on: On) -> Option<String> {
+    let found = needs::found();
+    let postgres = found.postgres.as_ref().err().filter(|_| on == On::Postgres);
+    let chromium = found.chromium.as_ref().err().filter(|_| case.in_browser);
+    postgres.or(chromium).cloned()
+}
+
+fn checked(check: fn()) -> Result<(), Failed> {
+    std::panic::catch_unwind(check).map_err(|panic| Failed::from(logs::words(&*panic)))
+}
+
+fn told(name: &str, case: Case, on: On) -> Result<(), Failed> {
+    let mark = logs::mark();
+    let database = match on {
+        On::Sqlite => None,
+        On::Postgres => Some(postgres::Database::create().map_err(Failed::from)?),
+    };
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name(logs::thread_name(name))
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::from(error.to_string()))?;
+    let url = database.as_ref().map(|database| database.url.clone());
+    // The story itself runs on a thread of its runtime, so that its panics are known as its own.
+    let teller = std::thread::Builder::new().name(logs::thread_name(name));
+    let mut complaints = std::thread::scope(|scope| {
+        let tell = || runtime.block_on(tell(case, url));
+        match teller.spawn_scoped(scope, tell).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(complaints)) => complaints,
+            Ok(Err(_panic)) => vec!["the story could not be told to its end".to_owned()],
+            Err(error) => vec![error.to_string()],
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    let panics = logs::panics_since(mark, name);
+    complaints
+        .splice(0..0, panics.into_iter().map(|it| format!("panicked at {} ({}): {}", it.place, it.thread, it.message)));
+    drop(database);
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::from(format!(
+        "{}\n\n--- what was logged meanwhile\n{}",
+        complaints.join("\n"),
+        logs::lines_since(mark, name)
+    )))
+}
+
+/// Tells the story and looks at what it leaves behind. What it panics with is in the record.
+async fn tell(case: Case, database: Option<String>) -> Vec<String> {
+    let story = match Story::begin(database).await {
+        Ok(story) => story,
+        Err(why) => return vec![format!("the story could not begin: {why}")],
+    };
+    let telling = AssertUnwindSafe(timeout(LONGEST_STORY, (case.tell)(&story))).catch_unwind();
+    let mut complaints = match telling.await {
+        Ok(Ok(())) => story.leftovers().await,
+        Ok(Err(_elapsed)) => vec![format!("the story was not over after {LONGEST_STORY:?}")],
+        // Why is in the record of panics.
+        Err(_panic) => vec!["the story was not told to its end".to_owned()],
+    };
+    if !complaints.is_empty() {
+        complaints.push(story.seen());
+    }
+    story.end().await;
+    complaints
+}

@@ -1,0 +1,64 @@
+//! Tenant data is reached through the tenant.
+
+use super::{settle, source};
+
+/// What holds a portal, so that its functions need no other.
+const HOLDERS: &[&str] = &["portal: &PortalId", "portal: Portal", "installation: &Installation", "login: &Login"];
+
+/// Functions over all portals, each with its reason.
+const ACROSS: &[(&str, &str)] = &[
+    ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
+    ("channel_polled", "the asking tasks of this node serve every portal"),
+    ("close", "stops the writer; no data"),
+    ("delivery_claim", "the worker takes what is due, whoever's it is"),
+    ("delivery_counts", "numbers for health, without anybody's data"),
+    ("delivery_next_due", "a time for the worker, without anybody's data"),
+    ("delivery_sweep", "after a crash every interrupted attempt is looked at"),
+    ("inbox_due", "the worker expands what came, whoever's it is"),
+    ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
+    ("login_mark_dead", "the same"),
+    ("probe", "proves that a commit is possible; no data"),
+    ("read", "the way of all queries"),
+    ("write", "the way of all queries"),
+];
+
+pub fn every_query_takes_the_portal_first() {
+    let mut wrong = Vec::new();
+    let mut across = Vec::new();
+    for file in source::rust_files("src/db/").iter().filter(|file| file.path != "src/db/writer.rs") {
+        for (name, first) in functions(&file.code()) {
+            if HOLDERS.iter().any(|holder| first.starts_with(holder)) {
+                continue;
+            }
+            if ACROSS.iter().any(|(known, _)| *known == name) {
+                across.push(name);
+            } else {
+                wrong.push(format!("{}: {name}({first})", file.path));
+            }
+        }
+    }
+    settle(
+        "A query on tenant data takes `portal: &PortalId` first; one over all portals is listed here with its reason:",
+        &wrong,
+    );
+    let stale: Vec<String> = ACROSS
+        .iter()
+        .filter(|(known, _)| !across.iter().any(|name| name == known) && !matches!(*known, "read" | "write"))
+        .map(|(known, _)| (*known).to_owned())
+        .collect();
+    settle("These exceptions are not needed any more; take them out of the list:", &stale);
+}
+
+/// Name and first parameter after `&self` of every public async function.
+fn functions(code: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, prefix) in code.match_indices("pub async fn ") {
+        let rest = &code[at + prefix.len()..];
+        let Some(open) = rest.find('(') else { continue };
+        let name = rest[..open].split('<').next().unwrap_or_default().trim();
+        let arguments = rest[open + 1..].trim_start().trim_start_matches("&self").trim_start_matches([',', ' ', '\n']);
+        let first = arguments.split([',', ')']).next().unwrap_or_default().trim();
+        found.push((name.to_owned(), first.to_owned()));
+    }
+    found
+}

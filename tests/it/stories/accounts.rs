@@ -1,0 +1,175 @@
+//! The connector's page: accounts, channels, Open Channels.
+
+use sandbox::messengers::Cabinet;
+use serde_json::json;
+use templates::Problem;
+
+use crate::harness::{Portal, Story, stories};
+
+stories![
+    a_wrong_password_is_told_and_a_right_one_brings_channels,
+    a_channel_is_connected_and_taken_off_again,
+    a_second_line_is_told_where_the_channel_is,
+    a_line_takes_one_channel_of_a_messenger,
+    an_employee_looks_and_changes_nothing,
+    the_portal_takes_the_connector_off_by_itself,
+    a_wrong_bot_token_is_told,
+    a_password_is_never_stored_or_logged,
+];
+
+const WHATSAPP: &str = "chatapp_whatsapp";
+
+fn shop(story: &Story) -> Cabinet {
+    let cabinet = story.sandbox.messengers().add_cabinet("shop@example.com", "a-password-of-the-shop");
+    cabinet.add_license(Some("Shop"), &["grWhatsApp", "telegram"]);
+    cabinet
+}
+
+async fn installed(story: &Story) -> Portal<'_> {
+    let portal = story.portal().await;
+    portal.installs().await;
+    portal
+}
+
+async fn a_wrong_password_is_told_and_a_right_one_brings_channels(story: &Story) {
+    let portal = installed(story).await;
+    let cabinet = shop(story);
+    let mut page = portal.opens_connector(portal.line(), WHATSAPP).await;
+    page.is_open();
+    page.says(portal.words().connector.channels_none);
+
+    let wrong = json!({"kind": "chatapp", "email": cabinet.email, "password": "guess", "app_id": cabinet.app_id});
+    let answer = page.sends("/frame/connector/account", &wrong).await;
+    assert_eq!((answer.status, answer.code()), (400, Problem::LoginRefused.code()));
+    assert!(answer.told().contains(portal.words().problems.of(Problem::LoginRefused).what));
+    assert_eq!(answer.body["error"]["field"], "password");
+    let empty = page.sends("/frame/connector/account", &json!({"kind": "chatapp", "email": cabinet.email})).await;
+    assert_eq!(empty.code(), Problem::FieldEmpty.code());
+
+    page.adds_chatapp_account(&cabinet).await.is_done();
+    page.says("Shop");
+    assert_eq!(page.free_channels().len(), 1, "one WhatsApp, and the Telegram is another connector's");
+    assert_eq!(story.sandbox.messengers().chatapp().logins(), 1);
+}
+
+async fn a_channel_is_connected_and_taken_off_again(story: &Story) {
+    let portal = installed(story).await;
+    let cabinet = shop(story);
+    let account = cabinet.add_license(Some("Branch"), &["grWhatsApp"]).account("grWhatsApp");
+    let line = portal.line();
+    let mut page = portal.opens_connector(line, WHATSAPP).await;
+    page.adds_chatapp_account(&cabinet).await.is_done();
+    let channels = page.free_channels();
+    assert_eq!(channels.len(), 2);
+    page.connects(&channels[1]).await.is_done();
+    page.says(portal.words().connector.connected);
+    portal.connector_works(line, WHATSAPP).await;
+    story.calms_down().await;
+    let status = portal.connector_status(line, WHATSAPP).unwrap();
+    assert_eq!(status.data["NAME"], "Branch");
+    assert!(story.sandbox.messengers().chatapp().callback_url(&account).is_some());
+
+    page.disconnects().await.is_done();
+    page.says(portal.words().connector.not_connected);
+    assert!(!portal.connector_status(line, WHATSAPP).is_some_and(|status| status.works()));
+    assert_eq!(story.sandbox.messengers().chatapp().callback_url(&account), None);
+    story.calms_down().await;
+
+    let again = page.free_channels();
+    assert_eq!(again.len(), 2, "a channel that was taken off can be chosen again");
+    page.connects(&again[0]).await.is_done();
+    portal.connector_works(line, WHATSAPP).await;
+}
+
+async fn a_second_line_is_told_where_the_channel_is(story: &Story) {
+    let portal = installed(story).await;
+    portal.connects_chatapp(portal.line(), WHATSAPP, &shop(story)).await;
+    let first = portal.lines()[0].name.clone();
+    let second = portal.adds_line("Second line");
+    let channel = story.app().db.binding_list(&portal.id()).await.unwrap()[0].channel.clone();
+
+    let mut page = portal.opens_connector(second, WHATSAPP).await;
+    assert!(page.free_channels().is_empty());
+    page.says(&(portal.words().connector.elsewhere)(&first));
+    let answer = page.connects(&channel.0).await;
+    assert_eq!((answer.status, answer.code()), (409, Problem::ChannelTaken.code()));
+    assert!(answer.told().contains(&first), "it does not say where: {}", answer.told());
+    assert!(portal.connector_status(portal.line(), WHATSAPP).unwrap().works(), "the first line has lost its channel");
+}
+
+async fn a_line_takes_one_channel_of_a_messenger(story: &Story) {
+    let portal = installed(story).await;
+    let cabinet = shop(story);
+    cabinet.add_license(Some("Branch"), &["grWhatsApp"]);
+    portal.connects_chatapp(portal.line(), WHATSAPP, &cabinet).await;
+    let bound = story.app().db.binding_list(&portal.id()).await.unwrap();
+    let mut page = portal.looks_at_connector(portal.admin(), portal.line(), WHATSAPP).await;
+    let other = page.free_channels().into_iter().find(|id| *id != bound[0].channel.0).unwrap();
+    let answer = page.connects(&other).await;
+    assert_eq!(answer.code(), Problem::ChannelTaken.code());
+    assert_eq!(story.app().db.binding_list(&portal.id()).await.unwrap().len(), 1);
+}
+
+async fn an_employee_looks_and_changes_nothing(story: &Story) {
+    let portal = installed(story).await;
+    portal.connects_chatapp(portal.line(), WHATSAPP, &shop(story)).await;
+    let mut page = portal.looks_at_connector(portal.employee(), portal.line(), WHATSAPP).await;
+    page.is_open();
+    page.says(portal.words().connector.connected);
+    assert!(!page.html.contains("data-action=\"/frame/"), "an employee is offered what he may not do");
+    for (path, body) in [
+        ("/frame/connector/disconnect", json!({})),
+        ("/frame/connector/connect", json!({"channel": "abcdefgh"})),
+        ("/frame/connector/account", json!({"kind": "telegram_bot", "token": "1:a"})),
+        ("/frame/install/provision", json!({})),
+    ] {
+        let answer = page.sends(path, &body).await;
+        assert_eq!((answer.status, answer.code()), (403, Problem::AdministratorOnly.code()), "{path}");
+    }
+    assert!(portal.connector_status(portal.line(), WHATSAPP).unwrap().works());
+}
+
+async fn the_portal_takes_the_connector_off_by_itself(story: &Story) {
+    let portal = installed(story).await;
+    portal.connects_chatapp(portal.line(), WHATSAPP, &shop(story)).await;
+    portal.disconnects(portal.line(), WHATSAPP);
+    story.calms_down().await;
+    let page = portal.looks_at_connector(portal.admin(), portal.line(), WHATSAPP).await;
+    page.says(portal.words().connector.broken);
+    // "Connect" again, and the page repairs the rest.
+    let mut page = portal.opens_connector(portal.line(), WHATSAPP).await;
+    let channel = page.free_channels()[0].clone();
+    page.connects(&channel).await.is_done();
+    portal.connector_works(portal.line(), WHATSAPP).await;
+    page.says(portal.words().connector.connected);
+}
+
+async fn a_wrong_bot_token_is_told(story: &Story) {
+    let portal = installed(story).await;
+    let mut page = portal.opens_connector(portal.line(), "chatapp_telegram_bot").await;
+    let answer = page.adds_telegram_bot("7000009:not-a-bot").await;
+    assert_eq!((answer.code(), &answer.body["error"]["field"]), (Problem::TokenRefused.code(), &json!("token")));
+    story.sandbox.messengers().add_bot("7000001:a-bot-of-the-shop", "shop_bot");
+    page.adds_telegram_bot("7000001:a-bot-of-the-shop").await.is_done();
+    page.says("@shop_bot");
+    let channel = page.free_channels()[0].clone();
+    page.connects(&channel).await.is_done();
+    portal.connector_works(portal.line(), "chatapp_telegram_bot").await;
+}
+
+async fn a_password_is_never_stored_or_logged(story: &Story) {
+    let portal = installed(story).await;
+    let cabinet = shop(story);
+    story.sandbox.messengers().add_bot("7000001:a-bot-of-the-shop", "shop_bot");
+    portal.connects_chatapp(portal.line(), WHATSAPP, &cabinet).await;
+    let mut page = portal.opens_connector(portal.line(), "chatapp_telegram_bot").await;
+    page.adds_telegram_bot("7000001:a-bot-of-the-shop").await.is_done();
+    story.calms_down().await;
+    for secret in [cabinet.password.as_str(), "a-bot-of-the-shop", portal.application_token().as_str()] {
+        assert!(!story.logged().contains(secret), "a secret stands in the log");
+        for (name, bytes) in story.stored() {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a secret lies in {name}");
+        }
+    }
+}
