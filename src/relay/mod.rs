@@ -315,7 +315,7 @@ async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Chan
 /// the channel was read are not judged by the old ones.
 async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
     if failure.retry == Retry::WhenChannelReturns
-        && let Err(error) = app.db.channel_mark_dead(channel, app.clock.now()).await
+        && let Err(error) = app.db.channel_mark_dead(&channel.portal, channel, app.clock.now()).await
     {
         tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
     }
