@@ -87,6 +87,8 @@ pub enum Lane {
     Run(RunId),
     Card(RunId),
     Installation(InstallationId),
+    /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
+    Uninstall(InstallationId),
 }
 
 impl Lane {
@@ -100,6 +102,7 @@ impl Lane {
             Self::Run(run) => format!("run:{run}"),
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
+            Self::Uninstall(id) => format!("uninstall:{id}"),
         })
     }
 }

@@ -131,6 +131,16 @@ fn allowed(state: PortalState) -> Option<Vec<&'static str>> {
     }
 }
 
+/// Nothing that waits in a portal is ever done; what is under way ends by itself.
+pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
+    let waits = sql::<Bool>("delivery.state IN ('queued', 'waiting', 'parked')");
+    diesel::update(delivery::table.filter(delivery::portal_id.eq(owner).and(waits)))
+        .set(delivery::state.eq(DeliveryState::Cancelled.text()))
+        .execute(conn)?;
+    diesel::update(portal::table.find(owner)).set(portal::ready_at.eq(None::<i64>)).execute(conn)?;
+    Ok(())
+}
+
 /// The due heads of one portal, the most urgent first.
 fn heads(conn: &mut Conn, owner: &str, (state, room): (PortalState, usize), now: Millis) -> DbResult<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
