@@ -34,7 +34,7 @@ use crate::{
 /// How long a person's call waits for the budget …
 const PATIENCE: Duration = Duration::from_secs(10);
 /// … and one of many that set a portal up.
-const SETUP_PATIENCE: Duration = Duration::from_secs(60);
+const SETUP_PATIENCE: Duration = Duration::from_mins(1);
 /// A token that ends so soon may die on the way.
 const TOO_OLD: Duration = Duration::from_mins(1);
 

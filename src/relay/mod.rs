@@ -102,9 +102,9 @@ const ASK_AFTER: Duration = Duration::from_secs(5);
 const ASK_FOR: Duration = Duration::from_mins(1);
 
 /// An operator whose message will have waited so long is told that it waits.
-const TELL_AFTER: Duration = Duration::from_secs(60);
+const TELL_AFTER: Duration = Duration::from_mins(1);
 /// A parked portal is looked at so often by what may bring it back.
-const PARKED_LOOK: Duration = Duration::from_secs(30 * 60);
+const PARKED_LOOK: Duration = Duration::from_mins(30);
 
 /// A line of a portal, as one call names it, with the installation that may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,7 +271,7 @@ async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Ver
         Ok(false) => Verdict::Again(now.after(Duration::from_secs(1))),
         Err(error) => {
             tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-            Verdict::Again(now.after(Duration::from_secs(60)))
+            Verdict::Again(now.after(Duration::from_mins(1)))
         }
     }
 }

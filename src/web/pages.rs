@@ -153,9 +153,10 @@ async fn installation_of<'a>(
     for application in &app.config.applications {
         let Some(known) = app.db.installation_find(&post.member_id, &application.client_id).await? else { continue };
         let token = app.db.installation_token(&known)?;
-        let rank = match token.is_some_and(|token| token.matches(post.application_token.expose())) {
-            true => 2,
-            false => u8::from(known.state != InstallationState::Stopped),
+        let rank = if token.is_some_and(|token| token.matches(post.application_token.expose())) {
+            2
+        } else {
+            u8::from(known.state != InstallationState::Stopped)
         };
         if found.as_ref().is_none_or(|(best, _)| *best < rank) {
             found = Some((rank, (known, application)));

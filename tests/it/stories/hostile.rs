@@ -40,7 +40,7 @@ async fn posts(story: &Story, path: &str, body: impl Into<reqwest::Body>) -> (u1
 }
 
 /// Everything that takes a body from outside.
-async fn doors(story: &Story, shop: &WhatsAppShop<'_>) -> Vec<String> {
+fn doors(story: &Story, shop: &WhatsAppShop<'_>) -> Vec<String> {
     let webhook = story.sandbox.messengers().chatapp().callback_url(&shop.account).expect("the channel has a webhook");
     let webhook = webhook.replace(&story.url(""), "");
     let fixed = [
@@ -76,7 +76,7 @@ async fn bodies_that_are_no_forms_harm_nobody(story: &Story) {
         b"event[]=1&event[a]=2&event=3".to_vec(),
         "event=ONIMCONNECTORMESSAGEADD&data[MESSAGES]=текст&auth=1".as_bytes().to_vec(),
     ];
-    for path in doors(story, &shop).await {
+    for path in doors(story, &shop) {
         for body in &bodies {
             let (status, _body) = posts(story, &path, body.clone()).await;
             assert!(
@@ -131,7 +131,7 @@ async fn a_form_of_any_shape_harms_nobody(story: &Story) {
 async fn a_huge_body_is_refused(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let before = story.rows();
-    for path in doors(story, &shop).await {
+    for path in doors(story, &shop) {
         if path.starts_with("/media") {
             continue;
         }

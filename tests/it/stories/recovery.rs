@@ -36,7 +36,7 @@ async fn a_killed_server_loses_and_repeats_nothing(story: &Story) {
                     .iter()
                     .filter(|it| it.status == 200 && text_of(it).is_some_and(|text| text.starts_with("in ")))
                     .count();
-                (told as u64 > round * 4).then_some(())
+                (u64::try_from(told).unwrap() > round * 4).then_some(())
             })
             .await;
         process.dies();
