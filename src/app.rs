@@ -8,7 +8,7 @@ use crate::{
     config::{Config, ConfigError},
     db::{Db, DbError},
     domain::connector::Connector,
-    media::{Room, Store},
+    media::{Memory, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::Bell,
@@ -43,7 +43,7 @@ pub struct App {
     pub embedded: Embedded,
     pub store: Store,
     /// What files may take of the memory at the same time.
-    pub room: Room,
+    pub memory: Memory,
     /// Tells the worker that there may be work.
     pub bell: Bell,
     /// What every portal still lets us call.
@@ -64,7 +64,7 @@ impl App {
             chatapp: ChatApp::new(outgoing.clone(), config.chatapp_api_url.clone(), tokens, clock.clone()),
             embedded: Embedded::new(outgoing.clone(), config.telegram_api_url.clone()),
             store: Store::new(config.media_dir.clone()),
-            room: Room::default(),
+            memory: Memory::default(),
             bell: Bell::default(),
             budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
             refreshing: Locks::default(),

@@ -217,12 +217,16 @@ fn only_choice(view: &ConnectorView) -> Option<&str> {
 }
 
 fn account_group(texts: &Texts, account: &ConnectorAccountView, chosen: Option<&str>) -> Markup {
+    // A bot is its own account: one name is enough.
+    let is_itself = matches!(account.channels.as_slice(), [only] if only.title == account.title);
     html! {
         fieldset {
-            legend {
-                (account.title)
-                @if let Some(until) = account.valid_until_ms {
-                    span .muted { " · " (texts.common.valid_until) " " (moment::date(until)) }
+            @if !is_itself || account.valid_until_ms.is_some() {
+                legend {
+                    (account.title)
+                    @if let Some(until) = account.valid_until_ms {
+                        span .muted { " · " (texts.common.valid_until) " " (moment::date(until)) }
+                    }
                 }
             }
             @for channel in &account.channels { (channel_choice(texts, channel, chosen)) }

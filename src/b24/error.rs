@@ -165,7 +165,7 @@ impl CallError {
 
     /// Finds the error of an answer, at its top or inside its result (`imconnector.register` and callbacks of placements
     /// answer 200 and put it there).
-    pub(super) fn found_in(http: u16, answer: &Map<String, Value>, result: Option<&Value>) -> Option<Self> {
+    pub(crate) fn found_in(http: u16, answer: &Map<String, Value>, result: Option<&Value>) -> Option<Self> {
         if let Some(error) = answer.get("error") {
             let text = code_text(error);
             let says_nothing = text.is_empty() || text == "0";

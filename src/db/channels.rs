@@ -287,8 +287,8 @@ impl Db {
     }
 
     /// The core refuses the credentials with which `channel` was read; false when it has changed since.
-    pub async fn channel_mark_dead(&self, channel: &Channel, now: Millis) -> DbResult<bool> {
-        let (portal, id, seen) = (channel.portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
+    pub async fn channel_mark_dead(&self, portal: &PortalId, channel: &Channel, now: Millis) -> DbResult<bool> {
+        let (portal, id, seen) = (portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
         self.write(move |conn| {
             let own = channel::portal_id.eq(portal).and(channel::changed_at.eq(seen));
             let alive = channel::state.eq(ChannelState::Alive.text());

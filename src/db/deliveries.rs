@@ -16,7 +16,7 @@ stored_enum! {
         Waiting = "waiting",
         /// An attempt is under way.
         Sending = "sending",
-        /// Held until a person has repaired the channel; now and then it looks for itself.
+        /// Held until a person has repaired the channel or the portal; now and then it looks for itself.
         Parked = "parked",
         Done = "done",
         Failed = "failed",
@@ -87,6 +87,8 @@ pub enum Lane {
     Run(RunId),
     Card(RunId),
     Installation(InstallationId),
+    /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
+    Uninstall(InstallationId),
 }
 
 impl Lane {
@@ -100,6 +102,7 @@ impl Lane {
             Self::Run(run) => format!("run:{run}"),
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
+            Self::Uninstall(id) => format!("uninstall:{id}"),
         })
     }
 }
@@ -181,7 +184,7 @@ pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
     _lane: String,
-    pub kind: String,
+    kind: String,
     _priority: i32,
     message_id: Option<i64>,
     part_id: Option<i64>,

@@ -5,10 +5,14 @@ use diesel::{
     RunQueryDsl as _,
 };
 
-use super::{Db, DbError, DbResult, on_each, schema::installation, stored_enum};
+use super::{
+    Db, DbError, DbResult, PortalState, dispatch, on_each,
+    schema::{binding, grants, installation, portal},
+    stored_enum,
+};
 use crate::{
     clock::Millis,
-    domain::ids::{InstallationId, PortalId},
+    domain::ids::{ChannelId, InstallationId, PortalId},
     secret::Secret,
 };
 
@@ -36,6 +40,15 @@ pub struct Installation {
     pub scope: String,
     /// Sessions of an older epoch are over.
     pub session_epoch: i64,
+}
+
+/// What [`Db::installation_stop`] has ended besides.
+#[derive(Debug)]
+pub struct Ended {
+    /// Channels that feed no line any more.
+    pub silent: Vec<ChannelId>,
+    /// Whether it was the portal's last installation.
+    pub portal_too: bool,
 }
 
 fn token_place(portal: &PortalId, client_id: &str) -> String {
@@ -110,22 +123,6 @@ impl Db {
         .await
     }
 
-    /// The portal's installation that works for background calls: the newest that is not stopped.
-    pub async fn installation_working(&self, portal: &PortalId) -> DbResult<Option<Installation>> {
-        let portal = portal.0.clone();
-        self.read(move |conn| {
-            installation::table
-                .filter(installation::portal_id.eq(portal))
-                .filter(installation::state.ne(InstallationState::Stopped.text()))
-                .order(installation::id.desc())
-                .first::<Row>(conn)
-                .optional()?
-                .map(Installation::try_from)
-                .transpose()
-        })
-        .await
-    }
-
     /// Writes a proved installation. A new one, or one that had been stopped, is `Installing` again; a repeated proof
     /// of a working one changes only its scope.
     pub async fn installation_put(
@@ -161,6 +158,38 @@ impl Db {
                 ))
                 .execute(conn)?;
             installation::table.filter(own()).first::<Row>(conn)?.try_into()
+        })
+        .await
+    }
+
+    /// Ends an uninstalled installation: its grant and its sessions are over, its bindings are gone (the portal has dropped its
+    /// connectors). When it was the portal's last, the portal is stopped, and nothing that waits is ever sent.
+    pub async fn installation_stop(&self, portal: &PortalId, id: InstallationId, now: Millis) -> DbResult<Ended> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let all = || installation::table.filter(installation::portal_id.eq(portal.clone()));
+            let own = installation::table.find(id.0).filter(installation::portal_id.eq(portal.clone()));
+            diesel::update(own)
+                .set((
+                    installation::state.eq(InstallationState::Stopped.text()),
+                    installation::nonce.eq(None::<String>),
+                    installation::session_epoch.eq(installation::session_epoch + 1),
+                    installation::changed_at.eq(now.0),
+                ))
+                .execute(conn)?;
+            diesel::delete(grants::table.find(id.0).filter(grants::portal_id.eq(&portal))).execute(conn)?;
+            let bound = binding::portal_id.eq(portal.clone()).and(binding::installation_id.eq(id.0));
+            let silent: Vec<String> = binding::table.filter(bound.clone()).select(binding::channel_id).load(conn)?;
+            diesel::delete(binding::table.filter(bound)).execute(conn)?;
+            let left: i64 =
+                all().filter(installation::state.ne(InstallationState::Stopped.text())).count().get_result(conn)?;
+            if left == 0 {
+                dispatch::cancel_all(conn, &portal)?;
+                diesel::update(portal::table.find(&portal))
+                    .set((portal::state.eq(PortalState::Stopped.text()), portal::changed_at.eq(now.0)))
+                    .execute(conn)?;
+            }
+            Ok(Ended { silent: silent.into_iter().map(ChannelId).collect(), portal_too: left == 0 })
         })
         .await
     }

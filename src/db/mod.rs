@@ -40,7 +40,7 @@ pub use deliveries::{Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, O
 pub use dispatch::Room;
 pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
-pub use installations::{Installation, InstallationState};
+pub use installations::{Ended, Installation, InstallationState};
 pub use logins::Login;
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};

@@ -111,10 +111,8 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
             dispatch::insert(conn, portal, &NewDelivery { lane, ..delivery.clone() }.run(id), now)?;
         }
     }
-    for (id, b24_chat, b24_user) in &expansion.chats {
-        diesel::update(chat::table.find(id.0).filter(chat::portal_id.eq(portal)))
-            .set((chat::b24_chat_id.eq(b24_chat), chat::b24_user_id.eq(b24_user)))
-            .execute(conn)?;
+    for numbers in &expansion.chats {
+        keep_numbers(conn, portal, *numbers)?;
     }
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
@@ -132,12 +130,8 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     if let Some(sent) = &settled.sent {
         messages::mark_part(conn, portal, sent)?;
     }
-    if let Some((id, b24_chat, b24_user)) = settled.chat {
-        let own = chat::table.find(id.0).filter(chat::portal_id.eq(portal));
-        diesel::update(own).set(chat::b24_chat_id.eq(b24_chat)).execute(conn)?;
-        if b24_user.is_some() {
-            diesel::update(own).set(chat::b24_user_id.eq(b24_user)).execute(conn)?;
-        }
+    if let Some(numbers) = settled.chat {
+        keep_numbers(conn, portal, numbers)?;
     }
     if let Some((id, progress)) = settled.progress {
         messages::advance(conn, portal, id, progress)?;
@@ -145,11 +139,9 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     if let Some(id) = settled.cancel_rest_of {
         let rest = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
         diesel::update(delivery::table.filter(delivery::portal_id.eq(portal)).filter(rest))
-            .filter(delivery::state.eq_any([
-                DeliveryState::Queued.text(),
-                DeliveryState::Waiting.text(),
-                DeliveryState::Parked.text(),
-            ]))
+            .filter(delivery::state.eq_any(
+                [DeliveryState::Queued, DeliveryState::Waiting, DeliveryState::Parked].map(DeliveryState::text),
+            ))
             .set(delivery::state.eq(DeliveryState::Cancelled.text()))
             .execute(conn)?;
     }
@@ -187,6 +179,16 @@ fn has_note(conn: &mut Conn, portal: &str, message: MessageId) -> DbResult<bool>
     let notes = delivery::message_id.eq(message.0).and(delivery::kind.eq(DeliveryKind::Note.text()));
     let count: i64 = delivery::table.filter(delivery::portal_id.eq(portal).and(notes)).count().get_result(conn)?;
     Ok(count > 0)
+}
+
+/// Keeps the portal's own numbers of a chat; what it does not tell stays as it was.
+fn keep_numbers(conn: &mut Conn, portal: &str, (id, chat, user): (ChatId, i64, Option<i64>)) -> DbResult<()> {
+    let own = chat::table.find(id.0).filter(chat::portal_id.eq(portal));
+    diesel::update(own).set(chat::b24_chat_id.eq(chat)).execute(conn)?;
+    if user.is_some() {
+        diesel::update(own).set(chat::b24_user_id.eq(user)).execute(conn)?;
+    }
+    Ok(())
 }
 
 impl Db {

@@ -1,11 +1,11 @@
 //! The media store and its signed links.
 //!
 //! Who is who: a [`Store`] keeps bytes under a key of its own making; `db::Media` is the row that knows what they are. Bytes are
-//! written once and never changed. [`Room`] bounds what files on their way take of the memory. [`link`] makes the short-lived address under which a portal or a browser may fetch them.
+//! written once and never changed. [`Memory`] bounds what files on their way take of the memory. [`link`] makes the short-lived address under which a portal or a browser may fetch them.
 
 pub mod link;
-mod room;
+mod memory;
 mod store;
 
-pub use room::Room;
+pub use memory::Memory;
 pub use store::{Store, StoreError};

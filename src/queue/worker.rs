@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
-    db::{DbError, DbResult, Delivery, InboxItem, Room, Settled, Source},
+    db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Room, Settled, Source},
     domain::ids::PortalId,
     outgoing::CALL_TIMEOUT,
     relay::{self, ExpandError},
@@ -51,19 +51,11 @@ pub async fn step(app: &Arc<App>) -> DbResult<Work> {
     Ok(Work { expanded, delivered })
 }
 
-/// Concludes what the last process left, then works until told to stop, then lets what is under way finish.
+/// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut under_way = UnderWay::default();
-    let mut recovered = false;
     while !*stop.borrow() {
-        let worked = if recovered {
-            round(&app, &mut under_way).await
-        } else {
-            let swept = recover(&app).await;
-            recovered = swept.is_ok();
-            swept.map(|()| true)
-        };
-        let busy = worked.unwrap_or_else(|error| {
+        let busy = round(&app, &mut under_way).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the queue could not be read");
             false
         });
@@ -75,9 +67,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
     }
-    // Whoever is not done by then is asked about by the next start.
-    let finish = async { while under_way.one_ended().await {} };
-    if timeout(STOP_PATIENCE, finish).await.is_err() {
+    // Whatever is not done by then is asked about by the next start.
+    if timeout(STOP_PATIENCE, async { while under_way.one_ended().await {} }).await.is_err() {
         tracing::error!("calls were still under way when the server stopped");
     }
 }
@@ -185,28 +176,24 @@ async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
     Ok(hopeless)
 }
 
-/// What the last process left half done is done again; where that could do it twice, the other side is asked first.
-async fn recover(app: &Arc<App>) -> DbResult<()> {
-    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
-    if again + uncertain > 0 {
-        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
-    }
-    Ok(())
-}
-
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
-    let work = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind();
-    let outcomes = work.await.unwrap_or_default();
+    let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
     for delivery in &group {
-        let settled = if let Some((_, settled)) = outcomes.iter().find(|(id, _)| *id == delivery.id) {
-            settled.clone()
-        } else {
-            tracing::error!(delivery = %delivery.id, "an attempt ended without an outcome");
-            relay::unseen(app, delivery, "panic").await
+        let settled = match outcomes.iter().find(|(id, _)| *id == delivery.id) {
+            Some((_, settled)) => settled.clone(),
+            None => conclude(app, delivery).await,
         };
         record(app, delivery, settled).await;
     }
+}
+
+/// Ends an attempt that our own code broke off.
+async fn conclude(app: &App, delivery: &Delivery) -> Settled {
+    const WHY: &str = "panic";
+    tracing::error!(delivery = %delivery.id, "an attempt broke off");
+    let settled = AssertUnwindSafe(relay::broken(app, delivery, WHY)).catch_unwind().await;
+    settled.unwrap_or_else(|_panic| Settled { error: Some(WHY.into()), ..Settled::new(DeliveryState::Unknown, WHY) })
 }
 
 /// A result that cannot be written now must be written later: forgetting it would do the work twice. What follows from it is
@@ -220,6 +207,7 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
         if refused >= MAX_REFUSALS {
             next = Settled {
                 due_at: next.due_at,
+                uncertain: next.uncertain,
                 told: next.told,
                 error: next.error,
                 ..Settled::new(next.state, next.outcome)

@@ -274,7 +274,7 @@ pub async fn disconnect(
 }
 
 /// Takes the webhook away. A core that does not answer keeps posting to a path that is forgotten here: no harm.
-async fn be_silent(app: &App, channel: &Channel) {
+pub(super) async fn be_silent(app: &App, channel: &Channel) {
     let told = match (channel.core, Account::parse(&channel.account), channel.login) {
         (CoreKind::Chatapp, Some(account), Some(login)) => app.chatapp.unregister_webhook(login, &account).await,
         (CoreKind::Chatapp, ..) => Ok(()),

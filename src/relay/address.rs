@@ -129,16 +129,18 @@ fn key(channel: &Channel, delivery: &Delivery) -> IdempotencyKey {
     IdempotencyKey(format!("{}-d{}", channel.id, delivery.id))
 }
 
-/// Asks the core for the key under which the text would have been sent. That it is not found under a bare address proves nothing: the
-/// conversation may have another name.
+/// Asks the core for the key under which the text would have been sent.
 pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
     let job = job(delivery)?;
     let channel = channel_of(app, &delivery.portal, &job.channel).await?;
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
-    let found = app.core(channel.core).find_sent(&access, &job.to.wire(), &key(&channel, delivery)).await?;
-    let Found::Happened(sent) = found else { return Ok(Resolved::CannotTell) };
     let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
-    Ok(Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)))
+    let core = app.core(task.channel.core);
+    Ok(match core.find_sent(&access, &task.job.to.wire(), &key(&task.channel, delivery)).await? {
+        Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
+        // Under a bare address that proves nothing: the conversation may have another name.
+        Found::DidNot | Found::CannotTell => Resolved::CannotTell,
+    })
 }
 
 /// A job with what is written down when it is done.

@@ -3,7 +3,7 @@
 //! Bitrix24's cloud counts calls in a leaky bucket, per portal host and source address (its `limits.md`: 50 at once, 2 a second; twice as fast
 //! and five times as large on Enterprise); over it a call is refused. So calls are counted here before they are made. Some room is
 //! kept for people who wait in front of a page: background work leaves it alone and is told when to come again, instead
-//! of waiting inside a worker.
+//! of waiting inside a worker. Only setting a portal up waits: begun again and again it would never come to its end.
 
 use std::{
     collections::HashMap,
@@ -23,6 +23,8 @@ const KEPT: usize = 4096;
 pub enum Caller {
     /// A person waits for the answer.
     Person,
+    /// Work of many calls that belong together: it waits for its turn and leaves people their room.
+    Setup,
     Background,
 }
 
@@ -49,7 +51,7 @@ impl Budgets {
     pub fn take(&self, host: &str, caller: Caller, now: Millis) -> Result<(), Duration> {
         let room = match caller {
             Caller::Person => self.burst,
-            Caller::Background => (self.burst - RESERVE).max(1.0),
+            Caller::Setup | Caller::Background => (self.burst - RESERVE).max(1.0),
         };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > KEPT {

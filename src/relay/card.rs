@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     b24::{
-        CallError, Method,
+        CallError, Method, bbcode,
         client::Access,
         methods::{
             crm::{Item, ItemGet, ItemList},
@@ -21,11 +21,12 @@ use crate::{
         },
     },
     db::{
-        Binding, Channel, ChannelState, ChatView, DbError, Delivery, Expansion, InboxItem, Installation,
-        MessageProgress, NewInbox, Part, Source,
+        Binding, Channel, ChannelState, ChatView, DbError, Delivery, Direction, Expansion, InboxItem, Installation,
+        MessageOrigin, MessageProgress, NewInbox, Part, Source,
     },
     domain::{
         address::{Address, Field, parse_field},
+        capabilities::Markup,
         connector::Connector,
         ids::{ChatId, ExternalChatId, PortalId},
     },
@@ -89,6 +90,7 @@ pub struct CardChat {
 }
 
 pub struct LastMessage {
+    /// BB-code, without the signature that a line puts before operators' texts.
     pub text: String,
     pub from_client: bool,
     pub failed: bool,
@@ -194,10 +196,13 @@ pub async fn chats(
     }
     found.sort_by_key(|view| std::cmp::Reverse(view.chat.last_message_at()));
     let channels = app.db.channel_list(portal).await?;
+    let bindings = app.db.binding_list(portal).await?;
     let mut chats = Vec::with_capacity(found.len());
     for view in found {
         let Some(channel) = channels.iter().find(|channel| channel.id == view.chat.channel()) else { continue };
-        let last = last_message(app, portal, view.chat.id()).await?;
+        let markup = app.core(channel.core).capabilities(channel.connector).markup;
+        let is_signed = bindings.iter().any(|binding| binding.channel == channel.id && binding.signature);
+        let last = last_message(app, portal, (view.chat.id(), markup, is_signed)).await?;
         chats.push(CardChat { view, connector: channel.connector, channel: channel.title.clone(), last });
     }
     Ok(chats)
@@ -223,14 +228,45 @@ async fn tied(app: &App, installation: &Installation, card: Card) -> Vec<i64> {
     }
 }
 
-async fn last_message(app: &App, portal: &PortalId, chat: ChatId) -> Result<Option<LastMessage>, DbError> {
+async fn last_message(
+    app: &App,
+    portal: &PortalId,
+    (chat, markup, is_signed): (ChatId, Markup, bool),
+) -> Result<Option<LastMessage>, DbError> {
     let last = app.db.message_list(portal, chat, 1).await?.into_iter().next();
     Ok(last.map(|(message, parts): (_, Vec<Part>)| LastMessage {
-        text: parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()).unwrap_or("📎").to_owned(),
-        from_client: message.direction == crate::db::Direction::In,
+        text: match parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()) {
+            None => "📎".to_owned(),
+            Some(text) if message.direction == Direction::In => text.to_owned(),
+            Some(text) => as_written(text, markup, is_signed && message.origin == MessageOrigin::Operator),
+        },
+        from_client: message.direction == Direction::In,
         failed: message.progress == MessageProgress::Failed,
         at_ms: message.sent_at.0,
     }))
+}
+
+/// An operator's text as he wrote it, from the messenger's markup in which it is kept.
+fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
+    // A signature is a line of its own, a name and a colon, with the markup around it; see `to_core`.
+    let signature = |line: &str| line.trim_end_matches(['*', '/', 'b', '<', '>']).ends_with(':');
+    let text = match text.split_once('\n') {
+        Some((name, rest)) if is_signed && signature(name) => rest,
+        _unsigned => text,
+    };
+    match markup {
+        Markup::Whatsapp => bbcode::from_whatsapp(text),
+        Markup::TelegramHtml => bbcode::from_plain(&without_tags(text)),
+        Markup::Plain => bbcode::from_plain(text),
+    }
+}
+
+/// Our own HTML for Telegram as a person reads it.
+fn without_tags(html: &str) -> String {
+    let mut pieces = html.split('<');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let text = pieces.fold(first, |text, piece| text + piece.split_once('>').map_or("", |(_tag, after)| after));
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 /// The channels through which somebody can be written to first, with their bindings.
@@ -329,4 +365,27 @@ pub async fn written(app: &App, portal: &PortalId, job: &Job) -> Result<Option<D
 
 fn is_same_form(one: &By, other: &By) -> bool {
     matches!((one, other), (By::Card { form: one, .. }, By::Card { form: other, .. }) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, markup: Markup, is_signed: bool) -> String {
+        bbcode::to_plain(&bbcode::parse(&as_written(text, markup, is_signed)), bbcode::Options::default())
+    }
+
+    #[test]
+    fn an_excerpt_is_what_the_operator_wrote() {
+        assert_eq!(shown("*Anna:*\n*on its* way", Markup::Whatsapp, true), "on its way");
+        assert_eq!(shown("<b>Anna:</b>\n<i>5 &lt; 6</i> &amp;amp;", Markup::TelegramHtml, true), "5 < 6 &amp;");
+        assert_eq!(shown("Anna:\n[b]as typed[/b]", Markup::Plain, true), "[b]as typed[/b]");
+    }
+
+    #[test]
+    fn only_a_signature_is_taken_off() {
+        assert_eq!(shown("Prices:\n1", Markup::Whatsapp, false), "Prices:\n1");
+        assert_eq!(shown("Good morning\nAnna", Markup::Whatsapp, true), "Good morning\nAnna");
+        assert_eq!(shown("Prices:", Markup::Whatsapp, true), "Prices:");
+    }
 }

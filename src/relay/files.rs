@@ -39,7 +39,7 @@ pub async fn size(app: &App, portal: &PortalId, id: MediaId) -> Result<Option<i6
     Ok(known(app, portal, id).await?.size)
 }
 
-/// The bytes of a file, fetched and kept if they are not yet ours. The caller holds the room for them.
+/// The bytes of a file, fetched and kept if they are not yet ours. The caller holds the memory for them.
 pub async fn load(app: &App, portal: &PortalId, id: MediaId) -> Result<File, Failure> {
     let media = known(app, portal, id).await?;
     if let Some(key) = &media.stored {
@@ -53,7 +53,7 @@ pub async fn load(app: &App, portal: &PortalId, id: MediaId) -> Result<File, Fai
 pub async fn lend(app: &App, portal: &PortalId, id: MediaId) -> Result<String, Failure> {
     let media = known(app, portal, id).await?;
     if media.stored.is_none() {
-        let _room = app.room.take(media.size).await;
+        let _held = app.memory.take(media.size).await;
         fetch(app, media).await?;
     }
     let until = app.clock.now().after(link::LIFETIME);

@@ -31,8 +31,10 @@ use crate::{
     },
 };
 
-/// How long a person's call waits for the budget.
+/// How long a person's call waits for the budget …
 const PATIENCE: Duration = Duration::from_secs(10);
+/// … and one of many that set a portal up.
+const SETUP_PATIENCE: Duration = Duration::from_mins(1);
 /// A token that ends so soon may die on the way.
 const TOO_OLD: Duration = Duration::from_mins(1);
 
@@ -114,6 +116,15 @@ pub async fn call<M: Method>(app: &App, installation: &Installation, method: &M)
     call_as(app, installation, method, Caller::Person).await
 }
 
+/// The same for one of the many calls that set a portal up.
+pub async fn call_in_setup<M: Method>(
+    app: &App,
+    installation: &Installation,
+    method: &M,
+) -> Result<M::Output, Refused> {
+    call_as(app, installation, method, Caller::Setup).await
+}
+
 /// Calls a method with the installation's grant, refreshing the token once if it is too old.
 async fn call_as<M: Method>(
     app: &App,
@@ -139,7 +150,7 @@ async fn call_as<M: Method>(
     answer
 }
 
-/// A grant that is dead whatever its expiry says.
+/// The grant is dead: calls are not even tried until there is a new one.
 async fn bury(
     app: &App,
     installation: &Installation,
@@ -154,8 +165,7 @@ async fn bury(
 /// the application that registered it.
 pub async fn call_of<M: Method>(
     app: &App,
-    portal: &PortalId,
-    installation: InstallationId,
+    (portal, installation): (&PortalId, InstallationId),
     method: &M,
 ) -> Result<M::Output, Refused> {
     let installation = app.db.installation_get(portal, installation).await?;
@@ -188,20 +198,23 @@ async fn call_once<M: Method>(
     Ok(answer.result)
 }
 
-/// Takes a call out of the portal's budget. A person waits a moment for it; background work comes again, and until then nothing
-/// of this portal is tried.
+/// Takes a call out of the portal's budget. A person waits a moment for it, and so does a setup; background work comes again, and
+/// until then nothing of this portal is tried.
 async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refused> {
-    let mut patience = PATIENCE;
-    loop {
-        let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) else { return Ok(()) };
+    let mut patience = match caller {
+        Caller::Person => PATIENCE,
+        Caller::Setup => SETUP_PATIENCE,
+        Caller::Background => Duration::ZERO,
+    };
+    // Others take from the same budget while this one waits.
+    while let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) {
         if caller == Caller::Background {
             app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
-            return Err(Refused::Budget(wait));
         }
-        // Several may wait for the same room, and one of them gets it: the others go on waiting.
         patience = patience.checked_sub(wait).ok_or(Refused::Budget(wait))?;
         tokio::time::sleep(wait).await;
     }
+    Ok(())
 }
 
 /// The portal has another address now. Forgetting it costs one redirect a call, so a failure to write is only logged.

@@ -56,9 +56,6 @@ pub use tokens::KeptTokens;
 pub const REPEATABLE: &[DeliveryKind] =
     &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
 
-/// An operator whose message will have waited so long is told that it waits.
-const TELL_AFTER: Duration = Duration::from_mins(1);
-
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
@@ -104,22 +101,27 @@ const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
 const ASK_FOR: Duration = Duration::from_mins(1);
 
-/// The line that a call is for, and the installation whose connector it is.
+/// An operator whose message will have waited so long is told that it waits.
+const TELL_AFTER: Duration = Duration::from_mins(1);
+/// A parked portal is looked at so often by what may bring it back.
+const PARKED_LOOK: Duration = Duration::from_mins(30);
+
+/// A line of a portal, as one call names it, with the installation that may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct LineOf {
+struct LineRef {
     installation: InstallationId,
     connector: Connector,
     line: i64,
 }
 
-impl LineOf {
+impl LineRef {
     fn of(binding: &Binding) -> Self {
         Self { installation: binding.installation, connector: binding.connector, line: binding.line }
     }
 }
 
 /// Deliveries with what they carry, by the line of their portal that one call is for.
-type ByLine<T> = Vec<(LineOf, Vec<(DeliveryId, T)>)>;
+type ByLine<T> = Vec<(LineRef, Vec<(DeliveryId, T)>)>;
 
 /// Puts deliveries that can share a call together: messages of different chats to one portal, and its statuses.
 pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
@@ -163,6 +165,11 @@ pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)
         ));
     }
     settled
+}
+
+/// Concludes an attempt that our own code broke off: nobody saw how it ended.
+pub async fn broken(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
+    failed(app, delivery, app.clock.now(), Failure::unknown(why)).await
 }
 
 async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
@@ -209,11 +216,6 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
     }
 }
 
-/// Concludes an attempt whose own end nobody saw: the code broke in its middle.
-pub async fn unseen(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
-    failed(app, delivery, app.clock.now(), Failure::unknown(why)).await
-}
-
 /// How patient a delivery is.
 fn tried(delivery: &Delivery, now: Millis) -> Tried {
     let to_client = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToAddress);
@@ -229,16 +231,12 @@ fn tried(delivery: &Delivery, now: Millis) -> Tried {
     }
 }
 
-/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about.
+/// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about. `began`: when the attempt did.
 async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure) -> Settled {
     let now = app.clock.now();
-    let tried = tried(delivery, now);
-    let mut verdict = verdict(&failure, tried);
-    if verdict == Verdict::ParkPortal
-        && let Err(error) = app.db.portal_park(&delivery.portal, began, now).await
-    {
-        tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-        verdict = Verdict::Again(now.after(Duration::from_mins(1)));
+    let mut verdict = verdict(&failure, tried(delivery, now));
+    if verdict == Verdict::ParkPortal {
+        verdict = park(app, delivery, began, now).await;
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
@@ -246,8 +244,11 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     );
     let mut settled = match verdict {
         Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
-        Verdict::ParkPortal => Settled { due_at: now, ..Settled::new(DeliveryState::Waiting, "portal_parked") },
-        Verdict::ParkChannel(look) => Settled { due_at: look, ..Settled::new(DeliveryState::Parked, "channel_parked") },
+        Verdict::ParkPortal => {
+            let due_at = now.after(PARKED_LOOK);
+            Settled { due_at, ..Settled::new(DeliveryState::Parked, "portal_parked") }
+        }
+        Verdict::ParkChannel(due_at) => Settled { due_at, ..Settled::new(DeliveryState::Parked, "channel_parked") },
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
         Verdict::Unknown if may_ask(delivery, now) => {
             let due_at = now.after(ASK_AFTER);
@@ -256,39 +257,48 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
         Verdict::Unknown => Settled::new(DeliveryState::Unknown, "unknown"),
     };
     // What an earlier attempt may have done stays uncertain until somebody has told.
-    settled.uncertain |= delivery.uncertain && settled.state == DeliveryState::Waiting;
+    settled.uncertain |= delivery.uncertain && matches!(settled.state, DeliveryState::Waiting | DeliveryState::Parked);
     settled.told = Some(failure.told.code());
     settled.error = Some(failure.cause.clone());
-    tell(app, delivery, verdict, failure.told, &mut settled).await;
+    tell(app, delivery, failure.told, &mut settled).await;
     settled
 }
 
-/// Whether the other side can be asked about an attempt, and can still be expected to know.
+/// Parks the portal, unless somebody has repaired it while the attempt was under way: then it is simply tried again.
+async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Verdict {
+    match app.db.portal_park(&delivery.portal, began, now).await {
+        Ok(true) => Verdict::ParkPortal,
+        Ok(false) => Verdict::Again(now.after(Duration::from_secs(1))),
+        Err(error) => {
+            tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
+            Verdict::Again(now.after(Duration::from_mins(1)))
+        }
+    }
+}
+
+/// Whether the other side is to be asked about an attempt: once, and a portal until its receipts can be expected to have come.
 fn may_ask(delivery: &Delivery, now: Millis) -> bool {
-    let answers = matches!(
-        delivery.kind,
-        DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::Note | DeliveryKind::ToAddress
-    );
-    answers && (!delivery.uncertain || now < delivery.created_at.after(ASK_FOR))
+    match delivery.kind {
+        DeliveryKind::ToCore | DeliveryKind::ToAddress => !delivery.uncertain,
+        DeliveryKind::ToPortal | DeliveryKind::Note => !delivery.uncertain || now < delivery.created_at.after(ASK_FOR),
+        _cannot_tell => false,
+    }
 }
 
 /// Adds what people read of a failure.
-async fn tell(app: &App, delivery: &Delivery, verdict: Verdict, told: Told, settled: &mut Settled) {
+async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
     let unknown = settled.state == DeliveryState::Unknown;
-    match verdict {
-        Verdict::Unknown if !unknown => {}
-        Verdict::GiveUp | Verdict::Unknown => match delivery.kind {
+    match settled.state {
+        DeliveryState::Failed | DeliveryState::Unknown => match delivery.kind {
             DeliveryKind::ToCore => to_core::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
             _quiet => {}
         },
-        Verdict::Again(at) | Verdict::ParkChannel(at) if delivery.kind == DeliveryKind::ToCore => {
-            if at >= delivery.created_at.after(TELL_AFTER) {
-                to_core::waits(app, delivery, told, settled).await;
-            }
+        _waits if delivery.kind == DeliveryKind::ToCore && settled.due_at >= delivery.created_at.after(TELL_AFTER) => {
+            to_core::waits(app, delivery, told, settled).await;
         }
-        Verdict::Again(_) | Verdict::ParkChannel(_) | Verdict::ParkPortal => {}
+        _waits => {}
     }
 }
 
@@ -305,7 +315,7 @@ async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Chan
 /// the channel was read are not judged by the old ones.
 async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
     if failure.retry == Retry::WhenChannelReturns
-        && let Err(error) = app.db.channel_mark_dead(channel, app.clock.now()).await
+        && let Err(error) = app.db.channel_mark_dead(&channel.portal, channel, app.clock.now()).await
     {
         tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
     }

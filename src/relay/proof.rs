@@ -59,7 +59,8 @@ pub struct Offer<'a> {
     pub member_id: &'a PortalId,
     pub refresh: &'a Secret,
     pub server_endpoint: Option<&'a str>,
-    pub lang: &'a str,
+    /// `ru` or `en`; None: as it was, English at first.
+    pub lang: Option<&'a str>,
 }
 
 /// Proves an installation. The offered refresh token is used up by it.
@@ -69,21 +70,43 @@ pub async fn install(app: &App, application: &Application, offer: Offer<'_>) -> 
         None => app.oauth.servers().first().ok_or(OAuthError::UnknownServer)?,
     };
     let set = app.oauth.refresh(server, &client_key(application), offer.refresh).await?;
-    let member = PortalId::parse(&set.member_id).filter(|id| id == offer.member_id).ok_or(Unproved::Nothing)?;
+    proved(app, application, server, (set, offer.member_id, offer.lang)).await
+}
+
+/// Proves the administrator of a known installation by a code of his portal's authorisation page.
+pub async fn code(app: &App, installation: &Installation, code: &Secret) -> Result<ProvedInstall, Unproved> {
+    let portal = app.db.portal_get(&installation.portal).await?.ok_or(Unproved::Nothing)?;
+    let application = app.config.application(&installation.client_id).ok_or(Unproved::Nothing)?;
+    let server = app.oauth.server_for(&portal.server_endpoint).ok_or(OAuthError::UnknownServer)?;
+    let set = app.oauth.exchange_code(server, &client_key(application), code).await?;
+    proved(app, application, server, (set, &portal.id, None)).await
+}
+
+/// The OAuth server's word on whose tokens these are, and the portal's on who he is.
+async fn proved(
+    app: &App,
+    application: &Application,
+    server: &Url,
+    (set, member, lang): (TokenSet, &PortalId, Option<&str>),
+) -> Result<ProvedInstall, Unproved> {
+    let member = PortalId::parse(&set.member_id).filter(|id| id == member).ok_or(Unproved::Nothing)?;
     let endpoint = set.client_endpoint.clone().ok_or(Unproved::Nothing)?;
     let (user, moved_to) = profile(app, &endpoint, &set.access).await?;
     let endpoint = moved_to.unwrap_or(endpoint);
-    let now = app.clock.now();
+    let lang = match lang {
+        Some(lang) => lang.to_owned(),
+        None => app.db.portal_get(&member).await?.map_or_else(|| "en".into(), |known| known.lang),
+    };
     Ok(ProvedInstall {
         portal: Portal {
             id: member,
             domain: domain_of(&endpoint),
             client_endpoint: endpoint.to_string(),
             server_endpoint: server_endpoint(&set, server),
-            lang: offer.lang.to_owned(),
+            lang,
             state: PortalState::Active,
         },
-        grant: grant_of(&set, user.id, 1, now),
+        grant: grant_of(&set, user.id, 1, app.clock.now()),
         scope: set.scope,
         client_id: application.client_id.clone(),
         user,
@@ -95,7 +118,8 @@ fn server_endpoint(set: &TokenSet, asked: &Url) -> String {
 }
 
 /// Stores a proved installation of an administrator, brings a parked portal back, and keeps the application token until a
-/// round trip confirms it. The caller has checked `proved.user.admin`.
+/// round trip confirms it. Another token than the confirmed one means that the application was added anew: the old one
+/// would never match again. The caller has checked `proved.user.admin`.
 pub async fn accept(app: &App, proved: ProvedInstall, token: &Secret) -> Result<Installation, DbError> {
     let now = app.clock.now();
     let portal = proved.portal.id.clone();
@@ -103,15 +127,30 @@ pub async fn accept(app: &App, proved: ProvedInstall, token: &Secret) -> Result<
     let scope = proved.scope.join(",");
     let installation = app.db.installation_put(&portal, &proved.client_id, &scope, now).await?;
     app.db.grant_put(&portal, installation.id, &proved.grant, now).await?;
-    if !token.is_empty() && !installation.token_confirmed {
+    let known = app.db.installation_token(&installation)?;
+    let is_new = known.is_none_or(|known| !known.matches(token.expose()));
+    if !token.is_empty() && (is_new || !installation.token_confirmed) {
         app.db.installation_set_token(&installation, token, false).await?;
     }
-    app.db.delivery_resume(&portal, now).await?;
-    app.bell.ring();
+    resume(app, &portal).await?;
     app.db
         .installation_find(&portal, &proved.client_id)
         .await?
         .ok_or_else(|| DbError::Corrupt("the installation is gone".into()))
+}
+
+async fn resume(app: &App, portal: &PortalId) -> Result<(), DbError> {
+    app.db.delivery_resume(portal, app.clock.now()).await?;
+    app.bell.ring();
+    Ok(())
+}
+
+/// Somebody's token works in a parked portal whose grant is alive: what waits there is tried again. If it is closed still, the
+/// first attempt parks it again.
+pub async fn unpark(app: &App, portal: &PortalId) -> Result<(), DbError> {
+    app.db.portal_set_state(portal, PortalState::Active, app.clock.now()).await?;
+    tracing::info!(%portal, "a parked portal is tried again");
+    resume(app, portal).await
 }
 
 /// Proves who opened a frame, by his own token at the portal's stored endpoint.

@@ -183,11 +183,11 @@ pub fn handler(app: &App, installation: &Installation, path: &str) -> String {
 
 async fn events(app: &App, installation: &Installation) -> Result<Went, Refused> {
     let handler = handler(app, installation, "/b24/events");
-    let bound = grant::call(app, installation, &EventGet {}).await?.0;
+    let bound = grant::call_in_setup(app, installation, &EventGet {}).await?.0;
     // A handler of an older address would have every message sent twice.
     for old in bound.iter().filter(|old| !old.offline && old.handler != handler) {
         let unbind = EventUnbind { event: &old.event, handler: &old.handler, auth_type: old.auth_type };
-        grant::call(app, installation, &unbind).await?;
+        grant::call_in_setup(app, installation, &unbind).await?;
     }
     let mut lacking = Vec::new();
     for event in EVENTS {
@@ -196,7 +196,7 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
             continue;
         }
         let bind = EventBind { event, handler: &handler, auth_type: None };
-        if !allowed(grant::call(app, installation, &bind).await)? {
+        if !allowed(grant::call_in_setup(app, installation, &bind).await)? {
             lacking.push(*event);
         }
     }
@@ -220,7 +220,7 @@ async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refu
     let mut count = 0;
     for connector in app.connectors() {
         let registration = placements::connectors::registration(connector, &handler);
-        if allowed(grant::call(app, installation, &Register(&registration)).await)? {
+        if allowed(grant::call_in_setup(app, installation, &Register(&registration)).await)? {
             count += 1;
         } else {
             lacking.push(connector.id.as_str());
@@ -235,7 +235,7 @@ async fn placements(app: &App, installation: &Installation) -> Result<Went, Refu
     for placement in placements::all() {
         let handler = app.config.own_url(&placement.manifest.route);
         for binding in placements::bindings(&placement.manifest, &handler) {
-            if allowed(grant::call(app, installation, &PlacementBind(&binding)).await)? {
+            if allowed(grant::call_in_setup(app, installation, &PlacementBind(&binding)).await)? {
                 count += 1;
             } else {
                 lacking.push(binding.get("PLACEMENT").and_then(Value::as_str).unwrap_or_default().to_owned());
@@ -252,10 +252,10 @@ async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused>
         let url = app.config.own_url(&format!("/b24/robots/{}", robot.manifest.code));
         let handler = robots::Handler { url: &url, user_id: user, language: &lang, options: &options };
         let add = robots::registration(&robot.manifest, &handler);
-        let added = match grant::call(app, installation, &RobotAdd(&add)).await {
+        let added = match grant::call_in_setup(app, installation, &RobotAdd(&add)).await {
             Err(Refused::Portal(error)) if error.is_already_bound() => {
                 let update = robots::registration_update(&robot.manifest, &handler);
-                grant::call(app, installation, &RobotUpdate(&update)).await
+                grant::call_in_setup(app, installation, &RobotUpdate(&update)).await
             }
             other => other,
         };
@@ -277,7 +277,7 @@ async fn robot_options(
     let bindings = app.db.binding_list(portal).await?;
     let channels = app.db.channel_list(portal).await?;
     let connected = channels.into_iter().filter(|channel| bindings.iter().any(|binding| binding.channel == channel.id));
-    let lines = grant::call(app, installation, &ConfigListGet::page(0)).await?.0;
+    let lines = grant::call_in_setup(app, installation, &ConfigListGet::page(0)).await?.0;
     let options = robots::PortalOptions {
         channels: connected
             .map(|channel| robots::PortalOption {

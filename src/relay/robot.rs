@@ -215,7 +215,7 @@ pub async fn answer(app: &App, delivery: &Delivery) -> Result<Settled, Failure> 
         ("send_result".to_owned(), ReturnValue::Text(returns.result.clone())),
     ]);
     let method = EventSend { event_token: token.expose(), return_values: &values, log_message: &returns.result };
-    let told = grant::call_of(app, &delivery.portal, run.installation, &method).await;
+    let told = grant::call_of(app, (&delivery.portal, run.installation), &method).await;
     if let Err(Refused::Portal(error)) = &told
         && error.code == Code::ProcessNotFound
         && delivery.created_at.after(OVER_AFTER) <= app.clock.now()
@@ -234,6 +234,6 @@ pub async fn comment(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let robot = robots::find(&run.code).ok_or_else(|| Failure::permanent(Told::Internal, "an unknown robot"))?;
     let text = robots::comment(&robot.manifest.name, &told(&run), &lang_of(app, &delivery.portal).await?);
     let fields = CommentFields { entity_id: card.id, entity_type: &card.timeline_type(), comment: &text };
-    grant::call_of(app, &delivery.portal, run.installation, &TimelineCommentAdd { fields }).await?;
+    grant::call_of(app, (&delivery.portal, run.installation), &TimelineCommentAdd { fields }).await?;
     Ok(Settled::done())
 }

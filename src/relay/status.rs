@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByLine, LineOf, db_failure, grant};
+use super::{ByLine, LineRef, db_failure, grant};
 use crate::{
     app::App,
     b24::methods::messages::{DeliveredChat, DeliveredIds, DeliveredMessage, ImRef, SendStatusDelivery},
@@ -35,7 +35,7 @@ pub fn delivery(message: &Message, written: Written, now: Millis) -> NewDelivery
 
 /// One status with the place where it is told.
 struct Tick {
-    line: LineOf,
+    line: LineRef,
     delivered: DeliveredMessage,
 }
 
@@ -59,17 +59,17 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
         }
     }
     let Some(portal) = deliveries.first().map(|delivery| delivery.portal.clone()) else { return outcomes };
-    for (place, ticks) in lines {
+    for (line, ticks) in lines {
         let (ids, messages): (Vec<_>, Vec<_>) = ticks.into_iter().unzip();
-        let outcome = tell(app, &portal, place, &messages).await;
+        let outcome = tell(app, &portal, line, &messages).await;
         outcomes.extend(ids.into_iter().map(|id| (id, outcome.clone())));
     }
     outcomes
 }
 
-async fn tell(app: &App, portal: &PortalId, at: LineOf, messages: &[DeliveredMessage]) -> Result<Settled, Failure> {
-    let method = SendStatusDelivery { connector: at.connector.id(), line: at.line, messages };
-    grant::call_of(app, portal, at.installation, &method).await?;
+async fn tell(app: &App, portal: &PortalId, to: LineRef, messages: &[DeliveredMessage]) -> Result<Settled, Failure> {
+    let method = SendStatusDelivery { connector: to.connector.id(), line: to.line, messages };
+    grant::call_of(app, (portal, to.installation), &method).await?;
     Ok(Settled::done())
 }
 
@@ -86,9 +86,8 @@ async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
     let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(None) };
     let external = ExternalChatId::new(channel, &view.chat.peer).ok_or_else(gone)?;
     let ids = parts.iter().filter_map(|part| part.core_id.as_deref()).flat_map(str::lines).map(str::to_owned).collect();
-    let line = Written::of(delivery).line.unwrap_or(binding.line);
     Ok(Some(Tick {
-        line: LineOf { installation: binding.installation, connector: binding.connector, line },
+        line: LineRef { line: Written::of(delivery).line.unwrap_or(binding.line), ..LineRef::of(&binding) },
         delivered: DeliveredMessage {
             im: ImRef { chat_id, message_id },
             message: DeliveredIds { id: ids, date: app.clock.now().seconds() },

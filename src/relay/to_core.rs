@@ -148,66 +148,65 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
     IdempotencyKey(format!("{}-{part}", channel.id))
 }
 
-/// A part with all that an attempt at it needs.
-struct Task {
+/// A part with all that is needed to send it.
+struct Job {
     message: Message,
     part: Part,
-    peer: String,
     channel: Channel,
+    peer: String,
 }
 
-impl Task {
-    async fn of(app: &App, delivery: &Delivery) -> Result<Self, Failure> {
-        let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
-        let (Some(id), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
-        let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
-        let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
-        let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
-        let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
-        Ok(Self { message, part, peer: view.chat.peer, channel })
-    }
-
-    /// What follows when the core has taken it.
-    fn sent(&self, app: &App, delivery: &Delivery, sent: Sent) -> Settled {
-        let status = |_| (self.message.id, status::delivery(&self.message, Written::of(delivery), app.clock.now()));
-        Settled {
-            sent: Some(SentPart { part: self.part.id, core_ids: sent.ids }),
-            progress: Some((self.message.id, MessageProgress::Sent)),
-            when_all_sent: self.message.b24_message.map(status),
-            ..Settled::done()
-        }
-    }
+async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    let (Some(message), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
+    let (message, parts) = app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
+    let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
+    Ok(Job { message, part, channel, peer: view.chat.peer })
 }
 
 /// One attempt at one part.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let task = Task::of(app, delivery).await?;
-    let (channel, part) = (&task.channel, &task.part);
-    if app.clock.now() >= task.message.sent_at.after(STALE) {
+    let job = job(app, delivery).await?;
+    if app.clock.now() >= job.message.sent_at.after(STALE) {
         return Err(Failure::permanent(Told::TooOld, "it had waited for more than a day"));
     }
-    let _room = match part.media {
-        Some(media) => app.room.take(files::size(app, &delivery.portal, media).await?).await,
+    let _held = match job.part.media {
+        Some(media) => app.memory.take(files::size(app, &delivery.portal, media).await?).await,
         None => None,
     };
-    let outgoing = outgoing(app, channel, part).await?;
-    let access = app.db.channel_access(channel).map_err(db_failure)?;
-    match app.core(channel.core).send(&access, &task.peer, &outgoing, &key(channel, part.id)).await {
+    let outgoing = outgoing(app, &job.channel, &job.part).await?;
+    let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
+    let core = app.core(job.channel.core);
+    match core.send(&access, &job.peer, &outgoing, &key(&job.channel, job.part.id)).await {
         Ok(sent) => {
-            revive(app, channel).await;
-            Ok(task.sent(app, delivery, sent))
+            revive(app, &job.channel).await;
+            Ok(accepted(app, delivery, &job, sent))
         }
-        Err(failure) => Err(note_channel(app, channel, failure).await),
+        Err(failure) => Err(note_channel(app, &job.channel, failure).await),
+    }
+}
+
+/// The messenger has the part; the portal is told when it has all of them.
+fn accepted(app: &App, delivery: &Delivery, job: &Job, sent: Sent) -> Settled {
+    let message = &job.message;
+    let status = |_| (message.id, status::delivery(message, Written::of(delivery), app.clock.now()));
+    Settled {
+        sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
+        progress: Some((message.id, MessageProgress::Sent)),
+        when_all_sent: message.b24_message.map(status),
+        ..Settled::done()
     }
 }
 
 /// Asks the core for the key under which the part would have been sent.
 pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
-    let task = Task::of(app, delivery).await?;
-    let access = app.db.channel_access(&task.channel).map_err(db_failure)?;
-    let core = app.core(task.channel.core);
-    Ok(match core.find_sent(&access, &task.peer, &key(&task.channel, task.part.id)).await? {
-        Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent))),
+    let job = job(app, delivery).await?;
+    let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
+    let core = app.core(job.channel.core);
+    Ok(match core.find_sent(&access, &job.peer, &key(&job.channel, job.part.id)).await? {
+        Found::Happened(sent) => Resolved::Happened(Box::new(accepted(app, delivery, &job, sent))),
         Found::DidNot => Resolved::DidNot,
         Found::CannotTell => Resolved::CannotTell,
     })

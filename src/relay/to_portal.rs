@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{ByLine, ExpandError, LineOf, Resolved, channel_of, db_failure, files, grant, notes};
+use super::{ByLine, ExpandError, LineRef, Resolved, channel_of, db_failure, files, grant, notes};
 use crate::{
     app::App,
     b24::incoming::LineItem,
@@ -179,8 +179,8 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let place = place(app, &delivery.portal, message.chat).await?;
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
     let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
-    let told = (lang.as_deref().unwrap_or("en"), patient);
-    let text = content(app, (&message, &parts), &place.channel.portal, told).await?;
+    let lang = lang.as_deref().unwrap_or("en");
+    let text = content(app, (&message, &parts), &delivery.portal, (lang, patient)).await?;
     Ok(Job { message, place, text })
 }
 
@@ -205,10 +205,10 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
             Err(failure) => outcomes.push((id, Err(failure))),
             Ok(job) if !job.shares() => alone.push((id, job)),
             Ok(job) => {
-                let place = LineOf::of(&job.place.binding);
-                match lines.iter_mut().find(|(known, _)| *known == place) {
+                let line = LineRef::of(&job.place.binding);
+                match lines.iter_mut().find(|(known, _)| *known == line) {
                     Some((_, jobs)) => jobs.push((id, job)),
-                    None => lines.push((place, vec![(id, job)])),
+                    None => lines.push((line, vec![(id, job)])),
                 }
             }
         }
@@ -224,11 +224,11 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
 }
 
 /// One call with the messages of several chats; the portal tells the outcome of each.
-async fn send_all(app: &App, at: LineOf, jobs: Vec<(DeliveryId, Job)>) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
+async fn send_all(app: &App, to: LineRef, jobs: Vec<(DeliveryId, Job)>) -> Vec<(DeliveryId, Result<Settled, Failure>)> {
     let Some(portal) = jobs.first().map(|(_, job)| job.place.channel.portal.clone()) else { return Vec::new() };
     let messages = join_all(jobs.iter().map(|(_, job)| line_message(app, &job.place, job.text.clone(), false))).await;
-    let method = SendMessages { connector: at.connector.id(), line: at.line, messages: &messages };
-    let report = match grant::call_of(app, &portal, at.installation, &method).await {
+    let method = SendMessages { connector: to.connector.id(), line: to.line, messages: &messages };
+    let report = match grant::call_of(app, (&portal, to.installation), &method).await {
         Ok(report) => report,
         Err(refused) => {
             let failure = refused.to_failure();
@@ -266,7 +266,8 @@ pub async fn find(app: &App, portal: &PortalId, chat: ChatId, id: &str) -> Resul
     let place = place(app, portal, chat).await?;
     // Without the portal's own number of the chat there is nothing to look into: its receipt brings it.
     let Some(number) = place.view.chat.b24_chat else { return Ok(Resolved::CannotTell) };
-    let history = grant::call_of(app, portal, place.binding.installation, &SessionHistoryGet::Chat(number)).await?.0;
+    let owner = (portal, place.binding.installation);
+    let history = grant::call_of(app, owner, &SessionHistoryGet::Chat(number)).await?.0;
     let Some(history) = history else { return Ok(Resolved::CannotTell) };
     let ours = |message: &HistoryMessage| {
         message.params.as_ref().is_some_and(|params| params.connector_mid.iter().any(|known| known == id))
@@ -354,7 +355,8 @@ async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> 
 async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOutcome, Failure> {
     let messages = std::slice::from_ref(message);
     let method = SendMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
-    let report = grant::call_of(app, &place.channel.portal, place.binding.installation, &method).await?;
+    let owner = (&place.channel.portal, place.binding.installation);
+    let report = grant::call_of(app, owner, &method).await?;
     // One message was sent, so one outcome is ours; without it nobody knows.
     report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))
 }

@@ -6,12 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{db_failure, grant};
+use super::{accounts, db_failure, grant};
 use crate::{
     app::App,
-    b24::methods::app::AppInfo,
+    b24::{error::Code, methods::app::AppInfo, oauth::OAuthError},
     clock::Millis,
-    db::{Delivery, DeliveryKind, Expansion, Installation, InstallationState, Lane, NewDelivery, PortalState, Settled},
+    db::{Delivery, DeliveryKind, Expansion, Installation, InstallationState, Lane, NewDelivery, Settled},
     domain::{
         failure::{Failure, Told},
         ids::InstallationId,
@@ -26,7 +26,7 @@ struct Announced {
 }
 
 pub fn expand(installation: InstallationId, clean: bool, now: Millis) -> Expansion {
-    let delivery = NewDelivery::new(Lane::Installation(installation), DeliveryKind::Uninstall, now)
+    let delivery = NewDelivery::new(Lane::Uninstall(installation), DeliveryKind::Uninstall, now)
         .payload(&Announced { installation, clean });
     Expansion { relevant: true, deliveries: vec![delivery], ..Expansion::default() }
 }
@@ -35,7 +35,9 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let malformed = |_other| Failure::permanent(Told::Internal, "the uninstall is not understood");
     let announced: Announced = serde_json::from_str(&delivery.payload).map_err(malformed)?;
     let installation = app.db.installation_get(&delivery.portal, announced.installation).await.map_err(db_failure)?;
-    let Some(installation) = installation else { return Ok(Settled::done()) };
+    let Some(installation) = installation.filter(|known| known.state != InstallationState::Stopped) else {
+        return Ok(Settled::done());
+    };
     match grant::call(app, &installation, &AppInfo {}).await {
         Ok(_alive) => {
             tracing::warn!(portal = %delivery.portal, "an uninstall was announced that is not true");
@@ -56,10 +58,16 @@ enum Gone {
     Before,
 }
 
+/// Only what means that we are not in the portal any more: a portal that is unpaid or blocked, or a right that is too small, is
+/// no proof, and a forged event would end (and erase) a customer in trouble.
 fn gone(refused: &grant::Refused) -> Option<Gone> {
     match refused {
-        grant::Refused::OAuth(error) if error.is_final() => Some(Gone::Now),
-        grant::Refused::Portal(error) if error.is_right_lost() => Some(Gone::Now),
+        grant::Refused::OAuth(OAuthError::InvalidGrant | OAuthError::InvalidClient | OAuthError::PortalGone) => {
+            Some(Gone::Now)
+        }
+        grant::Refused::Portal(error) if matches!(error.code, Code::ApplicationNotFound | Code::PortalDeleted) => {
+            Some(Gone::Now)
+        }
         grant::Refused::NoGrant => Some(Gone::Before),
         _other => None,
     }
@@ -67,17 +75,14 @@ fn gone(refused: &grant::Refused) -> Option<Gone> {
 
 async fn stop(app: &App, installation: &Installation, erase: bool) -> Result<Settled, Failure> {
     let portal = &installation.portal;
-    let now = app.clock.now();
-    app.db
-        .installation_set_state(portal, installation.id, InstallationState::Stopped, now)
-        .await
-        .map_err(db_failure)?;
-    if app.db.installation_working(portal).await.map_err(db_failure)?.is_some() {
-        return Ok(Settled::done());
-    }
-    app.db.portal_set_state(portal, PortalState::Stopped, now).await.map_err(db_failure)?;
+    let ended = app.db.installation_stop(portal, installation.id, app.clock.now()).await.map_err(db_failure)?;
     tracing::info!(%portal, erase, "the application was uninstalled");
-    if erase {
+    for channel in ended.silent {
+        if let Some(channel) = app.db.channel_get(portal, &channel).await.map_err(db_failure)? {
+            accounts::be_silent(app, &channel).await;
+        }
+    }
+    if erase && ended.portal_too {
         for key in app.db.portal_erase(portal).await.map_err(db_failure)? {
             if let Err(error) = app.store.remove(&key).await {
                 tracing::error!(%portal, %error, "a file of an erased portal could not be removed");
@@ -85,4 +90,32 @@ async fn stop(app: &App, installation: &Installation, erase: bool) -> Result<Set
         }
     }
     Ok(Settled::done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::b24::error::CallError;
+
+    fn portal(code: &str) -> grant::Refused {
+        let answer = serde_json::json!({ "error": code });
+        let answer = answer.as_object().unwrap();
+        grant::Refused::Portal(CallError::found_in(401, answer, None).unwrap())
+    }
+
+    #[test]
+    fn a_portal_in_trouble_is_not_gone() {
+        for code in ["OVERLOAD_LIMIT", "PAYMENT_REQUIRED", "insufficient_scope", "user_access_error", "expired_token"] {
+            assert!(gone(&portal(code)).is_none(), "{code}");
+        }
+        assert!(gone(&grant::Refused::OAuth(OAuthError::PaymentRequired)).is_none());
+        assert!(gone(&grant::Refused::OAuth(OAuthError::Transient { certain: true })).is_none());
+    }
+
+    #[test]
+    fn only_what_this_very_call_found_out_may_erase() {
+        assert!(gone(&portal("APPLICATION_NOT_FOUND")) == Some(Gone::Now));
+        assert!(gone(&grant::Refused::OAuth(OAuthError::InvalidGrant)) == Some(Gone::Now));
+        assert!(gone(&grant::Refused::NoGrant) == Some(Gone::Before));
+    }
 }

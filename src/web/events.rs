@@ -10,7 +10,8 @@ use crate::{
         form::{self, Limits, Value},
         incoming::{Auth, EventPost, LineItems, OperatorMessage, PortalEvent, RobotCall, without_tokens},
     },
-    db::{DbError, Installation, NewInbox, Source},
+    clock::Millis,
+    db::{DbError, GrantState, Installation, InstallationState, NewInbox, Source},
     relay::proof::{self, Offer, Unproved},
     secret::{constant_time_eq, fingerprint},
 };
@@ -29,7 +30,8 @@ pub async fn events_of(app: Shared, key: web::Path<String>, body: Body) -> HttpR
 pub async fn take(app: &App, key: &str, body: &[u8]) -> HttpResponse {
     let Ok(form) = read(body) else { return forbidden("the body is not a form") };
     let Ok(post) = EventPost::from_form(&form) else { return forbidden("not an event") };
-    let verified = match verify(app, key, &post).await {
+    let lang = form.text(&["data", "LANGUAGE_ID"]).map(|lang| lang_of(Some(lang)));
+    let verified = match verify(app, key, &post, lang).await {
         Ok(verified) => verified,
         Err(Unproved::Db(error)) => return unavailable(&error),
         Err(unproved) => return forbidden(&unproved.to_string()),
@@ -37,16 +39,23 @@ pub async fn take(app: &App, key: &str, body: &[u8]) -> HttpResponse {
     let Some(installation) = verified else { return done() };
     let item = NewInbox {
         source: Source::Portal(installation.id),
-        key: key_of(&post, &form),
+        key: key_of(&post, &form, app.clock.now()),
         body: without_tokens(&form).to_json().to_string(),
     };
     accept(app, &installation, item).await
 }
 
 /// Whose event it is; None when it was the echo that confirms the token, which asks for nothing more.
-async fn verify(app: &App, key: &str, post: &EventPost) -> Result<Option<Installation>, Unproved> {
+async fn verify(app: &App, key: &str, post: &EventPost, lang: Option<&str>) -> Result<Option<Installation>, Unproved> {
     let application = app.config.application_by_key(key).ok_or(Unproved::Nothing)?;
     let known = app.db.installation_find(&post.auth.member_id, &application.client_id).await?;
+    let known = match known {
+        // Its token may be the same as before, so it proves nothing new: the tokens that come with the event do.
+        Some(installation) if post.event == PortalEvent::Install && needs_grant(app, &installation).await? => None,
+        // Nothing that a portal sends after an uninstall is its own.
+        Some(installation) if installation.state == InstallationState::Stopped => None,
+        other => other,
+    };
     if let (PortalEvent::Test { query }, Some(installation)) = (&post.event, &known) {
         let echoed = query.get("nonce").is_some_and(|nonce| {
             installation.nonce.as_ref().is_some_and(|own| constant_time_eq(own.as_bytes(), nonce.as_bytes()))
@@ -62,9 +71,16 @@ async fn verify(app: &App, key: &str, post: &EventPost) -> Result<Option<Install
         return Ok(Some(installation));
     }
     if post.event == PortalEvent::Install {
-        return install(app, application, &post.auth).await.map(Some);
+        return install(app, application, &post.auth, lang).await.map(Some);
     }
     Err(Unproved::Nothing)
+}
+
+/// Whether the installation cannot act until somebody gives it a new grant.
+async fn needs_grant(app: &App, installation: &Installation) -> Result<bool, DbError> {
+    let grant = app.db.grant_get(&installation.portal, installation.id).await?;
+    let alive = grant.is_some_and(|grant| grant.state == GrantState::Alive);
+    Ok(installation.state == InstallationState::Stopped || !alive)
 }
 
 fn matches(app: &App, installation: &Installation, auth: &Auth) -> Result<bool, DbError> {
@@ -73,14 +89,14 @@ fn matches(app: &App, installation: &Installation, auth: &Auth) -> Result<bool, 
 }
 
 /// An installation without a page: the event itself brings the tokens that prove it.
-async fn install(app: &App, application: &crate::config::Application, auth: &Auth) -> Result<Installation, Unproved> {
+async fn install(
+    app: &App,
+    application: &crate::config::Application,
+    auth: &Auth,
+    lang: Option<&str>,
+) -> Result<Installation, Unproved> {
     let refresh = auth.refresh.as_ref().ok_or(Unproved::Nothing)?;
-    let offer = Offer {
-        member_id: &auth.member_id,
-        refresh,
-        server_endpoint: auth.server_endpoint.as_deref(),
-        lang: lang_of(None),
-    };
+    let offer = Offer { member_id: &auth.member_id, refresh, server_endpoint: auth.server_endpoint.as_deref(), lang };
     let proved = proof::install(app, application, offer).await?;
     if !proved.user.admin {
         return Err(Unproved::Nothing);
@@ -111,7 +127,7 @@ pub async fn robots(app: Shared, code: web::Path<String>, body: Body) -> HttpRes
 async fn robot_caller(app: &App, call: &RobotCall) -> Result<Installation, Unproved> {
     for application in &app.config.applications {
         let known = app.db.installation_find(&call.auth.member_id, &application.client_id).await?;
-        if let Some(installation) = known
+        if let Some(installation) = known.filter(|known| known.state != InstallationState::Stopped)
             && matches(app, &installation, &call.auth)?
         {
             return Ok(installation);
@@ -126,7 +142,7 @@ fn read(body: &[u8]) -> Result<Value, form::FormError> {
 }
 
 /// The same event has the same key: messages by the portal's own numbers, the rest by what they say and when.
-fn key_of(post: &EventPost, form: &Value) -> String {
+fn key_of(post: &EventPost, form: &Value, now: Millis) -> String {
     match &post.event {
         PortalEvent::MessageAdd(LineItems { connector, line, messages, .. }) => {
             let ids = messages.iter().map(message_key).collect::<Vec<_>>().join(",");
@@ -134,7 +150,8 @@ fn key_of(post: &EventPost, form: &Value) -> String {
         }
         _other => {
             let data = form.get(&["data"]).map(|data| data.to_json().to_string()).unwrap_or_default();
-            let at = post.sent_at.map_or(0, crate::clock::Millis::seconds);
+            // Without its time an event cannot be told from the same one tomorrow.
+            let at = post.sent_at.unwrap_or(now).seconds();
             format!("{}:{at}:{}", post.name, fingerprint(&data))
         }
     }

@@ -24,7 +24,7 @@ use actix_web::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{app::App, queue::worker, relay};
+use crate::{app::App, db::DbError, queue::worker, relay};
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -87,7 +87,7 @@ pub struct Running {
 /// Starts serving on listeners that are bound already, and the background work with it. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    app.db.probe().await.map_err(std::io::Error::other)?;
+    recover(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let mut server = HttpServer::new(move || {
         ActixApp::new()
@@ -111,6 +111,15 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
+}
+
+/// What the last process left half done. Unswept, it would hold its lanes for ever.
+async fn recover(app: &App) -> Result<(), DbError> {
+    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
+    if again + uncertain > 0 {
+        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
+    }
+    Ok(())
 }
 
 impl Running {

@@ -74,7 +74,7 @@ async fn install_by_frame(
 ) -> Result<(Installation, User, Portal), Failed> {
     let refresh = post.refresh_id.as_ref().ok_or(Problem::NotVerified)?;
     let server_endpoint = post.server_endpoint.as_deref();
-    let offer = Offer { member_id: &post.member_id, refresh, server_endpoint, lang };
+    let offer = Offer { member_id: &post.member_id, refresh, server_endpoint, lang: Some(lang) };
     let proved = proof::install(app, application, offer).await?;
     admin_only(&proved.user)?;
     let user = proved.user.clone();
@@ -127,29 +127,42 @@ async fn enter(app: &App, post: &FramePost, lang: &'static str) -> Result<Opened
     };
     let user = proof::user(app, &installation, post.auth_id.as_ref()).await?;
     let grant = app.db.grant_get(&installation.portal, installation.id).await?;
+    let works =
+        installation.state != InstallationState::Stopped && grant.is_some_and(|grant| grant.state == GrantState::Alive);
     let portal = app.db.portal_get(&installation.portal).await?.ok_or(Problem::NotInstalled)?;
-    let works = installation.state != InstallationState::Stopped
-        && portal.state == PortalState::Active
-        && grant.is_some_and(|grant| grant.state == GrantState::Alive);
-    // An administrator gives a new grant in the place of a dead one by opening any of our pages.
-    if !works && user.admin && post.refresh_id.is_some() {
+    let parked = portal.state == PortalState::Parked;
+    // An administrator gives a new grant by opening any of our pages, when ours has died or is of no use.
+    if (!works || parked) && user.admin && post.refresh_id.is_some() {
         let (installation, user, portal) = install_by_frame(app, application, post, lang).await?;
         provision::begin(app, &portal.id, installation.id).await?;
         return Ok(Opened { installation, portal, user, lang });
     }
+    if works && parked {
+        proof::unpark(app, &portal.id).await?;
+    }
     Ok(Opened { installation, portal, user, lang })
 }
 
+/// Which of the portal's installations a frame belongs to: the one whose application token it carries (a hint is enough, the user
+/// is proved next), else one that works, else any.
 async fn installation_of<'a>(
     app: &'a App,
     post: &FramePost,
 ) -> Result<Option<(Installation, &'a Application)>, Failed> {
+    let mut found: Option<(u8, (Installation, &Application))> = None;
     for application in &app.config.applications {
-        if let Some(installation) = app.db.installation_find(&post.member_id, &application.client_id).await? {
-            return Ok(Some((installation, application)));
+        let Some(known) = app.db.installation_find(&post.member_id, &application.client_id).await? else { continue };
+        let token = app.db.installation_token(&known)?;
+        let rank = if token.is_some_and(|token| token.matches(post.application_token.expose())) {
+            2
+        } else {
+            u8::from(known.state != InstallationState::Stopped)
+        };
+        if found.as_ref().is_none_or(|(best, _)| *best < rank) {
+            found = Some((rank, (known, application)));
         }
     }
-    Ok(None)
+    Ok(found.map(|(_rank, found)| found))
 }
 
 async fn show(app: &App, name: &str, post: &FramePost, opened: &Opened) -> Result<HttpResponse, Failed> {

@@ -189,6 +189,9 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
     address_hint: "Phone number, @username or e-mail, as the channel takes it.",
     text: "Message",
     send: "Send",
+    sent: |is_out| {
+        if is_out { "The message is sent." } else { "The message is on its way; the list shows when it is out." }
+    },
 };
 
 const fn words(what: &'static str, todo: &'static str) -> ProblemText {
@@ -233,7 +236,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     ),
     plan_lacks: words(
         "Your Bitrix24 plan does not include this function.",
-        "It works by itself after a change of plan and “Check and repair”.",
+        "It will work after a change of plan and “Check and repair”.",
     ),
     scope_lacks: words(
         "The application lacks a permission for this.",

@@ -189,6 +189,13 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
     address_hint: "Номер телефона, @username или электронная почта – что принимает канал.",
     text: "Сообщение",
     send: "Отправить",
+    sent: |is_out| {
+        if is_out {
+            "Сообщение отправлено."
+        } else {
+            "Сообщение отправляется. Когда оно уйдёт, будет видно в списке."
+        }
+    },
 };
 
 const fn words(what: &'static str, todo: &'static str) -> ProblemText {

@@ -4,7 +4,7 @@
 //! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers. Guaranteed: a call
 //! whose token died is repeated once with a fresh one, and only then. Not guaranteed: that a repeated send is recognised.
 //! ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
-//! ([`MessagingCore::find_sent`]), and that is how an unknown outcome is resolved.
+//! ([`ChatApp::find_tracked`]), and that is how an unknown outcome is resolved.
 
 mod account;
 mod api;
@@ -96,7 +96,7 @@ impl MessagingCore for ChatApp {
     }
 
     async fn find_sent(&self, channel: &ChannelRef, peer: &str, key: &IdempotencyKey) -> Result<Found, Failure> {
-        let found = self.find_in_history(channel, peer, key).await?;
+        let found = self.find_tracked(channel, peer, key).await?;
         Ok(found.map_or(Found::DidNot, Found::Happened))
     }
 

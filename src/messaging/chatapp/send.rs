@@ -52,7 +52,7 @@ impl ChatApp {
 
     /// Looks in the conversation's newest messages for one that was sent with `key`: the answer to "did it happen?" after an
     /// uncertain failure. None means that it is not among them, which is an answer only while the conversation is quiet.
-    pub(super) async fn find_in_history(
+    pub(super) async fn find_tracked(
         &self,
         channel: &ChannelRef,
         peer: &str,

@@ -340,7 +340,7 @@ async fn an_unknown_outcome_is_found_in_the_history() {
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
     let find = async |key: &str| {
         let key = IdempotencyKey(key.into());
-        core.find_in_history(&channel(), "42", &key).await.unwrap()
+        core.find_tracked(&channel(), "42", &key).await.unwrap()
     };
     assert_eq!(find("part-9").await.unwrap().ids, ["2"]);
     assert_eq!(find("part-8").await, None);

@@ -54,6 +54,7 @@ async fn without_the_portals_script_pages_work(story: &Story, lang: &str) {
     desk.window.reads("[data-portal-missing]", portal.words().common.portal_missing).await;
     desk.window.reads("[data-finish]", portal.words().install.ready).await;
     desk.window.sees("button[data-finish-button]:disabled").await;
+    desk.window.sees_no("[data-with-portal]").await;
     desk.window.is_sound("install").await;
     desk.window.clicks(&handle("slider-close")).await;
     // Only the portal can end the installation; the administrator does it on another computer.

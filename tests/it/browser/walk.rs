@@ -1,12 +1,12 @@
 //! The whole walk, as a newcomer goes through `demo`: install, connect, talk both ways, the card's tab, a robot. In both languages.
 
-use sandbox::messengers::demo::{CHATAPP_PASSWORD, Demo};
+use sandbox::messengers::demo::{BOT_TOKEN, CHATAPP_PASSWORD, Demo};
 use templates::{Problem, texts};
 
 use super::desk::{APP_FRAME, Desk, account};
 use crate::harness::{Portal, Story, handle, stories};
 
-stories![; in_browser: everything_in_russian, everything_in_english];
+stories![; in_browser: everything_in_russian, everything_in_english, a_telegram_bot_by_its_token];
 
 async fn everything_in_russian(story: &Story) {
     everything(story, &RUSSIAN).await;
@@ -122,6 +122,11 @@ async fn talks(desk: &Desk<'_>, words: &Words, demo: &Demo) {
 async fn sees_the_chat_in_the_card(desk: &Desk<'_>, words: &Words) {
     desk.opens_tab_of_deal(words.deal).await;
     desk.window.reads("[data-part=\"chats\"] .chat", words.client).await;
+    // What the operator wrote, without the line's signature and the messenger's stars; addresses as people write them.
+    let plain = "return [...document.querySelectorAll('.chat .clip')].some((line) => line.textContent.endsWith(': on its way'))";
+    desk.window.waits_for_script("the card shows the plain text", plain).await;
+    desk.window.reads(".chips", "@maria_sokolova").await;
+    desk.window.sees_no("[data-value^=\"imol\"]").await;
     desk.window.is_sound("card").await;
     desk.window.enters(APP_FRAME).await;
     desk.window.clicks("[data-part=\"chats\"] .chat button").await;
@@ -136,6 +141,8 @@ async fn writes_first(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.window.types("#write-text", "Your machine is repaired").await;
     desk.window.clicks("form[data-action=\"/frame/crm/write\"] button[type=\"submit\"]").await;
     desk.window.reads("[data-part=\"chats\"] .chat", "Your machine is repaired").await;
+    desk.window.reads("[data-part=\"chats\"] .chat strong", words.other_client).await;
+    desk.window.reads("[data-notice]", (texts(words.lang).crm_chat.sent)(true)).await;
     desk.window.is_sound("written-first").await;
     desk.takes_phone(words.other_client, &account(demo, "grWhatsApp")).await;
     desk.window.reads(&handle("phone-message-business"), "Your machine is repaired").await;
@@ -167,4 +174,40 @@ async fn lets_a_robot_write(desk: &Desk<'_>, words: &Words, demo: &Demo) {
 fn deal_of(portal: &Portal<'_>, title: &str) -> i64 {
     let card = portal.cards().into_iter().find(|card| card.title.starts_with(title));
     card.expect("the demo has the deal").at.id
+}
+
+async fn a_telegram_bot_by_its_token(story: &Story) {
+    let portal = story.portal().await;
+    let demo = story.sandbox.seed_demo(&portal, "en");
+    portal.installs().await;
+    let desk = Desk { window: story.window().await, portal: &portal };
+    desk.sits_down(portal.admin()).await;
+    desk.opens_connector("chatapp_telegram_bot").await;
+    desk.window.is_sound("bot").await;
+    desk.window.enters(APP_FRAME).await;
+    desk.window.clicks("[data-part=\"add\"] details:has(#bot-token) > summary").await;
+    desk.window.announces_error(
+        "/frame/connector/account - Failed to load resource: the server responded with a status of 400",
+    );
+    desk.window.types("#bot-token", "7000001:another").await;
+    desk.window.clicks("form:has(#bot-token) button[type=\"submit\"]").await;
+    let refused = texts("en").problems.of(Problem::TokenRefused);
+    desk.window.reads("form:has(#bot-token) [data-error]", refused.what).await;
+    desk.window.is_sound("bot-refused").await;
+    desk.window.enters(APP_FRAME).await;
+    desk.window.types("#bot-token", BOT_TOKEN).await;
+    desk.window.clicks("form:has(#bot-token) button[type=\"submit\"]").await;
+    desk.connects().await;
+    desk.window.is_sound("bot-connected").await;
+    desk.window.clicks(&handle("slider-close")).await;
+
+    let bot = demo.bot.account();
+    desk.takes_phone("Maria", &bot).await;
+    desk.client_writes("Hello, bot").await;
+    desk.opens_chat("Maria").await;
+    desk.window.types(&handle("chat-textarea"), "Hello, [b]Maria[/b]").await;
+    desk.window.clicks(&handle("chat-send")).await;
+    desk.takes_phone("Maria", &bot).await;
+    desk.window.reads(&format!("{} strong", handle("phone-message-business")), "Maria").await;
+    desk.window.is_sound("bot-chat").await;
 }

@@ -64,14 +64,14 @@ impl Story {
 
 impl Process<'_> {
     /// The process is gone from one instruction to the next.
-    pub fn is_killed(mut self) {
+    pub fn dies(mut self) {
         self.ends();
     }
 
     /// The process is gone, and what it left is taken over by a server of the story.
-    pub async fn is_killed_and_replaced(self) {
+    pub async fn dies_and_is_replaced(self) {
         let story = self.story;
-        self.is_killed();
+        self.dies();
         story.server_starts().await;
     }
 

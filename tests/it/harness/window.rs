@@ -27,7 +27,8 @@ const SETTLING: Duration = Duration::from_secs(4);
 pub const WIDE: (u32, u32) = (1280, 900);
 pub const NARROW: (u32, u32) = (370, 800);
 
-/// What the page would have to be scrolled sideways for, and how much is to be read on it.
+/// What the page would have to be scrolled for, and how much is to be read on it. Without the portal's script a page cannot ask for
+/// its height.
 const MEASURE: &str = "
     const root = document.documentElement;
     const beyond = [...document.querySelectorAll('body *')].filter((element) => {
@@ -37,6 +38,7 @@ const MEASURE: &str = "
     return {
         ready: document.readyState === 'complete',
         sideways: root.scrollWidth - root.clientWidth,
+        below: window.BX24 ? root.scrollHeight - root.clientHeight : 0,
         width: root.clientWidth,
         words: document.body ? document.body.innerText.trim().length : 0,
         beyond: beyond.slice(0, 5).map((element) => element.outerHTML.slice(0, 160)),
@@ -313,19 +315,23 @@ impl Window {
 
     async fn fits(&self, screen: &str, width: u32) {
         self.leaves().await;
-        self.page_fits(&format!("{screen}, the portal's page at {width} px")).await;
-        let frames = self.client.find_all(Locator::Css("iframe")).await.expect("the page is there");
-        for frame in frames {
-            if !frame.is_displayed().await.unwrap_or(false) || frame.enter_frame().await.is_err() {
-                continue; // closed meanwhile
+        self.settles(&format!("{screen}, the portal's page at {width} px"), |_found| true).await;
+        // A page in a slider has the slider's height; others grow with what is in them.
+        for (frames, grow) in [(".frame-box iframe", true), (":not(.frame-box) > iframe", false)] {
+            let frames = self.client.find_all(Locator::Css(frames)).await.expect("the page is there");
+            for frame in frames {
+                if !frame.is_displayed().await.unwrap_or(false) || frame.enter_frame().await.is_err() {
+                    continue; // closed meanwhile
+                }
+                let what = format!("{screen}, a frame at {width} px");
+                self.settles(&what, |found| !grow || found["below"].as_i64() == Some(0)).await;
+                self.leaves().await;
             }
-            self.page_fits(&format!("{screen}, a frame at {width} px")).await;
-            self.leaves().await;
         }
     }
 
     /// The page may take a moment to find its place after a change of width.
-    async fn page_fits(&self, what: &str) {
+    async fn settles(&self, what: &str, is_high_enough: impl Fn(&Value) -> bool) {
         let deadline = Instant::now() + SETTLING;
         let mut again = interval(LOOK);
         loop {
@@ -333,7 +339,7 @@ impl Window {
             let found = self.client.execute(MEASURE, Vec::new()).await.unwrap_or_default();
             let is_narrow = found["sideways"].as_i64() == Some(0);
             let is_full = found["words"].as_i64().is_some_and(|words| words > 0);
-            if found["ready"] == true && is_narrow && is_full {
+            if found["ready"] == true && is_narrow && is_full && is_high_enough(&found) {
                 return;
             }
             assert!(Instant::now() < deadline, "{what} does not fit or is blank: {found}");

@@ -40,7 +40,7 @@ async fn posts(story: &Story, path: &str, body: impl Into<reqwest::Body>) -> (u1
 }
 
 /// Everything that takes a body from outside.
-async fn doors(story: &Story, shop: &WhatsAppShop<'_>) -> Vec<String> {
+fn doors(story: &Story, shop: &WhatsAppShop<'_>) -> Vec<String> {
     let webhook = story.sandbox.messengers().chatapp().callback_url(&shop.account).expect("the channel has a webhook");
     let webhook = webhook.replace(&story.url(""), "");
     let fixed = [
@@ -76,7 +76,7 @@ async fn bodies_that_are_no_forms_harm_nobody(story: &Story) {
         b"event[]=1&event[a]=2&event=3".to_vec(),
         "event=ONIMCONNECTORMESSAGEADD&data[MESSAGES]=текст&auth=1".as_bytes().to_vec(),
     ];
-    for path in doors(story, &shop).await {
+    for path in doors(story, &shop) {
         for body in &bodies {
             let (status, _body) = posts(story, &path, body.clone()).await;
             assert!(
@@ -104,8 +104,9 @@ async fn a_form_of_any_shape_harms_nobody(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let before = story.rows();
     let deep = format!("data{}=1", "[a]".repeat(20_000));
-    let many: String = (0..100_000).map(|at| format!("k{at}=v&")).collect();
-    let list: String = (0..100_000).map(|at| format!("data[MESSAGES][{at}][im][message_id]={at}&")).collect();
+    let many = (0..100_000).map(|at| format!("k{at}=v")).collect::<Vec<_>>().join("&");
+    let list =
+        (0..100_000).map(|at| format!("data[MESSAGES][{at}][im][message_id]={at}")).collect::<Vec<_>>().join("&");
     let same = "event=x&".repeat(50_000);
     let deep_json = format!("{}1{}", "{\"a\":".repeat(20_000), "}".repeat(20_000));
     let deep_list = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
@@ -130,7 +131,7 @@ async fn a_form_of_any_shape_harms_nobody(story: &Story) {
 async fn a_huge_body_is_refused(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let before = story.rows();
-    for path in doors(story, &shop).await {
+    for path in doors(story, &shop) {
         if path.starts_with("/media") {
             continue;
         }
@@ -435,7 +436,7 @@ async fn an_uninstalled_portals_events_are_refused(story: &Story) {
     let mut form = post.form.clone();
     for (key, value) in &mut form {
         if key == "data[MESSAGES][0][im][message_id]" {
-            *value = "949494".to_owned();
+            "949494".clone_into(value);
         }
     }
     let answer = story.http().post(&post.url).form(&form).send().await.unwrap();

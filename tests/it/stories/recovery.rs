@@ -36,10 +36,10 @@ async fn a_killed_server_loses_and_repeats_nothing(story: &Story) {
                     .iter()
                     .filter(|it| it.status == 200 && text_of(it).is_some_and(|text| text.starts_with("in ")))
                     .count();
-                (told as u64 > round * 4).then_some(())
+                (u64::try_from(told).unwrap() > round * 4).then_some(())
             })
             .await;
-        process.is_killed();
+        process.dies();
         process = story.starts_process().await;
     }
     // Nobody posts any more: what was accepted is known.
@@ -48,7 +48,7 @@ async fn a_killed_server_loses_and_repeats_nothing(story: &Story) {
             (chatapp.webhooks_waiting() == 0 && shop.is_quiet()).then_some(())
         })
         .await;
-    process.is_killed_and_replaced().await;
+    process.dies_and_is_replaced().await;
     chatapp.delay(Duration::ZERO, Duration::ZERO);
     story.passes_until_calm().await;
 
@@ -104,7 +104,7 @@ async fn killed_while_the_answer_is_on_its_way(story: &Story, shop: &WhatsAppSho
     story.sandbox.messengers().chatapp().answers_late(Duration::from_secs(2));
     let message = shop.operator_writes(chat, "at the last moment", &[]);
     shop.client_receives(1).await;
-    process.is_killed();
+    process.dies();
     story.sandbox.messengers().chatapp().answers_late(Duration::ZERO);
     message
 }
@@ -130,7 +130,7 @@ async fn what_nobody_can_look_up_is_told_once(story: &Story) {
     telegram.answers_late(Duration::from_secs(2));
     let message = shop.operator_writes(chat, "at the last moment", &[]);
     shop.client_receives(1).await;
-    process.is_killed();
+    process.dies();
     telegram.answers_late(Duration::ZERO);
     story.server_starts().await;
     shop.sees_note(chat, "Неизвестно, доставлено ли сообщение").await;
@@ -150,7 +150,7 @@ async fn what_was_being_written_into_the_portal_is_looked_up(story: &Story) {
     shop.fails_next("imconnector.send.messages", sandbox::portal::Fault::DoesSlowly(Duration::from_secs(2)));
     shop.client.writes(&shop.account, "at the last moment");
     shop.sees_text("at the last moment").await;
-    process.is_killed();
+    process.dies();
     story.server_starts().await;
     story.passes_until_calm().await;
     shop.hears("and then").await;
@@ -168,7 +168,7 @@ async fn a_robot_whose_server_was_killed_is_answered(story: &Story) {
     story.sandbox.messengers().chatapp().answers_late(Duration::from_secs(2));
     assert!(shop.moves_stage(deal, "PREPARATION"));
     olga.receives(&shop.account, 1).await;
-    process.is_killed();
+    process.dies();
     story.sandbox.messengers().chatapp().answers_late(Duration::ZERO);
     story.server_starts().await;
     story.passes_until_calm().await;
@@ -213,10 +213,10 @@ async fn a_poll_that_was_cut_repeats_nothing(story: &Story) {
             expected.push(text);
         }
         shop.sees_text(&format!("message {round}.0")).await;
-        process.is_killed();
+        process.dies();
         process = story.starts_process().await;
     }
-    process.is_killed_and_replaced().await;
+    process.dies_and_is_replaced().await;
     story.passes_until_calm().await;
     shop.sees_text("message 3.3").await;
     story.passes_until_calm().await;

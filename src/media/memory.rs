@@ -14,15 +14,15 @@ const UNKNOWN: u32 = 20;
 
 /// Small files never wait for large ones as long as there is any room.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
+pub struct Memory(Arc<Semaphore>);
 
-impl Default for Room {
+impl Default for Memory {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(usize::try_from(WHOLE).unwrap_or(1))))
     }
 }
 
-impl Room {
+impl Memory {
     /// Waits until a file of about `size` bytes may be held, and holds the room until the answer is dropped.
     pub async fn take(&self, size: Option<i64>) -> Option<OwnedSemaphorePermit> {
         let mebibytes =
@@ -40,12 +40,12 @@ mod tests {
 
     #[tokio::test]
     async fn large_files_wait_for_each_other() {
-        let room = Room::default();
+        let memory = Memory::default();
         let mut held = Vec::new();
         for _file in 0..4 {
-            held.push(room.take(Some(i64::MAX / 2)).await.unwrap());
+            held.push(memory.take(Some(i64::MAX / 2)).await.unwrap());
         }
-        let small = || tokio::time::timeout(Duration::from_millis(20), room.take(Some(1)));
+        let small = || tokio::time::timeout(Duration::from_millis(20), memory.take(Some(1)));
         assert!(small().await.is_err(), "there is no room left");
         held.pop();
         assert!(small().await.is_ok());
