@@ -19,5 +19,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    harness::run(&arguments, house::rules(), &[stories::all(), browser::all()].concat())
+    harness::run(arguments, house::rules(), &[stories::all(), browser::all()].concat())
 }
