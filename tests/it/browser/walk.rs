@@ -95,7 +95,8 @@ async fn talks(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.opens_chat(words.client).await;
     desk.window.reads(&handle("message-client"), "where is my coffee").await;
 
-    let photo = std::env::temp_dir().join(format!("chatapp-it-photo-{}-{}.png", std::process::id(), words.lang));
+    // Beside what the server keeps: it goes away with the story.
+    let photo = desk.portal.story.config().data_dir.join("photo.png");
     std::fs::write(&photo, PHOTO).unwrap();
     let area = handle("chat-textarea");
     desk.window.types(&area, "on its way").await;
@@ -116,7 +117,6 @@ async fn talks(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     // The phone lies open on the table: what arrives is read.
     desk.window.sees(&format!("{business}[data-status=\"viewed\"]")).await;
     desk.window.is_sound("chat").await;
-    std::fs::remove_file(&photo).unwrap();
 }
 
 async fn sees_the_chat_in_the_card(desk: &Desk<'_>, words: &Words) {

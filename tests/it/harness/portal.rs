@@ -8,7 +8,7 @@ use chatapp_server::{
 };
 use sandbox::{
     messengers::{Account, Cabinet, Client},
-    portal::{Chat, Closed, LineId, Message, UserId},
+    portal::{CallRecord, Chat, Closed, LineId, Message, UserId},
 };
 use serde_json::{Value, json};
 
@@ -132,12 +132,24 @@ impl<'s> Portal<'s> {
         self.sees(&format!("a chat has the text `{text}`"), in_chats).await
     }
 
-    /// Waits until an operator's message is no longer shown as being sent.
+    /// Waits until an operator's message is no longer shown as being sent, and the call that told so is answered.
     pub async fn shows_as_sent(&self, chat: i64, message: i64) -> Message {
         let sent = |portal: &sandbox::portal::Portal| {
             portal.messages(chat).into_iter().find(|it| it.id == message && !it.sending)
         };
-        self.sees("the operator's message is shown as sent", sent).await
+        let shown = self.sees("the operator's message is shown as sent", sent).await;
+        // The portal's page is quicker than its journal.
+        let text = message.to_string();
+        let is_told = |call: &CallRecord| {
+            let ids = call.params.pointer("/MESSAGES").into_iter().flat_map(|all| all.as_array().into_iter().flatten());
+            ids.filter_map(|it| it.pointer("/im/message_id")).any(|id| *id == message || *id == text)
+        };
+        self.story
+            .until("the delivery status is answered", async || {
+                self.calls_of("imconnector.send.status.delivery").iter().any(is_told).then_some(())
+            })
+            .await;
+        shown
     }
 
     /// An operator's message as this portal would tell it of any external chat, its own or not.
