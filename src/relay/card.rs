@@ -237,8 +237,12 @@ async fn last_message(
     Ok(last.map(|(message, parts): (_, Vec<Part>)| LastMessage {
         text: match parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()) {
             None => "📎".to_owned(),
-            Some(text) if message.direction == Direction::In => text.to_owned(),
-            Some(text) => as_written(text, markup, is_signed && message.origin == MessageOrigin::Operator),
+            Some(text) => match message.origin {
+                MessageOrigin::Operator => as_written(text, markup, is_signed),
+                MessageOrigin::Automatic => as_written(text, markup, false),
+                // Texts of robots and cards are kept as they were typed: BB-code, as clients' texts are.
+                MessageOrigin::Client | MessageOrigin::Robot | MessageOrigin::Card => text.to_owned(),
+            },
         },
         from_client: message.direction == Direction::In,
         failed: message.progress == MessageProgress::Failed,

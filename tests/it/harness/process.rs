@@ -45,6 +45,8 @@ impl Story {
             .env("CORES", "chatapp,embedded")
             .env("CHATAPP_API_URL", config.chatapp_api_url.as_str())
             .env("TELEGRAM_API_URL", config.telegram_api_url.as_str())
+            .env("B24_RATE", config.b24_rate.to_string())
+            .env("B24_BURST", config.b24_burst.to_string())
             .env("ALLOW_HOSTS", config.allow_hosts.join(","))
             .env("RUST_LOG", "info,chatapp_server=debug")
             .stdin(Stdio::null())

@@ -81,7 +81,7 @@ impl Story {
         let line = portal.line();
         portal.connects_chatapp(line, WHATSAPP, &cabinet).await;
         let account = license.account("grWhatsApp");
-        let phone = format!("+7 900 555-{:02}-01", number % 100);
+        let phone = format!("+7 910 {number:07}");
         let client = self.sandbox.messengers().phone().person("Anna Petrova", Some(&phone), Some("anna_p"));
         WhatsAppShop { shop: Shop { portal, connector: WHATSAPP, line, account, client }, cabinet, license }
     }
@@ -167,7 +167,9 @@ impl Portal<'_> {
     }
 
     /// The messenger's ids of every delivery status of an operator's message, one list for each telling.
-    pub fn delivery_statuses(&self, message: i64) -> Vec<Vec<String>> {
+    pub async fn delivery_statuses(&self, message: i64) -> Vec<Vec<String>> {
+        // A call is in the portal's journal only when it is answered.
+        self.story.calms_down().await;
         let ids = |element: &Value| -> Vec<String> {
             let ids = element["message"]["id"].as_array().cloned().unwrap_or_default();
             ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()

@@ -42,7 +42,7 @@ async fn a_client_who_blocked_the_channel_is_told_of(story: &Story) {
     let message = shop.operator_writes(chat, "Are you angry?", &[]);
     shop.sees_note(chat, "Клиент заблокировал этот канал").await;
     story.calms_down().await;
-    assert_eq!(shop.delivery_statuses(message), [[""; 0]; 0], "what was not delivered is not ticked");
+    assert_eq!(shop.delivery_statuses(message).await, [[""; 0]; 0], "what was not delivered is not ticked");
 }
 
 async fn a_failure_that_is_told_later_is_told(story: &Story) {
@@ -70,7 +70,7 @@ async fn the_rest_of_a_failed_message_is_not_sent(story: &Story) {
     assert!(received[0].text.ends_with("again"), "half of a message is worse than none");
     story.calms_down().await;
     assert_eq!(shop.client_has().len(), 1);
-    assert_eq!(shop.delivery_statuses(message).len(), 0);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 0);
     assert_eq!(shop.red_notes(chat).len(), 1, "told once");
 }
 
@@ -104,7 +104,7 @@ async fn a_message_that_nobody_can_account_for_is_told_as_unknown(story: &Story)
     story.calms_down().await;
     assert_eq!(shop.client_has().len(), 2);
     assert_eq!(shop.red_notes(chat).len(), 1);
-    assert_eq!(shop.delivery_statuses(message).len(), 0);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 0);
 }
 
 async fn an_answer_of_the_portal_that_was_lost_is_looked_up(story: &Story) {

@@ -46,7 +46,7 @@ async fn text_and_files_are_one_message_with_one_tick(story: &Story) {
     assert_eq!(names, ["sofa.png", "Прайс.pdf", "voice.ogg"]);
     assert!(received.iter().zip(&files).all(|(got, gave)| got.files[0].bytes == gave.bytes));
     let ids: Vec<_> = received.iter().map(|it| it.id.clone()).collect();
-    assert_eq!(shop.delivery_statuses(message), std::slice::from_ref(&ids), "once, and with all ids");
+    assert_eq!(shop.delivery_statuses(message).await, std::slice::from_ref(&ids), "once, and with all ids");
     assert_eq!(sent.connector_mid, ids);
 }
 
@@ -69,7 +69,7 @@ async fn nothing_is_ticked_before_the_messenger_has_it(story: &Story) {
         .await;
     assert!(looks > 5, "the messenger was too quick to be watched");
     shop.shows_as_sent(chat, message).await;
-    assert_eq!(shop.delivery_statuses(message).len(), 1);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 1);
 }
 
 async fn several_messages_of_one_event_all_go_out(story: &Story) {
@@ -167,7 +167,7 @@ async fn a_long_text_goes_in_pieces_and_in_order(story: &Story) {
         .collect();
     assert_eq!(together, words, "no word is lost, cut or moved");
     assert_eq!(sent.connector_mid.len(), received.len());
-    assert_eq!(shop.delivery_statuses(message).len(), 1);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 1);
 }
 
 async fn automatic_texts_reach_the_client(story: &Story) {
@@ -232,7 +232,7 @@ async fn an_event_that_comes_again_is_sent_once(story: &Story) {
     story.calms_down().await;
     let texts: Vec<_> = shop.client_has().into_iter().map(|it| it.text).collect();
     assert_eq!(texts.len(), 2, "{texts:?}");
-    assert_eq!(shop.delivery_statuses(message).len(), 1);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 1);
 }
 
 async fn a_webhook_that_comes_again_is_written_once(story: &Story) {
@@ -270,7 +270,7 @@ async fn statuses_that_come_in_any_order_only_go_forward(story: &Story) {
     assert_eq!(story.http().post(&told.url).json(&told.body).send().await.unwrap().status(), 200);
     story.calms_down().await;
     assert_eq!(progress(story, &shop, message).await, "Read");
-    assert_eq!(shop.delivery_statuses(message).len(), 1);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 1);
 }
 
 /// How far a message of an operator has come, as our server knows it.

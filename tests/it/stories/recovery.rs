@@ -118,7 +118,7 @@ async fn what_was_being_sent_is_looked_up(story: &Story) {
     shop.shows_as_sent(chat, message).await;
     assert_eq!(shop.client_has().len(), 1, "ChatApp's history has it: it is not sent again");
     assert_eq!(shop.red_notes(chat), [""; 0]);
-    assert_eq!(shop.delivery_statuses(message).len(), 1);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 1);
 }
 
 async fn what_nobody_can_look_up_is_told_once(story: &Story) {
@@ -140,7 +140,7 @@ async fn what_nobody_can_look_up_is_told_once(story: &Story) {
     story.calms_down().await;
     assert_eq!(shop.red_notes(chat).len(), 1, "told once");
     assert_eq!(shop.client_has().len(), 2);
-    assert_eq!(shop.delivery_statuses(message).len(), 0);
+    assert_eq!(shop.delivery_statuses(message).await.len(), 0);
 }
 
 async fn what_was_being_written_into_the_portal_is_looked_up(story: &Story) {

@@ -45,7 +45,7 @@ pub use telegram::Telegram;
 use store::Store;
 
 /// How long [`Messengers::until`] waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Accounts, people, chats and messages of the make-believe world. Clones share it.
 #[derive(Clone)]
@@ -114,7 +114,7 @@ impl Messengers {
         outcome
     }
 
-    /// Waits until something is so, ten seconds at most; then panics with the words of the caller.
+    /// Waits until something is so, half a minute at most; then panics with the words of the caller.
     pub async fn until<T>(&self, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
