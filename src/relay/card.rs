@@ -237,8 +237,11 @@ async fn last_message(
     Ok(last.map(|(message, parts): (_, Vec<Part>)| LastMessage {
         text: match parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()) {
             None => "📎".to_owned(),
-            Some(text) if message.direction == Direction::In => text.to_owned(),
-            Some(text) => as_written(text, markup, is_signed && message.origin == MessageOrigin::Operator),
+            Some(text) => match message.origin {
+                MessageOrigin::Operator => as_written(text, markup, is_signed),
+                MessageOrigin::Automatic => as_written(text, markup, false),
+                MessageOrigin::Client | MessageOrigin::Robot | MessageOrigin::Card => text.to_owned(),
+            },
         },
         from_client: message.direction == Direction::In,
         failed: message.progress == MessageProgress::Failed,
@@ -246,7 +249,7 @@ async fn last_message(
     }))
 }
 
-/// An operator's text as he wrote it, from the messenger's markup in which it is kept.
+/// A text of the line as it was written there, from the messenger's markup in which it is kept.
 fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
     // A signature is a line of its own, a name and a colon, with the markup around it; see `to_core`.
     let signature = |line: &str| line.trim_end_matches(['*', '/', 'b', '<', '>']).ends_with(':');
