@@ -13,13 +13,14 @@ use super::{
 use crate::{
     app::App,
     b24::{
-        CallError, Method,
+        CallError, Code, Method,
         client::Access,
         methods::{
             crm::{Item, ItemGet, ItemList},
             open_lines::CrmChatGet,
         },
     },
+    clock::Millis,
     db::{
         Binding, Channel, ChannelState, ChatView, DbError, Delivery, Expansion, InboxItem, Installation,
         MessageProgress, NewInbox, Part, Source,
@@ -138,13 +139,16 @@ impl Reader<'_> {
             }
         };
         called.map_err(|refused| match refused {
-            Refused::Portal(error) if matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() => {
-                CardError::Closed
-            }
+            Refused::Portal(error) if is_closed(&error) => CardError::Closed,
             Refused::Portal(error) => CardError::Portal(error),
             other => CardError::Granted(other),
         })
     }
+}
+
+/// The portal refuses this card, and not the application.
+fn is_closed(error: &CallError) -> bool {
+    matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() && error.code != Code::InsufficientScope
 }
 
 fn title(item: &Item) -> String {
@@ -255,7 +259,8 @@ pub struct Wanted<'a> {
 
 /// An accepted wish becomes a delivery.
 pub fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
-    let job: Job = serde_json::from_str(&item.body).map_err(|error| ExpandError::Malformed(error.to_string()))?;
+    let job: Job = serde_json::from_str(&item.body)
+        .map_err(|error| ExpandError::Malformed(format!("{:?} at column {}", error.classify(), error.column())))?;
     let delivery = address::delivery(&job, app.clock.now()).urgent();
     Ok(Expansion { relevant: true, deliveries: vec![delivery], ..Expansion::default() })
 }
@@ -317,7 +322,8 @@ pub async fn write(
     Ok(job)
 }
 
-/// The latest delivery to the address of a job.
-pub async fn written(app: &App, portal: &PortalId, job: &Job) -> Result<Option<Delivery>, DbError> {
-    app.db.delivery_latest_in(portal, address::lane(job)).await
+/// The latest delivery to the address of a job, if it is not older than the wish.
+pub async fn written(app: &App, portal: &PortalId, job: &Job, since: Millis) -> Result<Option<Delivery>, DbError> {
+    let latest = app.db.delivery_latest_in(portal, address::lane(job)).await?;
+    Ok(latest.filter(|delivery| delivery.created_at >= since))
 }

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    db_failure,
+    accounts, db_failure,
     grant::{self, Refused},
     proof,
 };
 use crate::{
     app::App,
     b24::{
+        error::Code,
         methods::{
             self,
             app::{AppInfo, Application},
@@ -29,7 +30,7 @@ use crate::{
         StepState,
     },
     domain::{
-        failure::{Failure, Told},
+        failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
     },
 };
@@ -37,10 +38,14 @@ use crate::{
 #[derive(Serialize, Deserialize)]
 struct Wanted {
     installation: InstallationId,
+    /// None: all of it.
+    #[serde(default)]
+    only: Option<Part>,
 }
 
 /// The parts of the work, in its order; the page shows each by this name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     Access,
     Events,
@@ -70,27 +75,34 @@ enum Went {
     Lacking(String),
 }
 
-fn delivery(installation: InstallationId, due_at: Millis) -> NewDelivery {
-    NewDelivery::new(Lane::Installation(installation), DeliveryKind::Provision, due_at)
-        .payload(&Wanted { installation })
-        .urgent()
+fn delivery(wanted: &Wanted, due_at: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::Installation(wanted.installation), DeliveryKind::Provision, due_at).payload(wanted).urgent()
 }
 
 pub fn expand(installation: InstallationId, now: Millis) -> Expansion {
-    Expansion { relevant: true, deliveries: vec![delivery(installation, now)], ..Expansion::default() }
+    let wanted = Wanted { installation, only: None };
+    Expansion { relevant: true, deliveries: vec![delivery(&wanted, now)], ..Expansion::default() }
 }
 
-/// Has the work done, unless it is about to be done already. Answers at once.
+/// Has the work done, unless it is about to be done already: what waits for another try is tried now. Answers at once.
 pub async fn begin(app: &App, portal: &PortalId, installation: InstallationId) -> DbResult<()> {
     let now = app.clock.now();
     let lane = Lane::Installation(installation);
-    if !app.db.delivery_open_in(portal, lane, DeliveryKind::Provision).await? {
+    if !app.db.delivery_hasten(portal, lane, now).await? {
         for part in Part::ALL {
             let step = Step { name: part.name().into(), state: StepState::Waiting, detail: String::new() };
             app.db.step_set(portal, installation, step, now).await?;
         }
-        app.db.delivery_add(portal, delivery(installation, now), now).await?;
+        app.db.delivery_add(portal, delivery(&Wanted { installation, only: None }, now), now).await?;
     }
+    app.bell.ring();
+    Ok(())
+}
+
+/// Has the robots' lists of channels and Open Channels brought up to date.
+pub async fn refresh_robots(app: &App, portal: &PortalId, installation: InstallationId) -> DbResult<()> {
+    let (now, wanted) = (app.clock.now(), Wanted { installation, only: Some(Part::Robots) });
+    app.db.delivery_add(portal, delivery(&wanted, now), now).await?;
     app.bell.ring();
     Ok(())
 }
@@ -102,7 +114,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let Some(installation) = installation.filter(|known| known.state != InstallationState::Stopped) else {
         return Ok(Settled::done());
     };
-    for part in Part::ALL {
+    for part in Part::ALL.into_iter().filter(|part| wanted.only.is_none_or(|only| only == *part)) {
         note(app, &installation, part, StepState::Running, String::new()).await?;
         match work(app, &installation, part).await {
             Ok(Went::Well(detail)) => note(app, &installation, part, StepState::Done, detail).await?,
@@ -141,24 +153,26 @@ async fn work(app: &App, installation: &Installation, part: Part) -> Result<Went
 
 /// Is the token good, does it carry every right, does the portal deliver events to us already?
 async fn access(app: &App, installation: &Installation) -> Result<Went, Refused> {
-    check(app, installation).await?;
+    look(app, installation).await?;
     let missing: Vec<&str> =
         methods::scopes().into_iter().filter(|scope| !installation.scope.split(',').any(|own| own == *scope)).collect();
     Ok(if missing.is_empty() { Went::Well(String::new()) } else { Went::Lacking(missing.join(", ")) })
 }
 
-/// Looks whether the portal knows the installation as finished; the first time that it does, asks for the event that brings
-/// the true application token.
-pub async fn check(app: &App, installation: &Installation) -> Result<Application, Refused> {
+/// Looks whether the portal knows the installation as finished, and remembers it.
+async fn look(app: &App, installation: &Installation) -> Result<Application, Refused> {
     let info = grant::call(app, installation, &AppInfo {}).await?;
-    if !info.installed {
-        return Ok(info);
-    }
-    if installation.state == InstallationState::Installing {
+    if info.installed && installation.state == InstallationState::Installing {
         let active = InstallationState::Active;
         app.db.installation_set_state(&installation.portal, installation.id, active, app.clock.now()).await?;
     }
-    if !installation.token_confirmed {
+    Ok(info)
+}
+
+/// The same, and asks a finished one for the event that brings the true application token, as long as it is not known.
+pub async fn check(app: &App, installation: &Installation) -> Result<Application, Refused> {
+    let info = look(app, installation).await?;
+    if info.installed && !installation.token_confirmed {
         proof::ask_for_token(app, installation).await?;
     }
     Ok(info)
@@ -189,15 +203,22 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
             lacking.push(*event);
         }
     }
+    // Only now does the portal have a handler for it. One that has not finished the installation yet is asked by the page.
+    let known = app.db.installation_get(&installation.portal, installation.id).await?;
+    if let Some(known) = known.filter(|known| known.state == InstallationState::Active && !known.token_confirmed) {
+        proof::ask_for_token(app, &known).await?;
+    }
     Ok(if lacking.is_empty() { Went::Well(EVENTS.len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
 }
 
-/// True when done or done before, false when the portal does not have it.
+/// True when done or done before, false when the portal does not have it or does not let us, today and tomorrow: what one
+/// part lacks must not stop the others.
 fn allowed(done: Result<Done, Refused>) -> Result<bool, Refused> {
     match done {
         Ok(_done) => Ok(true),
         Err(Refused::Portal(error)) if error.is_already_bound() => Ok(true),
-        Err(Refused::Portal(error)) if error.is_feature_missing() => Ok(false),
+        Err(Refused::Portal(error)) if error.code == Code::InsufficientScope => Ok(false),
+        Err(Refused::Portal(error)) if !error.is_right_lost() && error.to_failure().retry == Retry::Never => Ok(false),
         Err(other) => Err(other),
     }
 }
@@ -214,6 +235,7 @@ async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refu
             lacking.push(connector.id.as_str());
         }
     }
+    accounts::repair(app, installation).await?;
     Ok(if lacking.is_empty() { Went::Well(count.to_string()) } else { Went::Lacking(lacking.join(", ")) })
 }
 

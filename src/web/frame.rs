@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{DeliveryState, Installation},
+    clock::Millis,
+    db::{DeliveryState, Installation, InstallationState},
     domain::{
         connector::Connector,
         ids::{ChannelId, ChatId},
@@ -49,6 +50,9 @@ impl Call {
         let session = session.ok_or(Problem::SessionOver)?;
         let installation = app.db.installation_get(&session.portal, session.installation).await?;
         let installation = installation.filter(|known| session.is_of(known)).ok_or(Problem::SessionOver)?;
+        if installation.state == InstallationState::Stopped {
+            return Err(Problem::SessionOver.into());
+        }
         Ok(Self { session, installation })
     }
 
@@ -85,7 +89,10 @@ fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Failed> {
     if body.0.len() > MAX_FIELD {
         return Err(Problem::TextTooLong.into());
     }
-    serde_json::from_slice(&body.0).map_err(|error| Failed::new(Problem::FieldWrong, error))
+    // serde's own words repeat what stood in the body, and that may be a password.
+    serde_json::from_slice(&body.0).map_err(|error| {
+        Failed::new(Problem::FieldWrong, format_args!("{:?} at column {}", error.classify(), error.column()))
+    })
 }
 
 fn filled(value: &str, field: &'static str) -> Result<String, Failed> {
@@ -284,15 +291,16 @@ async fn write(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, F
         address: &filled(&asked.address, "address")?,
         text: &filled(&asked.text, "text")?,
     };
+    let since = app.clock.now();
     let job = card::write(app, &call.installation, &call.session.user(), &wanted).await?;
-    fate(app, &call, &job).await?;
+    fate(app, &call, &job, since).await?;
     card_html(app, &call).await
 }
 
 /// Waits a moment for the message's fate, so that a refusal is read where the text was written.
-async fn fate(app: &App, call: &Call, job: &Job) -> Result<(), Failed> {
+async fn fate(app: &App, call: &Call, job: &Job, since: Millis) -> Result<(), Failed> {
     for _look in 0..PATIENCE_MS / LOOK_MS {
-        let latest = card::written(app, &call.session.portal, job).await?;
+        let latest = card::written(app, &call.session.portal, job, since).await?;
         match latest.map(|delivery| (delivery.state, delivery.told)) {
             Some((DeliveryState::Done, _)) => return Ok(()),
             Some((DeliveryState::Unknown, _)) => return Err(Problem::OutcomeUnknown.into()),
