@@ -7,7 +7,10 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError},
     db::{Db, DbError},
-    domain::connector::Connector,
+    domain::{
+        connector::Connector,
+        ids::{InstallationId, PortalId},
+    },
     media::{Memory, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
@@ -49,7 +52,9 @@ pub struct App {
     /// What every portal still lets us call.
     pub budgets: Budgets,
     /// One refresh at a time for each installation.
-    pub refreshing: Locks,
+    pub refreshing: Locks<InstallationId>,
+    /// One change of what is connected to what at a time for each portal.
+    pub connecting: Locks<PortalId>,
 }
 
 impl App {
@@ -68,6 +73,7 @@ impl App {
             bell: Bell::default(),
             budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
             refreshing: Locks::default(),
+            connecting: Locks::default(),
             config,
             clock,
             db,

@@ -60,8 +60,8 @@ pub enum Purpose {
     Session,
     /// Links to media.
     Media,
-    /// Secrets in webhook paths.
-    Webhook,
+    /// Links to a portal's authorisation page.
+    Consent,
 }
 
 impl Purpose {
@@ -70,7 +70,7 @@ impl Purpose {
             Self::Seal => b"seal",
             Self::Session => b"session",
             Self::Media => b"media",
-            Self::Webhook => b"webhook",
+            Self::Consent => b"consent",
         }
     }
 }

@@ -230,14 +230,12 @@ impl CallError {
             self.code,
             Code::InvalidToken
                 | Code::NoAuthFound
-                | Code::InsufficientScope
                 | Code::UserAccessError
                 | Code::ApplicationNotFound
                 | Code::AuthorizationError
                 | Code::PaymentRequired
                 | Code::PortalDeleted
                 | Code::OverloadLimit
-                | Code::MethodConfirmWaiting
         ) || (self.code == Code::AccessDenied
             && (self.is_rest_refused_by_plan() || self.description.contains("can't be authorized")))
     }
@@ -278,6 +276,9 @@ impl CallError {
             | Code::ProcessLocked
             | Code::NotActiveLine
             | Code::NoCorrectProvider
+            // of this method alone, until an administrator updates the application or confirms
+            | Code::InsufficientScope
+            | Code::MethodConfirmWaiting
             | Code::NotConnected
             | Code::Redirected
             | Code::NoAnswer
@@ -293,7 +294,11 @@ impl CallError {
             return Told::PortalUnauthorised;
         }
         match &self.code {
-            Code::AccessDenied | Code::InvalidCredentials | Code::MethodConfirmDenied => Told::PortalUnauthorised,
+            Code::AccessDenied
+            | Code::InvalidCredentials
+            | Code::InsufficientScope
+            | Code::MethodConfirmWaiting
+            | Code::MethodConfirmDenied => Told::PortalUnauthorised,
             Code::NotActiveLine | Code::NoCorrectProvider => Told::LineInactive,
             Code::Core | Code::NotFound | Code::Other(_) if self.retry() == Retry::Never => Told::Rejected,
             _ if self.is_feature_missing() => Told::Unsupported,

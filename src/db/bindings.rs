@@ -19,7 +19,7 @@ use crate::{
 stored_enum! {
     BindingState {
         Active = "active",
-        /// The portal says that the line or the connector on it is switched off.
+        /// The line or the connector on it is switched off, or is not switched on yet.
         Off = "off",
     }
 }
@@ -40,6 +40,7 @@ pub struct Binding {
 
 #[derive(Clone, Debug)]
 pub struct NewBinding {
+    pub state: BindingState,
     pub installation: InstallationId,
     pub channel: ChannelId,
     pub connector: Connector,
@@ -96,7 +97,7 @@ impl Db {
                     binding::line.eq(new.line),
                     binding::line_name.eq(new.line_name),
                     binding::signature.eq(new.signature),
-                    binding::state.eq(BindingState::Active.text()),
+                    binding::state.eq(new.state.text()),
                     binding::created_at.eq(now.0),
                     binding::changed_at.eq(now.0),
                 ))

@@ -80,11 +80,11 @@ pub struct NewChannel {
 }
 
 impl Channel {
-    /// Whether a webhook brought the secret that was registered last.
+    /// Whether a webhook brought the secret that was registered last, or one that is being registered.
     pub fn webhook_matches(&self, offered: &str) -> bool {
-        self.webhook_hash
-            .as_deref()
-            .is_some_and(|hash| constant_time_eq(hash.as_bytes(), fingerprint(offered).as_bytes()))
+        let offered = fingerprint(offered);
+        let mut known = self.webhook_hash.as_deref().into_iter().flat_map(str::lines);
+        known.any(|hash| constant_time_eq(hash.as_bytes(), offered.as_bytes()))
     }
 }
 
@@ -235,6 +235,36 @@ impl Db {
                     .filter(channel::id.eq_any(binding::table.select(binding::channel_id)))
                     .load(conn)?,
             )
+        })
+        .await
+    }
+
+    /// A webhook is about to be registered with this secret. The one before is good until that has succeeded: the core may
+    /// refuse, and then goes on posting to the old address.
+    pub async fn channel_expect_webhook(&self, portal: &PortalId, channel: &Channel, secret: &Secret) -> DbResult<()> {
+        let before = channel.webhook_hash.as_deref().and_then(|known| known.lines().next());
+        let hash = before.into_iter().fold(fingerprint(secret.expose()), |new, old| format!("{new}\n{old}"));
+        let (portal, id) = (portal.0.clone(), channel.id.0.clone());
+        self.write(move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+                .set(channel::webhook_hash.eq(hash))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// True when another portal has the same account of a core connected: a core sends its events to one address only.
+    pub async fn channel_serves_elsewhere(&self, portal: &PortalId, channel: &Channel) -> DbResult<bool> {
+        let (portal, core, account) = (portal.0.clone(), channel.core.name(), channel.account.clone());
+        self.read(move |conn| {
+            let same = channel::core.eq(core).and(channel::account.eq(account)).and(channel::portal_id.ne(portal));
+            let count: i64 = channel::table
+                .filter(same)
+                .filter(channel::id.eq_any(binding::table.select(binding::channel_id)))
+                .count()
+                .get_result(conn)?;
+            Ok(count > 0)
         })
         .await
     }

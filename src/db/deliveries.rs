@@ -237,27 +237,7 @@ pub struct OpenCounts {
     pub inbox_dead: i64,
 }
 
-/// States in which a delivery holds its place in its lane.
-pub(super) const OPEN: [&str; 4] = [
-    DeliveryState::Queued.text(),
-    DeliveryState::Waiting.text(),
-    DeliveryState::Sending.text(),
-    DeliveryState::Parked.text(),
-];
-
 impl Db {
-    /// True while a delivery of this kind is open in the lane.
-    pub async fn delivery_open_in(&self, portal: &PortalId, lane: Lane, kind: DeliveryKind) -> DbResult<bool> {
-        let (portal, lane) = (portal.0.clone(), lane.text()?);
-        self.read(move |conn| {
-            let open = delivery::table
-                .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)).and(delivery::kind.eq(kind.text())))
-                .filter(delivery::state.eq_any(OPEN));
-            Ok(open.count().get_result::<i64>(conn)? > 0)
-        })
-        .await
-    }
-
     /// The deliveries of a message, for pages.
     pub async fn delivery_of_message(&self, portal: &PortalId, message: MessageId) -> DbResult<Vec<Delivery>> {
         let portal = portal.0.clone();

@@ -12,7 +12,7 @@ use diesel::{
 };
 
 use super::{
-    Db, DbResult, Delivery, DeliveryKind, DeliveryState, NewDelivery, PortalState,
+    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
     conn::Conn,
     deliveries::{Priority, Row},
     schema::{attempt, delivery, portal},
@@ -287,12 +287,32 @@ impl Db {
         .await
     }
 
-    /// Lets what waits in a portal run again: its grant or one of its channels has been repaired.
+    /// Has what a lane holds done now instead of at its time; false when it holds nothing.
+    pub async fn delivery_hasten(&self, portal: &PortalId, lane: Lane, now: Millis) -> DbResult<bool> {
+        let (owner, lane) = (portal.0.clone(), lane.text()?);
+        self.write(move |conn| {
+            let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
+            let open: i64 = delivery::table.filter(own).filter(sql::<Bool>(HOLDS)).count().get_result(conn)?;
+            let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
+            let hastened = diesel::update(delivery::table.filter(own).filter(sql::<Bool>(RUNS)))
+                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
+                .execute(conn)?;
+            if hastened > 0 {
+                touch(conn, &owner, now.0)?;
+            }
+            Ok(open > 0)
+        })
+        .await
+    }
+
+    /// Lets what waits in a portal run again: its grant, one of its channels or one of its lines has been repaired. A robot's
+    /// answer keeps its time: too early it finds nobody.
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            let parked = delivery::portal_id.eq(&owner).and(delivery::state.eq(DeliveryState::Parked.text()));
-            let resumed = diesel::update(delivery::table.filter(parked))
+            let heads = delivery::portal_id.eq(&owner).and(sql::<Bool>(RUNS));
+            let resumed = diesel::update(delivery::table.filter(heads))
+                .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
             if let Some(due_at) = next_ready(conn, &owner, PortalState::Active)? {

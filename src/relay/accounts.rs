@@ -10,7 +10,7 @@ use super::{
 use crate::{
     app::App,
     b24::methods::{
-        connector::{Activate, ConnectorData, DataSet},
+        connector::{Activate, ConnectorData, DataSet, Status},
         open_lines::{ConfigGet, Line},
     },
     clock::Millis,
@@ -48,6 +48,11 @@ pub enum AccountError {
     /// The channel, or the Open Channel for this connector, is taken: by this line.
     #[error("connected already to {0}")]
     Taken(String),
+    /// Another portal has it connected.
+    #[error("connected in another portal")]
+    TakenElsewhere,
+    #[error("there is no such Open Channel")]
+    LineMissing,
     #[error("the license is over")]
     LicenseExpired,
     #[error(transparent)]
@@ -149,8 +154,14 @@ pub async fn connect(
     channel: &ChannelId,
 ) -> Result<(), AccountError> {
     let portal = &installation.portal;
+    // Two clicks must not register two webhooks, of which only the later one's secret is known.
+    let lock = app.connecting.of(portal);
+    let _one_at_a_time = lock.lock().await;
     let channel = app.db.channel_get(portal, channel).await?.filter(|channel| channel.connector == connector);
     let channel = channel.ok_or(AccountError::ChannelGone)?;
+    if app.db.channel_serves_elsewhere(portal, &channel).await? {
+        return Err(AccountError::TakenElsewhere);
+    }
     for taken in
         [app.db.binding_of_channel(portal, &channel.id).await?, app.db.binding_on_line(portal, connector, line).await?]
     {
@@ -158,14 +169,17 @@ pub async fn connect(
             Some(binding) if binding.channel == channel.id && binding.line == line => {
                 return switch_on(app, installation, &channel, &binding).await;
             }
-            Some(binding) => return Err(AccountError::Taken(binding.line_name)),
+            Some(binding) if binding.state == BindingState::Active => {
+                return Err(AccountError::Taken(binding.line_name));
+            }
+            // Switched off in the portal, perhaps with its line: the place is free.
+            Some(binding) => app.db.binding_remove(portal, binding.id).await?,
             None => {}
         }
     }
-    let settings = line_settings(app, installation, line).await?;
-    listen(app, &channel).await?;
-    announce(app, installation, &channel, line).await?;
+    let settings = find_line(app, installation, line).await?.ok_or(AccountError::LineMissing)?;
     let new = NewBinding {
+        state: BindingState::Off,
         installation: installation.id,
         channel: channel.id.clone(),
         connector,
@@ -173,15 +187,22 @@ pub async fn connect(
         line_name: settings.line_name.clone(),
         signature: has_signature(&settings),
     };
+    // Written down first: what a client writes while the rest happens finds its line.
     if !app.db.binding_add(portal, new, app.clock.now()).await? {
         return Err(AccountError::Taken(settings.line_name));
     }
+    let binding = app.db.binding_of_channel(portal, &channel.id).await?.ok_or(AccountError::ChannelGone)?;
+    if let Err(error) = switch_on(app, installation, &channel, &binding).await {
+        app.db.binding_remove(portal, binding.id).await?;
+        be_silent(app, &channel).await;
+        return Err(error);
+    }
     // The robots' list of channels has grown.
-    provision::begin(app, portal, installation.id).await?;
+    provision::refresh_robots(app, portal, installation.id).await?;
     Ok(())
 }
 
-/// Connecting again what is connected: the webhook, the portal's switch and the line's settings are brought up to date.
+/// The webhook, the portal's switch and the line's settings are brought up to date, and what waited goes on.
 async fn switch_on(
     app: &App,
     installation: &Installation,
@@ -200,11 +221,48 @@ async fn switch_on(
     Ok(())
 }
 
-/// The name and the settings of a line, as the portal has them now.
+/// Brings a binding in step with what the portal has now: its line's name and settings, and whether the connector is on.
+pub async fn refresh(app: &App, installation: &Installation, binding: &Binding) -> Result<Line, AccountError> {
+    let portal = &installation.portal;
+    let settings = line_settings(app, installation, binding.line).await?;
+    let line = (settings.line_name.clone(), has_signature(&settings));
+    if line != (binding.line_name.clone(), binding.signature) {
+        app.db.binding_set_line(portal, binding.id, line).await?;
+    }
+    let status = Status { connector: binding.connector.id(), line: binding.line };
+    let works = grant::call(app, installation, &status).await?.0.is_some_and(|status| status.status);
+    let state = if works { BindingState::Active } else { BindingState::Off };
+    if state != binding.state {
+        app.db.binding_set_state(portal, binding.id, state, app.clock.now()).await?;
+    }
+    Ok(settings)
+}
+
+/// Switches on again what an update of the application has switched off: what we know as connected, and the portal does not.
+pub async fn repair(app: &App, installation: &Installation) -> Result<(), Refused> {
+    for binding in app.db.binding_list(&installation.portal).await? {
+        if binding.installation != installation.id || binding.state == BindingState::Off {
+            continue;
+        }
+        let status = Status { connector: binding.connector.id(), line: binding.line };
+        let works = grant::call_in_setup(app, installation, &status).await?.0.is_some_and(|status| status.status);
+        let channel = app.db.channel_get(&installation.portal, &binding.channel).await?;
+        if let (false, Some(channel)) = (works, channel) {
+            announce(app, installation, &channel, binding.line).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The name and the settings of a line, as the portal has them now; of one that is gone, its number.
 pub async fn line_settings(app: &App, installation: &Installation, line: i64) -> Result<Line, AccountError> {
-    let method = ConfigGet { config_id: line, with_queue: false, show_offline: false };
-    let found = grant::call(app, installation, &method).await?.0;
+    let found = find_line(app, installation, line).await?;
     Ok(found.unwrap_or_else(|| Line { id: Some(line), line_name: line.to_string(), ..Line::default() }))
+}
+
+async fn find_line(app: &App, installation: &Installation, line: i64) -> Result<Option<Line>, AccountError> {
+    let method = ConfigGet { config_id: line, with_queue: false, show_offline: false };
+    Ok(grant::call(app, installation, &method).await?.0)
 }
 
 /// Our connectors are registered with signatures; a line that hides its operators' data sends none.
@@ -212,7 +270,8 @@ fn has_signature(line: &Line) -> bool {
     !line.operator_data.eq_ignore_ascii_case("hide")
 }
 
-/// Has the core's events sent to us. The secret is new every time, so that an old webhook is worth nothing.
+/// Has the core's events sent to us. The secret is new every time, so that an old webhook is worth nothing once the new one is
+/// registered.
 async fn listen(app: &App, channel: &Channel) -> Result<(), AccountError> {
     let secret = Secret::new(random_token(WEBHOOK_SECRET_BYTES)?);
     match channel.core {
@@ -221,17 +280,19 @@ async fn listen(app: &App, channel: &Channel) -> Result<(), AccountError> {
                 return Err(AccountError::ChannelGone);
             };
             // ChatApp tries the address while it registers it: the secret must be known before.
-            app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Webhook, Some(&secret)).await?;
+            app.db.channel_expect_webhook(&channel.portal, channel, &secret).await?;
             let url = own_url(app, &format!("/core/chatapp/{}/{}", channel.id, secret.expose()))?;
             app.chatapp.register_webhook(login, &account, &url, &WEBHOOK_EVENTS).await?;
+            app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Webhook, Some(&secret)).await?;
         }
         CoreKind::Embedded => {
             let access = app.db.channel_access(channel)?;
             let bots = app.embedded.telegram_bot();
             if app.config.public_url.scheme() == "https" {
-                app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Webhook, Some(&secret)).await?;
+                app.db.channel_expect_webhook(&channel.portal, channel, &secret).await?;
                 let path = format!("/channels/{}/{}/{}", channel.connector.short(), channel.id, secret.expose());
                 bots.set_webhook(&access.secret, &own_url(app, &path)?, &secret).await?;
+                app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Webhook, Some(&secret)).await?;
             } else {
                 bots.delete_webhook(&access.secret).await?;
                 app.db.channel_set_intake(&channel.portal, &channel.id, Intake::Polling, None).await?;
@@ -245,7 +306,7 @@ fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {
     Url::parse(&app.config.own_url(path)).map_err(|error| AccountError::Db(DbError::Corrupt(error.to_string())))
 }
 
-async fn announce(app: &App, installation: &Installation, channel: &Channel, line: i64) -> Result<(), AccountError> {
+async fn announce(app: &App, installation: &Installation, channel: &Channel, line: i64) -> Result<(), Refused> {
     let connector = channel.connector.id();
     grant::call(app, installation, &Activate { connector, line, active: true }).await?;
     let address = channel.link.as_deref().unwrap_or_default();
@@ -262,12 +323,14 @@ pub async fn disconnect(
     line: i64,
 ) -> Result<(), AccountError> {
     let portal = &installation.portal;
+    let lock = app.connecting.of(portal);
+    let _one_at_a_time = lock.lock().await;
     if let Some(binding) = app.db.binding_on_line(portal, connector, line).await? {
         app.db.binding_remove(portal, binding.id).await?;
         if let Some(channel) = app.db.channel_get(portal, &binding.channel).await? {
             be_silent(app, &channel).await;
         }
-        provision::begin(app, portal, installation.id).await?;
+        provision::refresh_robots(app, portal, installation.id).await?;
     }
     grant::call(app, installation, &Activate { connector: connector.id(), line, active: false }).await?;
     Ok(())

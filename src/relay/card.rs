@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     b24::{
-        CallError, Method, bbcode,
+        CallError, Code, Method, bbcode,
         client::Access,
         methods::{
             crm::{Item, ItemGet, ItemList},
@@ -143,13 +143,16 @@ impl Reader<'_> {
             }
         };
         called.map_err(|refused| match refused {
-            Refused::Portal(error) if matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() => {
-                CardError::Closed
-            }
+            Refused::Portal(error) if is_closed(&error) => CardError::Closed,
             Refused::Portal(error) => CardError::Portal(error),
             other => CardError::Granted(other),
         })
     }
+}
+
+/// The portal refuses this card, and not the application.
+fn is_closed(error: &CallError) -> bool {
+    matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() && error.code != Code::InsufficientScope
 }
 
 fn title(item: &Item) -> String {
@@ -298,7 +301,8 @@ pub struct Wanted<'a> {
 
 /// An accepted wish becomes a delivery.
 pub fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
-    let job: Job = serde_json::from_str(&item.body).map_err(|error| ExpandError::Malformed(error.to_string()))?;
+    let job: Job = serde_json::from_str(&item.body)
+        .map_err(|error| ExpandError::Malformed(format!("{:?} at column {}", error.classify(), error.column())))?;
     let delivery = address::delivery(&job, app.clock.now()).urgent();
     Ok(Expansion { relevant: true, deliveries: vec![delivery], ..Expansion::default() })
 }

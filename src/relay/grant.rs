@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,11 +21,11 @@ use crate::{
         Method,
         client::Access,
         error::{CallError, Code},
-        oauth::{ClientKey, OAuthError, TokenSet},
+        oauth::{ClientKey, OAuth, OAuthError, TokenSet},
     },
-    clock::Millis,
+    clock::{Clock, Millis},
     config::Application,
-    db::{DbError, Grant, GrantState, Installation, InstallationState, Portal},
+    db::{Db, DbError, Grant, GrantState, Installation, InstallationState, Portal},
     domain::{
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
@@ -38,16 +39,21 @@ const SETUP_PATIENCE: Duration = Duration::from_mins(1);
 /// A token that ends so soon may die on the way.
 const TOO_OLD: Duration = Duration::from_mins(1);
 
-/// One lock for each installation that is refreshing now.
-#[derive(Default)]
-pub struct Locks(Mutex<HashMap<InstallationId, Arc<AsyncMutex<()>>>>);
+/// One lock for each of those about which something is going on now.
+pub struct Locks<K>(Mutex<HashMap<K, Arc<AsyncMutex<()>>>>);
 
-impl Locks {
-    fn of(&self, id: InstallationId) -> Arc<AsyncMutex<()>> {
+impl<K> Default for Locks<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Locks<K> {
+    pub fn of(&self, key: &K) -> Arc<AsyncMutex<()>> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Locks that nobody holds are forgotten, so that the map is as large as what goes on now.
-        locks.retain(|_id, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(locks.entry(id).or_default())
+        locks.retain(|_key, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(locks.entry(key.clone()).or_default())
     }
 }
 
@@ -133,7 +139,7 @@ async fn call_as<M: Method>(
     caller: Caller,
 ) -> Result<M::Output, Refused> {
     let portal = app.db.portal_get(&installation.portal).await?.ok_or(Refused::NoGrant)?;
-    let mut grant = living(app, installation).await?;
+    let mut grant = living(&app.db, installation).await?;
     if grant.expires_at < app.clock.now().after(TOO_OLD) {
         grant = refreshed(app, installation, &portal, &grant).await?;
     }
@@ -144,7 +150,9 @@ async fn call_as<M: Method>(
     }
     match &answer {
         // The next administrator who opens a page of ours gives a new one.
-        Err(Refused::Portal(error)) if error.is_giver_gone() => bury(app, installation, &grant, error).await?,
+        Err(Refused::Portal(error)) if error.is_giver_gone() => {
+            bury(&app.db, installation, &grant, (error, app.clock.now())).await?;
+        }
         _other => {}
     }
     answer
@@ -152,13 +160,13 @@ async fn call_as<M: Method>(
 
 /// The grant is dead: calls are not even tried until there is a new one.
 async fn bury(
-    app: &App,
+    db: &Db,
     installation: &Installation,
     grant: &Grant,
-    error: &(dyn std::error::Error + Sync),
+    (error, now): (&(dyn std::error::Error + Sync), Millis),
 ) -> Result<(), DbError> {
     tracing::warn!(portal = %installation.portal, %error, "the portal's grant is dead");
-    app.db.grant_mark_dead(&installation.portal, installation.id, grant.version, app.clock.now()).await
+    db.grant_mark_dead(&installation.portal, installation.id, grant.version, now).await
 }
 
 /// The same for background work, with the installation that owns what the call is about: a connector or a robot answers only to
@@ -173,8 +181,8 @@ pub async fn call_of<M: Method>(
     call_as(app, &working.ok_or(Refused::NoGrant)?, method, Caller::Background).await
 }
 
-async fn living(app: &App, installation: &Installation) -> Result<Grant, Refused> {
-    let grant = app.db.grant_get(&installation.portal, installation.id).await?;
+async fn living(db: &Db, installation: &Installation) -> Result<Grant, Refused> {
+    let grant = db.grant_get(&installation.portal, installation.id).await?;
     grant.filter(|grant| grant.state == GrantState::Alive).ok_or(Refused::NoGrant)
 }
 
@@ -219,8 +227,11 @@ async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refuse
 
 /// The portal has another address now. Forgetting it costs one redirect a call, so a failure to write is only logged.
 pub async fn moved(app: &App, portal: &PortalId, endpoint: &Url) {
-    let written = app.db.portal_move(portal, domain_of(endpoint), endpoint.to_string(), app.clock.now()).await;
-    match written {
+    write_move(&app.db, portal, endpoint, app.clock.now()).await;
+}
+
+async fn write_move(db: &Db, portal: &PortalId, endpoint: &Url, now: Millis) {
+    match db.portal_move(portal, domain_of(endpoint), endpoint.to_string(), now).await {
         Ok(()) => tracing::info!(%portal, "the portal has moved"),
         Err(error) => tracing::error!(%portal, %error, "the portal's new address could not be written"),
     }
@@ -232,36 +243,66 @@ pub fn domain_of(endpoint: &Url) -> String {
     endpoint.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A newer grant than `seen`: somebody else's refresh if there was one, else our own.
+/// A newer grant than `seen`: somebody else's refresh if there was one, else our own. It runs as a task of its own: a person who
+/// closes his page in its middle must not take the new pair with him, because the old one is used up.
 async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen: &Grant) -> Result<Grant, Refused> {
-    let lock = app.refreshing.of(installation.id);
-    let _one_at_a_time = lock.lock().await;
-    let current = living(app, installation).await?;
-    if current.version != seen.version {
-        return Ok(current);
-    }
     let application = app.config.application(&installation.client_id).ok_or(Refused::NoGrant)?;
     let server = app.oauth.server_for(&portal.server_endpoint).ok_or(OAuthError::UnknownServer)?;
-    let set = match app.oauth.refresh(server, &client_key(application), &current.refresh).await {
-        Ok(set) => set,
-        Err(error) => return Err(refusal(app, installation, &current, error).await),
+    let refresh = Refresh {
+        db: app.db.clone(),
+        oauth: app.oauth.clone(),
+        clock: app.clock.clone(),
+        lock: app.refreshing.of(&installation.id),
+        key: client_key(application),
+        server: server.clone(),
+        installation: installation.clone(),
+        endpoint: portal.client_endpoint.clone(),
     };
-    let now = app.clock.now();
-    let grant = grant_of(&set, current.user, current.version, now);
-    if !app.db.grant_swap(&installation.portal, installation.id, &grant, now).await? {
-        return living(app, installation).await;
-    }
-    if let Some(endpoint) = set.client_endpoint.filter(|endpoint| endpoint.as_str() != portal.client_endpoint) {
-        moved(app, &installation.portal, &endpoint).await;
-    }
-    Ok(Grant { version: current.version + 1, ..grant })
+    let seen = seen.version;
+    let task = tokio::spawn(async move { refresh.run(seen).await });
+    task.await.unwrap_or_else(|error| Err(Refused::Db(DbError::Unavailable(error.to_string()))))
 }
 
-async fn refusal(app: &App, installation: &Installation, grant: &Grant, error: OAuthError) -> Refused {
-    if error.is_final()
-        && let Err(error) = bury(app, installation, grant, &error).await
-    {
-        return Refused::Db(error);
+struct Refresh {
+    db: Db,
+    oauth: OAuth,
+    clock: Clock,
+    lock: Arc<AsyncMutex<()>>,
+    key: ClientKey,
+    server: Url,
+    installation: Installation,
+    endpoint: String,
+}
+
+impl Refresh {
+    async fn run(self, seen: i64) -> Result<Grant, Refused> {
+        let _one_at_a_time = self.lock.lock().await;
+        let (portal, id) = (&self.installation.portal, self.installation.id);
+        let current = living(&self.db, &self.installation).await?;
+        if current.version != seen {
+            return Ok(current);
+        }
+        let set = match self.oauth.refresh(&self.server, &self.key, &current.refresh).await {
+            Ok(set) => set,
+            Err(error) => return Err(self.refusal(&current, error).await),
+        };
+        let now = self.clock.now();
+        let grant = grant_of(&set, current.user, current.version, now);
+        if !self.db.grant_swap(portal, id, &grant, now).await? {
+            return living(&self.db, &self.installation).await;
+        }
+        if let Some(endpoint) = set.client_endpoint.filter(|endpoint| endpoint.as_str() != self.endpoint) {
+            write_move(&self.db, portal, &endpoint, now).await;
+        }
+        Ok(Grant { version: current.version + 1, ..grant })
     }
-    Refused::OAuth(error)
+
+    async fn refusal(&self, grant: &Grant, error: OAuthError) -> Refused {
+        if error.is_final()
+            && let Err(error) = bury(&self.db, &self.installation, grant, (&error, self.clock.now())).await
+        {
+            return Refused::Db(error);
+        }
+        Refused::OAuth(error)
+    }
 }

@@ -8,6 +8,7 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use super::note_channel;
 use crate::{
     app::App,
+    clock::Millis,
     db::{Channel, DbError, NewInbox, Source},
     domain::{
         failure::{Failure, Retry},
@@ -23,7 +24,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Keeps one asking task for every channel that needs one, until told to stop.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut tasks: HashMap<ChannelId, JoinHandle<()>> = HashMap::new();
+    let mut tasks = Tasks::new();
     while !*stop.borrow() {
         match app.db.channel_polled().await {
             Ok(channels) => follow(&app, &mut tasks, channels),
@@ -39,17 +40,23 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-fn follow(app: &Arc<App>, tasks: &mut HashMap<ChannelId, JoinHandle<()>>, channels: Vec<Channel>) {
-    tasks.retain(|id, task| {
-        let wanted = channels.iter().any(|channel| channel.id == *id);
+/// A channel whose credentials have changed is asked anew, with the new ones.
+type Tasks = HashMap<(ChannelId, Millis), JoinHandle<()>>;
+
+fn key_of(channel: &Channel) -> (ChannelId, Millis) {
+    (channel.id.clone(), channel.changed_at)
+}
+
+fn follow(app: &Arc<App>, tasks: &mut Tasks, channels: Vec<Channel>) {
+    tasks.retain(|key, task| {
+        let wanted = channels.iter().any(|channel| key_of(channel) == *key);
         if !wanted {
             task.abort();
         }
         wanted && !task.is_finished()
     });
     for channel in channels {
-        let id = channel.id.clone();
-        tasks.entry(id).or_insert_with(|| tokio::spawn(ask_on(Arc::clone(app), channel)));
+        tasks.entry(key_of(&channel)).or_insert_with(|| tokio::spawn(ask_on(Arc::clone(app), channel)));
     }
 }
 

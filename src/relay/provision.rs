@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    db_failure,
+    accounts, db_failure,
     grant::{self, Refused},
     proof,
 };
 use crate::{
     app::App,
     b24::{
+        error::Code,
         methods::{
             self,
             app::{AppInfo, Application},
@@ -29,7 +30,7 @@ use crate::{
         StepState,
     },
     domain::{
-        failure::{Failure, Told},
+        failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
     },
 };
@@ -37,10 +38,14 @@ use crate::{
 #[derive(Serialize, Deserialize)]
 struct Wanted {
     installation: InstallationId,
+    /// None: all of it.
+    #[serde(default)]
+    only: Option<Part>,
 }
 
 /// The parts of the work, in its order; the page shows each by this name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     Access,
     Events,
@@ -70,27 +75,34 @@ enum Went {
     Lacking(String),
 }
 
-fn delivery(installation: InstallationId, due_at: Millis) -> NewDelivery {
-    NewDelivery::new(Lane::Installation(installation), DeliveryKind::Provision, due_at)
-        .payload(&Wanted { installation })
-        .urgent()
+fn delivery(wanted: &Wanted, due_at: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::Installation(wanted.installation), DeliveryKind::Provision, due_at).payload(wanted).urgent()
 }
 
 pub fn expand(installation: InstallationId, now: Millis) -> Expansion {
-    Expansion { relevant: true, deliveries: vec![delivery(installation, now)], ..Expansion::default() }
+    let wanted = Wanted { installation, only: None };
+    Expansion { relevant: true, deliveries: vec![delivery(&wanted, now)], ..Expansion::default() }
 }
 
-/// Has the work done, unless it is about to be done already. Answers at once.
+/// Has the work done, unless it is about to be done already: what waits for another try is tried now. Answers at once.
 pub async fn begin(app: &App, portal: &PortalId, installation: InstallationId) -> DbResult<()> {
     let now = app.clock.now();
     let lane = Lane::Installation(installation);
-    if !app.db.delivery_open_in(portal, lane, DeliveryKind::Provision).await? {
+    if !app.db.delivery_hasten(portal, lane, now).await? {
         for part in Part::ALL {
             let step = Step { name: part.name().into(), state: StepState::Waiting, detail: String::new() };
             app.db.step_set(portal, installation, step, now).await?;
         }
-        app.db.delivery_add(portal, delivery(installation, now), now).await?;
+        app.db.delivery_add(portal, delivery(&Wanted { installation, only: None }, now), now).await?;
     }
+    app.bell.ring();
+    Ok(())
+}
+
+/// Has the robots' lists of channels and Open Channels brought up to date.
+pub async fn refresh_robots(app: &App, portal: &PortalId, installation: InstallationId) -> DbResult<()> {
+    let (now, wanted) = (app.clock.now(), Wanted { installation, only: Some(Part::Robots) });
+    app.db.delivery_add(portal, delivery(&wanted, now), now).await?;
     app.bell.ring();
     Ok(())
 }
@@ -102,7 +114,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let Some(installation) = installation.filter(|known| known.state != InstallationState::Stopped) else {
         return Ok(Settled::done());
     };
-    for part in Part::ALL {
+    for part in Part::ALL.into_iter().filter(|part| wanted.only.is_none_or(|only| only == *part)) {
         note(app, &installation, part, StepState::Running, String::new()).await?;
         match work(app, &installation, part).await {
             Ok(Went::Well(detail)) => note(app, &installation, part, StepState::Done, detail).await?,
@@ -204,12 +216,14 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
     Ok(if lacking.is_empty() { Went::Well(EVENTS.len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
 }
 
-/// True when done or done before, false when the portal does not have it.
+/// True when done or done before, false when the portal does not have it or does not let us, today and tomorrow: what one
+/// part lacks must not stop the others.
 fn allowed(done: Result<Done, Refused>) -> Result<bool, Refused> {
     match done {
         Ok(_done) => Ok(true),
         Err(Refused::Portal(error)) if error.is_already_bound() => Ok(true),
-        Err(Refused::Portal(error)) if error.is_feature_missing() => Ok(false),
+        Err(Refused::Portal(error)) if error.code == Code::InsufficientScope => Ok(false),
+        Err(Refused::Portal(error)) if !error.is_right_lost() && error.to_failure().retry == Retry::Never => Ok(false),
         Err(other) => Err(other),
     }
 }
@@ -226,6 +240,7 @@ async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refu
             lacking.push(connector.id.as_str());
         }
     }
+    accounts::repair(app, installation).await?;
     Ok(if lacking.is_empty() { Went::Well(count.to_string()) } else { Went::Lacking(lacking.join(", ")) })
 }
 

@@ -5,7 +5,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use serde_json::json;
-use templates::{Document, Frame, Markup, Problem, plain::ErrorView, texts};
+use templates::{Document, Frame, Markup, Problem, Texts, plain::ErrorView, texts};
 use url::Url;
 
 use super::session::{LIFETIME, Session};
@@ -107,6 +107,8 @@ impl From<AccountError> for Failed {
             AccountError::CoreSilent(_) => Problem::CoreSilent,
             AccountError::ChannelGone => Problem::ChannelGone,
             AccountError::Taken(_) => Problem::ChannelTaken,
+            AccountError::TakenElsewhere => Problem::AccountTaken,
+            AccountError::LineMissing => Problem::LineMissing,
             AccountError::LicenseExpired => Problem::AccountExpired,
             AccountError::Random(_) => Problem::Internal,
         };
@@ -233,6 +235,13 @@ pub fn frame(
 pub fn neutral(app: &App) -> HttpResponse {
     let page = Page { portal: None, status: StatusCode::OK, lang: "en", session: None };
     html(app, &page, templates::plain::neutral)
+}
+
+/// A sentence that fills the page.
+pub fn remark(app: &App, lang: &str, words: impl FnOnce(&Texts) -> (&'static str, &'static str)) -> HttpResponse {
+    let page = Page { portal: None, status: StatusCode::OK, lang, session: None };
+    let (title, text) = words(texts(lang));
+    html(app, &page, |document| templates::plain::notice(document, title, text))
 }
 
 /// What a page is sent with.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{DeliveryState, Installation},
+    db::{DeliveryState, Installation, InstallationState},
     domain::{
         connector::Connector,
         ids::{ChannelId, ChatId},
@@ -49,6 +49,9 @@ impl Call {
         let session = session.ok_or(Problem::SessionOver)?;
         let installation = app.db.installation_get(&session.portal, session.installation).await?;
         let installation = installation.filter(|known| session.is_of(known)).ok_or(Problem::SessionOver)?;
+        if installation.state == InstallationState::Stopped {
+            return Err(Problem::SessionOver.into());
+        }
         Ok(Self { session, installation })
     }
 
@@ -85,7 +88,10 @@ fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Failed> {
     if body.0.len() > MAX_FIELD {
         return Err(Problem::TextTooLong.into());
     }
-    serde_json::from_slice(&body.0).map_err(|error| Failed::new(Problem::FieldWrong, error))
+    // serde's own words repeat what stood in the body, and that may be a password.
+    serde_json::from_slice(&body.0).map_err(|error| {
+        Failed::new(Problem::FieldWrong, format_args!("{:?} at column {}", error.classify(), error.column()))
+    })
 }
 
 fn filled(value: &str, field: &'static str) -> Result<String, Failed> {

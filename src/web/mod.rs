@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod consent;
 mod events;
 mod files;
 mod frame;
@@ -52,7 +53,8 @@ fn routes(config: &mut ServiceConfig) {
         .route("/b24/events/{app}", web::post().to(events::events_of))
         .route("/b24/events/{app}", web::get().to(pages::look))
         .route("/b24/events/{app}", web::head().to(pages::look))
-        .route("/b24/robots/{code}", web::post().to(events::robots));
+        .route("/b24/robots/{code}", web::post().to(events::robots))
+        .route("/b24/oauth/callback", web::get().to(consent::callback));
     // cores and messengers
     config
         .route("/core/chatapp/{channel}/{secret}", web::post().to(webhooks::chatapp))

@@ -14,7 +14,7 @@ use templates::{
     install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
 };
 
-use super::answer::Failed;
+use super::{answer::Failed, consent};
 use crate::{
     app::App,
     b24::bbcode,
@@ -97,16 +97,17 @@ pub async fn app(app: &App, installation: &Installation, may_manage: bool) -> Re
     if state == AppState::Works && steps.iter().any(|step| matches!(step.state, StepMark::Lacking | StepMark::Failed)) {
         state = AppState::Limited;
     }
-    let portal = app.db.portal_get(&installation.portal).await?;
+    let portal = app.db.portal_get(&installation.portal).await?.ok_or(Problem::NotInstalled)?;
+    let may_grant = may_manage && matches!(state, AppState::GrantLost | AppState::Limited | AppState::Silent);
     Ok(AppView {
-        portal: portal.map(|portal| portal.domain).unwrap_or_default(),
+        grant_url: if may_grant { consent::url(app, &installation, &portal)? } else { None },
+        portal: portal.domain,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         state,
         may_manage,
         is_working: steps.iter().any(|step| matches!(step.state, StepMark::Running)),
         steps,
         checked_at_ms: None,
-        grant_url: None,
         accounts: accounts(app, &installation).await?,
         support_url: app.config.support_url.as_ref().map(ToString::to_string),
     })
@@ -211,11 +212,14 @@ pub async fn connector(
 ) -> Result<ConnectorView, Failed> {
     let (messenger, icon) = shown(connector);
     let portal = &installation.portal;
+    let settings = match app.db.binding_on_line(portal, connector, line).await? {
+        Some(binding) => accounts::refresh(app, installation, &binding).await?,
+        None => accounts::line_settings(app, installation, line).await?,
+    };
     let bindings = app.db.binding_list(portal).await?;
     let own: Vec<Channel> =
         app.db.channel_list(portal).await?.into_iter().filter(|channel| channel.connector == connector).collect();
     let here = bindings.iter().find(|binding| binding.connector == connector && binding.line == line);
-    let settings = accounts::line_settings(app, installation, line).await?;
     let forms = forms(app, connector);
     let core = if forms.contains(&AccountForm::TelegramBot) { CoreKind::Embedded } else { CoreKind::Chatapp };
     Ok(ConnectorView {
@@ -248,10 +252,10 @@ fn choices(app: &App, group: &[Channel], bindings: &[Binding], line: i64) -> Opt
         let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
         let state = match binding {
             Some(binding) if binding.line == line => Choice::Here,
-            Some(binding) => Choice::Elsewhere(binding.line_name.clone()),
-            None if over => Choice::Unusable(Problem::AccountExpired),
-            None if channel.state == ChannelState::Dead => Choice::Unusable(Problem::ChannelDown),
-            None => Choice::Free,
+            Some(binding) if binding.state == BindingState::Active => Choice::Elsewhere(binding.line_name.clone()),
+            _free if over => Choice::Unusable(Problem::AccountExpired),
+            _free if channel.state == ChannelState::Dead => Choice::Unusable(Problem::ChannelDown),
+            _free => Choice::Free,
         };
         ConnectorChannelView { id: channel.id.0.clone(), title: inner_title(channel), state }
     });

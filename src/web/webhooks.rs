@@ -12,6 +12,7 @@ use crate::{
     db::{Channel, NewInbox, Source},
     domain::ids::ChannelId,
     messaging::CoreKind,
+    relay::revive,
 };
 
 /// Telegram repeats the secret of `setWebhook` in it.
@@ -21,7 +22,7 @@ type Shared = web::Data<App>;
 
 pub async fn chatapp(app: Shared, path: web::Path<(String, String)>, body: Body) -> HttpResponse {
     let (channel, secret) = path.into_inner();
-    take(&app, &channel, &secret, (CoreKind::Chatapp, &body.0)).await
+    take(&app, None, (&channel, &secret), (CoreKind::Chatapp, &body.0)).await
 }
 
 pub async fn messenger(
@@ -35,12 +36,21 @@ pub async fn messenger(
     if kind == "telegram_bot" && header != Some(secret.as_str()) {
         return forbidden("the messenger's secret header is missing or wrong");
     }
-    take(&app, &channel, &secret, (CoreKind::Embedded, &body.0)).await
+    take(&app, Some(&kind), (&channel, &secret), (CoreKind::Embedded, &body.0)).await
 }
 
-async fn take(app: &App, channel: &str, secret: &str, (core, body): (CoreKind, &[u8])) -> HttpResponse {
+/// `kind`: the connector that the path names, where it does.
+async fn take(
+    app: &App,
+    kind: Option<&str>,
+    (channel, secret): (&str, &str),
+    (core, body): (CoreKind, &[u8]),
+) -> HttpResponse {
     let channel = match known(app, channel).await {
-        Ok(channel) => channel.filter(|channel| channel.core == core && channel.webhook_matches(secret)),
+        Ok(channel) => channel.filter(|channel| {
+            let ours = kind.is_none_or(|kind| kind == channel.connector.short());
+            ours && channel.core == core && channel.webhook_matches(secret)
+        }),
         Err(error) => return unavailable(&error),
     };
     let Some(channel) = channel else { return forbidden("a webhook of no channel, or with a wrong secret") };
@@ -55,7 +65,15 @@ async fn take(app: &App, channel: &str, secret: &str, (core, body): (CoreKind, &
             return HttpResponse::BadRequest().finish();
         }
     };
-    let items: Vec<NewInbox> = items
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|item| app.core(core).is_of(&item.body, &channel.account));
+    if !foreign.is_empty() {
+        tracing::warn!(channel = %channel.id, items = foreign.len(), "a webhook brought items of another account");
+    }
+    if own.is_empty() && !foreign.is_empty() {
+        return forbidden("a webhook of another account");
+    }
+    let items: Vec<NewInbox> = own
         .into_iter()
         .map(|item| NewInbox {
             source: Source::Channel(channel.id.clone()),
@@ -68,6 +86,8 @@ async fn take(app: &App, channel: &str, secret: &str, (core, body): (CoreKind, &
     }
     match app.db.inbox_accept(&channel.portal, items, app.clock.now()).await {
         Ok(_stored_or_repeated) => {
+            // The account works: whoever repaired it may have done so where we do not see it.
+            revive(app, &channel).await;
             app.bell.ring();
             done()
         }

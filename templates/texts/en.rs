@@ -20,6 +20,8 @@ pub(super) const TEXTS: Texts = Texts {
     plain: PlainTexts {
         neutral_title: "ChatApp for Bitrix24",
         neutral_text: "This page belongs to an application. Open it from the menu of your Bitrix24.",
+        granted_title: "ChatApp has its access again",
+        granted_text: "Close this tab and go back to Bitrix24.",
     },
     problems: PROBLEMS,
 };

@@ -171,4 +171,6 @@ pub struct CrmChatTexts {
 pub struct PlainTexts {
     pub neutral_title: &'static str,
     pub neutral_text: &'static str,
+    pub granted_title: &'static str,
+    pub granted_text: &'static str,
 }

@@ -20,6 +20,8 @@ pub(super) const TEXTS: Texts = Texts {
     plain: PlainTexts {
         neutral_title: "ChatApp для Битрикс24",
         neutral_text: "Это страница приложения. Откройте её из меню вашего Битрикс24.",
+        granted_title: "У ChatApp снова есть доступ",
+        granted_text: "Закройте эту вкладку и вернитесь в Битрикс24.",
     },
     problems: PROBLEMS,
 };
