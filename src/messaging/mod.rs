@@ -197,6 +197,25 @@ pub struct RawItem {
     pub body: Value,
 }
 
+impl RawItem {
+    /// Clients may write anything: U+0000, which PostgreSQL stores in no text, is shown as the sign for what cannot be shown.
+    fn new(key: String, mut body: Value) -> Self {
+        without_nul(&mut body);
+        Self { key: key.replace('\0', REPLACEMENT), body }
+    }
+}
+
+const REPLACEMENT: &str = "\u{FFFD}";
+
+fn without_nul(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', REPLACEMENT),
+        Value::Array(items) => items.iter_mut().for_each(without_nul),
+        Value::Object(fields) => fields.values_mut().for_each(without_nul),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// The body is not what the core sends.
 #[derive(Debug, thiserror::Error)]
 #[error("not understood: {0}")]
@@ -272,4 +291,18 @@ pub trait TokenStore: Send + Sync {
 
     /// The core refuses these credentials for good: a person must log in again.
     async fn mark_dead(&self, login: LoginId) -> Result<(), Failure>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_item_holds_nothing_that_no_database_stores() {
+        let item = RawItem::new("a\0".into(), json!({"item": {"text": "x\0y", "list": ["\0"], "n": 1}}));
+        assert_eq!(item.key, "a\u{FFFD}");
+        assert_eq!(item.body, json!({"item": {"text": "x\u{FFFD}y", "list": ["\u{FFFD}"], "n": 1}}));
+    }
 }

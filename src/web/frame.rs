@@ -95,6 +95,8 @@ fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Failed> {
 }
 
 fn filled(value: &str, field: &'static str) -> Result<String, Failed> {
+    // No database stores U+0000, and nobody types it.
+    let value = value.replace('\0', "");
     let value = value.trim();
     if value.is_empty() { Err(Failed::from(Problem::FieldEmpty).at(field)) } else { Ok(value.to_owned()) }
 }

@@ -115,6 +115,15 @@ impl Story {
         .await;
     }
 
+    /// Waits until so many deliveries wait for their time or their turn, and it is written down when that is.
+    pub async fn until_waiting(&self, count: i64) {
+        self.until("deliveries wait for their time", async || {
+            let counts = self.counts().await?;
+            (counts.waiting + counts.queued == count && counts.sending == 0 && counts.inbox == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until so many deliveries wait for a repaired channel.
     pub async fn until_parked(&self, count: i64) {
         self.until("deliveries are parked", async || {

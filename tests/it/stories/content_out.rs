@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use sandbox::{
     messengers::Status,
     portal::{Author, Upload},
@@ -185,22 +184,22 @@ async fn a_chat_keeps_its_order_while_others_go_on(story: &Story) {
     let chat = shop.has_a_chat().await;
     let other = story.sandbox.messengers().phone().person("Boris", Some("+79005550098"), None);
     let others = shop.is_written_to(&other, &shop.account, "And I?").await.id;
-    // ChatApp is away for the first message of this chat, and back for what comes then.
+    // ChatApp is away for this chat, and there for the other.
     let chatapp = story.sandbox.messengers().chatapp();
-    chatapp.reject_next_with(StatusCode::SERVICE_UNAVAILABLE.as_u16(), "ApiServiceUnavailable", "try later");
+    let first_id = shop.account.chat_with(&shop.client).unwrap();
+    chatapp.is_down_for(Some(&first_id));
     let first = shop.operator_writes(chat, "first", &[]);
-    story
-        .until("the first try was refused", async || chatapp.calls().iter().any(|it| it.status == 503).then_some(()))
-        .await;
     let second = shop.operator_writes(chat, "second", &[]);
     let elsewhere = shop.operator_writes(others, "for Boris", &[]);
     other.receives(&shop.account, 1).await;
     shop.shows_as_sent(others, elsewhere).await;
+    story.until_waiting(2).await;
     let waiting = |id| shop.messages(chat).into_iter().any(|it| it.id == id && it.sending);
     assert!(waiting(first) && waiting(second), "the spinners turn until it is sent");
     assert_eq!(shop.client_has(), [], "the second does not overtake the first");
-    story.time_passes(Duration::from_secs(3));
-    let received = shop.client_receives(2).await;
+    chatapp.is_down_for(None);
+    story.passes_until_calm().await;
+    let received = shop.client_has();
     let texts: Vec<_> = received.iter().map(|it| it.text.rsplit('\n').next().unwrap_or_default()).collect();
     assert_eq!(texts, ["first", "second"]);
     shop.shows_as_sent(chat, second).await;

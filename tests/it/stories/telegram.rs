@@ -203,6 +203,7 @@ async fn a_flood_is_waited_for(story: &Story) {
     let message = shop.operator_writes(chat, "quick", &[]);
     let refused = async || telegram.requests().iter().any(|it| it.status == 429).then_some(());
     story.until("Telegram has asked to wait", refused).await;
+    story.until_waiting(1).await;
     story.time_passes(Duration::from_secs(25));
     assert_eq!(shop.client_has(), [], "Telegram said 33 seconds");
     story.time_passes(Duration::from_secs(10));

@@ -94,6 +94,8 @@ pub(crate) struct Knobs {
     pub scramble: bool,
     pub slow_answers: Duration,
     pub late_answers: Duration,
+    /// Part of the paths whose sending calls are answered with 503.
+    pub down_for: Option<String>,
     pub slow_webhooks: Duration,
     pub deliver_after: Option<Duration>,
 }
@@ -175,6 +177,11 @@ impl ChatApp {
             knobs.slow_answers = answers;
             knobs.slow_webhooks = webhooks;
         });
+    }
+
+    /// While set, sending calls whose path has this in it (a chat's id) are answered with 503.
+    pub fn is_down_for(&self, part: Option<&str>) {
+        self.turn(|knobs| knobs.down_for = part.map(str::to_owned));
     }
 
     /// Time between what a call does and its answer. Real time.
@@ -349,7 +356,9 @@ pub(super) async fn around_call(
     let sending = method == Method::POST && path.contains("/messages/");
     let (wait, refused, lost) = world.messengers.quietly(|store| {
         let knobs = &mut store.chatapp.knobs;
-        let refused = sending.then(|| knobs.reject.pop_front()).flatten();
+        let down = knobs.down_for.as_ref().filter(|part| sending && path.contains(part.as_str()));
+        let down = down.map(|_part| Refused::new(503, "ApiServiceUnavailable", "try later"));
+        let refused = down.or_else(|| sending.then(|| knobs.reject.pop_front()).flatten());
         let lost = sending && refused.is_none() && knobs.lose_answers > 0;
         knobs.lose_answers -= u32::from(lost);
         (knobs.slow_answers, refused, lost)
