@@ -1,8 +1,7 @@
 //! A real browser: one driver for the whole run, one private window for every story that needs it.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::Command,
     sync::{Mutex, PoisonError},
 };
 
@@ -10,7 +9,10 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 
-use super::needs::{self, Chromium};
+use super::{
+    helper::Helper,
+    needs::{self, Chromium},
+};
 
 /// Root has no sandbox; small machines have a small `/dev/shm`; nothing but the pages under test goes to the network.
 const ARGUMENTS: [&str; 14] = [
@@ -44,8 +46,7 @@ wait "$driver" || true
 
 struct Driver {
     url: String,
-    shell: Child,
-    stdin: ChildStdin,
+    helper: Helper,
 }
 
 static DRIVER: Mutex<Option<Result<Driver, String>>> = Mutex::new(None);
@@ -81,27 +82,15 @@ fn driver(chromium: &Chromium) -> Result<String, String> {
 
 fn start(chromium: &Chromium) -> Result<Driver, String> {
     let mut command = Command::new("sh");
-    command.args(["-c", SCRIPT, "sh"]).arg(&chromium.driver).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut shell = command.spawn().map_err(|error| format!("the driver could not be started: {error}"))?;
-    let stdin = shell.stdin.take().ok_or("no standard input")?;
-    let mut lines = BufReader::new(shell.stdout.take().ok_or("no standard output")?).lines().map_while(Result::ok);
-    let mut log = Vec::new();
-    for line in lines.by_ref() {
-        if let Some((_, port)) = line.split_once("started successfully on port ") {
-            let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok(Driver { url, shell, stdin });
-        }
-        log.push(line);
-    }
-    Err(format!("the driver did not start:\n{}", log.join("\n")))
+    command.args(["-c", SCRIPT, "sh"]).arg(&chromium.driver);
+    let helper = Helper::start(command)?;
+    let port = helper.says(|line| Some(line.split_once("started successfully on port ")?.1.to_owned()))?;
+    Ok(Driver { url: format!("http://127.0.0.1:{}", port.trim_end_matches('.')), helper })
 }
 
 /// Stops the driver of this run, and every browser with it.
 pub fn stop() {
-    let driver = DRIVER.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(Ok(Driver { mut shell, stdin, .. })) = driver {
-        drop(stdin);
-        let _ = shell.wait();
+    if let Some(Ok(driver)) = DRIVER.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        driver.helper.stop();
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod browser;
 mod frame;
+mod helper;
 pub mod logs;
 pub mod needs;
 mod portal;

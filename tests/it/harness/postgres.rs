@@ -1,14 +1,11 @@
 //! A throw-away PostgreSQL cluster for the whole run, and a fresh database for every story.
 //!
-//! The cluster listens on a Unix socket in its own folder, so it needs no port and nobody else reaches it. A shell stands
-//! between us and the server: when our end of its standard input closes, however that comes, it stops the server and removes
-//! the folder.
+//! The cluster listens on a Unix socket in its own folder, so it needs no port and nobody else reaches it.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::Command,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -18,7 +15,10 @@ use std::{
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::needs::{self, Postgres};
+use super::{
+    helper::Helper,
+    needs::{self, Postgres},
+};
 
 /// Users that may run the server where we are root, whom PostgreSQL refuses.
 const USERS: [&str; 2] = ["postgres", "nobody"];
@@ -32,7 +32,7 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/chatapp-it.XXXXXX")
 cd "$folder"
 trap 'cd /; rm -rf "$folder"' EXIT
 trap : INT TERM HUP
-echo "$folder"
+echo "folder $folder"
 # Only making the cluster does without fsync; the server itself runs with it, as in life.
 "$1/initdb" --pgdata=data --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
 "$1/postgres" -D data -c listen_addresses= -c unix_socket_directories="$folder" -c timezone=UTC </dev/null 2>&1 &
@@ -46,7 +46,7 @@ struct Cluster {
     /// A URL without its database.
     url: String,
     /// None when the server was there before us.
-    shell: Option<(Child, ChildStdin)>,
+    own: Option<Helper>,
 }
 
 static CLUSTER: Mutex<Option<Result<Cluster, String>>> = Mutex::new(None);
@@ -100,7 +100,7 @@ fn with_database(server: &str, name: &str) -> String {
 
 fn start() -> Result<Cluster, String> {
     match needs::found().postgres.clone()? {
-        Postgres::Running(url) => Ok(Cluster { url, shell: None }),
+        Postgres::Running(url) => Ok(Cluster { url, own: None }),
         Postgres::Tools(tools) => start_own(&tools),
     }
 }
@@ -108,26 +108,11 @@ fn start() -> Result<Cluster, String> {
 fn start_own(tools: &Path) -> Result<Cluster, String> {
     let mut command = as_permitted_user()?;
     command.args(["sh", "-c", SCRIPT, "sh"]).arg(tools).current_dir("/");
-    let mut shell = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(|error| format!("PostgreSQL could not be started: {error}"))?;
-    let stdin = shell.stdin.take().ok_or("no standard input")?;
-    let mut lines = BufReader::new(shell.stdout.take().ok_or("no standard output")?).lines().map_while(Result::ok);
-    let folder = lines.next().ok_or("PostgreSQL's folder could not be made")?;
-    let mut log = Vec::new();
-    for line in lines.by_ref() {
-        if line.contains("ready to accept connections") {
-            // Somebody must go on reading, or the server stops when the pipe is full.
-            std::thread::spawn(move || lines.for_each(drop));
-            let host = utf8_percent_encode(&folder, NON_ALPHANUMERIC);
-            return Ok(Cluster { url: format!("postgres://postgres@{host}"), shell: Some((shell, stdin)) });
-        }
-        log.push(line);
-    }
-    Err(format!("PostgreSQL did not start:\n{}", log.join("\n")))
+    let helper = Helper::start(command)?;
+    let folder = helper.says(|line| line.strip_prefix("folder ").map(str::to_owned))?;
+    helper.says(|line| line.contains("ready to accept connections").then_some(()))?;
+    let host = utf8_percent_encode(&folder, NON_ALPHANUMERIC);
+    Ok(Cluster { url: format!("postgres://postgres@{host}"), own: Some(helper) })
 }
 
 /// The beginning of a command that does not run as root.
@@ -164,8 +149,7 @@ fn is_root() -> bool {
 /// Stops the cluster of this run and waits for its end.
 pub fn stop() {
     let cluster = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(Ok(Cluster { shell: Some((mut shell, stdin)), .. })) = cluster {
-        drop(stdin);
-        let _ = shell.wait();
+    if let Some(Ok(Cluster { own: Some(helper), .. })) = cluster {
+        helper.stop();
     }
 }

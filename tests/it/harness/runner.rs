@@ -28,6 +28,9 @@ const SLOWEST: usize = 8;
 /// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
 const LONGEST_STORY: Duration = Duration::from_mins(3);
 
+/// Letting the queue run empty, and stopping everything.
+const LONGEST_END: Duration = Duration::from_secs(90);
+
 pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// A story as its module lists it.
@@ -194,7 +197,10 @@ async fn tell(case: Case, database: Option<String>) -> Vec<String> {
     };
     let telling = AssertUnwindSafe(timeout(LONGEST_STORY, (case.tell)(&story))).catch_unwind();
     let mut complaints = match telling.await {
-        Ok(Ok(())) => story.leftovers().await,
+        Ok(Ok(())) => match timeout(LONGEST_END, story.leftovers()).await {
+            Ok(complaints) => complaints,
+            Err(_elapsed) => vec!["what the story left behind could not be looked at in time".to_owned()],
+        },
         Ok(Err(_elapsed)) => vec![format!("the story was not over after {LONGEST_STORY:?}")],
         // Why is in the record of panics.
         Err(_panic) => vec!["the story was not told to its end".to_owned()],
@@ -202,6 +208,8 @@ async fn tell(case: Case, database: Option<String>) -> Vec<String> {
     if !complaints.is_empty() {
         complaints.push(story.seen());
     }
-    story.end().await;
+    if timeout(LONGEST_END, story.end()).await.is_err() {
+        complaints.push("the story's server or browser did not stop in time".to_owned());
+    }
     complaints
 }
