@@ -199,7 +199,7 @@ pub struct RawItem {
 
 impl RawItem {
     /// Clients may write anything: U+0000, which PostgreSQL stores in no text, is shown as the sign for what cannot be shown.
-    fn new(key: String, mut body: Value) -> Self {
+    fn new(key: &str, mut body: Value) -> Self {
         without_nul(&mut body);
         Self { key: key.replace('\0', REPLACEMENT), body }
     }
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn an_item_holds_nothing_that_no_database_stores() {
-        let item = RawItem::new("a\0".into(), json!({"item": {"text": "x\0y", "list": ["\0"], "n": 1}}));
+        let item = RawItem::new("a\0", json!({"item": {"text": "x\0y", "list": ["\0"], "n": 1}}));
         assert_eq!(item.key, "a\u{FFFD}");
         assert_eq!(item.body, json!({"item": {"text": "x\u{FFFD}y", "list": ["\u{FFFD}"], "n": 1}}));
     }

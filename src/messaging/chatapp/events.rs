@@ -60,7 +60,7 @@ fn items(mut envelope: Value) -> Vec<RawItem> {
 fn raw(meta: &Value, item: Value) -> RawItem {
     let key = key(meta, &item).map(item_key);
     let body = Value::Object(Map::from_iter([("meta".to_owned(), meta.clone()), ("item".to_owned(), item)]));
-    RawItem::new(key.unwrap_or_else(|| anonymous_key(&body)), body)
+    RawItem::new(&key.unwrap_or_else(|| anonymous_key(&body)), body)
 }
 
 /// The chat is part of the key, because Telegram numbers the messages of each large group by themselves.

@@ -51,7 +51,7 @@ pub(super) fn raw(update: Value) -> RawItem {
     let id = update.get("update_id").and_then(Value::as_i64);
     let key = id.map_or_else(|| anonymous_key(&update), |id| format!("update/{id}"));
     let body = Value::Object(Map::from_iter([(OWNER.to_owned(), update)]));
-    RawItem::new(key, body)
+    RawItem::new(&key, body)
 }
 
 /// Understands one item of [`raw`].
