@@ -77,8 +77,8 @@ mod tests {
         let clock = Clock::system();
         let clone = clock.clone();
         let before = clone.now();
-        clock.advance(Duration::from_secs(3600));
-        assert!(clone.now() >= before.after(Duration::from_secs(3600)));
+        clock.advance(Duration::from_hours(1));
+        assert!(clone.now() >= before.after(Duration::from_hours(1)));
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn status(texts: &Texts, view: &ConnectorView) -> Markup {
 fn channels(texts: &Texts, view: &ConnectorView) -> Markup {
     let words = &texts.connector;
     let is_empty = view.accounts.iter().all(|account| account.channels.is_empty());
+    let only = only_choice(view);
     html! {
         section .panel data-part="channels" {
             h2 { (words.channels) }
@@ -194,7 +195,7 @@ fn channels(texts: &Texts, view: &ConnectorView) -> Markup {
                 p .empty { (words.channels_none) }
             } @else {
                 form data-action="/frame/connector/connect" {
-                    @for account in &view.accounts { (account_group(texts, account)) }
+                    @for account in &view.accounts { (account_group(texts, account, only)) }
                     (parts::error_place())
                     div .actions {
                         button .primary type="submit" { (words.save) }
@@ -206,27 +207,39 @@ fn channels(texts: &Texts, view: &ConnectorView) -> Markup {
     }
 }
 
-fn account_group(texts: &Texts, account: &ConnectorAccountView) -> Markup {
+/// The channel to offer chosen already: the one that is here, or the only one that is free.
+fn only_choice(view: &ConnectorView) -> Option<&str> {
+    let all = || view.accounts.iter().flat_map(|account| &account.channels);
+    let here = all().find(|channel| matches!(channel.state, ChannelState::Here));
+    let mut free = all().filter(|channel| matches!(channel.state, ChannelState::Free));
+    let only_free = free.next().filter(|_| free.next().is_none());
+    here.or(only_free).map(|channel| channel.id.as_str())
+}
+
+fn account_group(texts: &Texts, account: &ConnectorAccountView, chosen: Option<&str>) -> Markup {
+    // A bot is its own account: one name is enough.
+    let is_itself = matches!(account.channels.as_slice(), [only] if only.title == account.title);
     html! {
         fieldset {
-            legend {
-                (account.title)
-                @if let Some(until) = account.valid_until_ms {
-                    span .muted { " · " (texts.common.valid_until) " " (moment::date(until)) }
+            @if !is_itself || account.valid_until_ms.is_some() {
+                legend {
+                    (account.title)
+                    @if let Some(until) = account.valid_until_ms {
+                        span .muted { " · " (texts.common.valid_until) " " (moment::date(until)) }
+                    }
                 }
             }
-            @for channel in &account.channels { (channel_choice(texts, channel)) }
+            @for channel in &account.channels { (channel_choice(texts, channel, chosen)) }
         }
     }
 }
 
-fn channel_choice(texts: &Texts, channel: &ConnectorChannelView) -> Markup {
+fn channel_choice(texts: &Texts, channel: &ConnectorChannelView, chosen: Option<&str>) -> Markup {
     let words = &texts.connector;
     let usable = matches!(channel.state, ChannelState::Free | ChannelState::Here);
-    let is_here = matches!(channel.state, ChannelState::Here);
     html! {
         label .choice.off[!usable] {
-            input type="radio" name="channel" value=(channel.id) required disabled[!usable] checked[is_here];
+            input type="radio" name="channel" value=(channel.id) required disabled[!usable] checked[chosen == Some(&channel.id)];
             span .grow {
                 (channel.title)
                 @match &channel.state {

@@ -15,6 +15,7 @@
   let renewAtMs = 0;
   let renewing = null;
   let portal = null;
+  let isPortalMissing = false;
   let hasFinished = false;
   const seen = new Map();
   const polls = new Map();
@@ -122,7 +123,9 @@
   }
 
   function showPortalMissing(isMissing) {
+    isPortalMissing = isMissing;
     for (const note of all("[data-portal-missing]")) note.hidden = !isMissing;
+    for (const promise of all("[data-with-portal]")) promise.hidden = isMissing;
     fit();
   }
 
@@ -215,7 +218,10 @@
 
   function apply(answer) {
     if (typeof answer.html === "string") show(answer.html);
-    if (answer.notice && answer.notice.text) notice(answer.notice.kind, answer.notice.text);
+    if (answer.notice && answer.notice.text) {
+      notice(answer.notice.kind, answer.notice.text);
+      for (const place of all("[data-notice]")) place.scrollIntoView({ block: "nearest" });
+    }
     if (typeof answer.open === "string") openChat(answer.open);
     if (typeof answer.path === "string" && portal) quietly(() => portal.openPath(answer.path));
   }
@@ -225,6 +231,7 @@
     for (const element of all("[data-needs-portal]")) {
       if (!element.closest("[aria-busy]")) element.disabled = !portal;
     }
+    for (const promise of all("[data-with-portal]")) promise.hidden = isPortalMissing;
     for (const time of all("time[data-local]")) localise(time);
     for (const element of all("[data-poll]")) schedule(element.dataset.poll, Number(element.dataset.pollMs) || 5000);
     if (document.querySelector('[data-finish="auto"]')) finishInstallation();
@@ -287,6 +294,8 @@
       if (element instanceof HTMLFormElement) {
         delete element.dataset.once;
         element.reset();
+        const folded = element.closest("details");
+        if (folded) folded.open = false;
       }
       apply(answer);
     } catch (failure) {

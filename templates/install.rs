@@ -165,7 +165,7 @@ fn next(texts: &Texts, view: &InstallView) -> Markup {
             Phase::Ready { install_mode: true } => div data-finish=(finish) {
                 div .note.ok {
                     p { strong { @if lacking { (texts.ready_limited) } @else { (texts.ready) } } }
-                    p { @if lacking { (texts.ready_lacking) } @else { (texts.finishing) } }
+                    @if lacking { p { (texts.ready_lacking) } } @else { p data-with-portal { (texts.finishing) } }
                 }
                 div .actions {
                     button .primary type="button" data-finish-button data-needs-portal disabled { (texts.finish) }

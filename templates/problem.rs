@@ -96,8 +96,6 @@ problems! {
     CoreSilent core_silent;
     /// There is no channel that could write.
     NoChannels no_channels;
-    /// The card has no address.
-    NoAddress no_address;
     /// The address cannot be understood.
     AddressWrong address_wrong;
     /// The person is not in this messenger.

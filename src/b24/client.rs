@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// `Retry-After` beyond this is not believed: a deadline of ours would pass first.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Calls portals. Cheap to clone; holds nobody's token.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// One of the ten buckets of the operating limit: the soonest that waiting can help when the portal does not say.
-const OPERATING_BUCKET: Duration = Duration::from_secs(60);
+const OPERATING_BUCKET: Duration = Duration::from_mins(1);
 /// Descriptions are for the log; Bitrix24's own are shorter than this.
 const DESCRIPTION_LIMIT: usize = 300;
 
@@ -238,6 +238,13 @@ impl CallError {
                 | Code::OverloadLimit
         ) || (self.code == Code::AccessDenied
             && (self.is_rest_refused_by_plan() || self.description.contains("can't be authorized")))
+    }
+
+    /// Whoever gave the right has lost his own, by leaving or by being shut out: another administrator can give it anew. For
+    /// [`Code::InvalidToken`] this holds only after a refresh.
+    pub fn is_giver_gone(&self) -> bool {
+        matches!(self.code, Code::InvalidToken | Code::UserAccessError | Code::AuthorizationError)
+            || (self.code == Code::AccessDenied && self.description.contains("can't be authorized"))
     }
 
     /// The three answers that a worker needs.

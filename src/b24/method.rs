@@ -9,10 +9,9 @@ pub enum Scope {
     Base,
     Bizproc,
     Crm,
-    Im,
+    ImConnector,
     ImOpenLines,
     Placement,
-    UserBrief,
 }
 
 impl Scope {
@@ -22,10 +21,9 @@ impl Scope {
             Self::Base => None,
             Self::Bizproc => Some("bizproc"),
             Self::Crm => Some("crm"),
-            Self::Im => Some("im"),
+            Self::ImConnector => Some("imconnector"),
             Self::ImOpenLines => Some("imopenlines"),
             Self::Placement => Some("placement"),
-            Self::UserBrief => Some("user_brief"),
         }
     }
 }

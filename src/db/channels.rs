@@ -45,7 +45,10 @@ pub struct Channel {
     pub connector: Connector,
     /// How the core names it; see [`ChannelRef::account`].
     pub account: String,
+    /// What people tell it apart by wherever channels of several accounts are listed.
     pub title: String,
+    /// What its core calls it inside the account that [`Channel::title`] names; none where the account is the channel.
+    pub own_name: Option<String>,
     /// Where a client can write to it.
     pub link: Option<String>,
     pub login: Option<LoginId>,
@@ -69,6 +72,7 @@ pub struct NewChannel {
     pub connector: Connector,
     pub account: String,
     pub title: String,
+    pub own_name: Option<String>,
     pub link: Option<String>,
     pub login: Option<LoginId>,
     pub valid_until: Option<Millis>,
@@ -96,6 +100,7 @@ struct Row {
     connector: String,
     account: String,
     title: String,
+    own_name: Option<String>,
     link: Option<String>,
     login_id: Option<i64>,
     valid_until: Option<i64>,
@@ -120,6 +125,7 @@ impl TryFrom<Row> for Channel {
             portal: PortalId(row.portal_id),
             account: row.account,
             title: row.title,
+            own_name: row.own_name,
             link: row.link,
             login: row.login_id.map(LoginId),
             valid_until: row.valid_until.map(Millis),
@@ -161,6 +167,7 @@ impl Db {
         self.write(move |conn| {
             let changes = (
                 channel::title.eq(&new.title),
+                channel::own_name.eq(&new.own_name),
                 channel::link.eq(&new.link),
                 channel::login_id.eq(new.login.map(|login| login.0)),
                 channel::valid_until.eq(new.valid_until.map(|until| until.0)),

@@ -251,16 +251,16 @@ impl Db {
         .await
     }
 
-    /// Newest deliveries of a lane, for pages: the state of what was asked for.
-    pub async fn delivery_latest_in(&self, portal: &PortalId, lane: Lane) -> DbResult<Option<Delivery>> {
+    /// Newest deliveries of a lane, newest first, for pages: the state of what was asked for.
+    pub async fn delivery_newest_in(&self, portal: &PortalId, lane: Lane, limit: i64) -> DbResult<Vec<Delivery>> {
         let (portal, lane) = (portal.0.clone(), lane.text()?);
         self.read(move |conn| {
             let rows: Vec<Row> = delivery::table
                 .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)))
                 .order(delivery::id.desc())
-                .limit(1)
+                .limit(limit)
                 .load(conn)?;
-            rows.into_iter().next().map(Delivery::try_from).transpose()
+            rows.into_iter().map(Delivery::try_from).collect()
         })
         .await
     }

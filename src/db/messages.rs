@@ -84,7 +84,7 @@ pub struct Message {
 pub struct Part {
     pub id: PartId,
     pub position: i32,
-    /// BB-code for parts from the client; the messenger's markup for parts to it.
+    /// BB-code for parts from the client, from robots and from cards; the messenger's markup for an operator's and automatic ones.
     pub text: String,
     pub media: Option<MediaId>,
     /// The messenger's id, once it has one. A new line separates several.

@@ -81,6 +81,7 @@ diesel::table! {
         connector -> Text,
         account -> Text,
         title -> Text,
+        own_name -> Nullable<Text>,
         link -> Nullable<Text>,
         login_id -> Nullable<BigInt>,
         valid_until -> Nullable<BigInt>,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A portal downloads during the call; a call may wait its turn and be retried with a new link.
-pub const LIFETIME: Duration = Duration::from_secs(3600);
+pub const LIFETIME: Duration = Duration::from_hours(1);
 
 /// The last segment of `/media/{token}`.
 pub fn sign(keys: &Keys, portal: &PortalId, media: MediaId, until: Millis) -> Result<String, SealError> {

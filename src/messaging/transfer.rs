@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The longest wait that a `Retry-After` may ask of us: a mistaken header must not park a channel for years.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Longer keys are replaced by their fingerprint, so that a hostile id cannot swell an index.
 const LONGEST_KEY: usize = 200;
 /// Portals keep the last 50 characters of a file's name; this is room enough for people and file systems.

@@ -132,7 +132,7 @@ mod tests {
             failure.told = down;
             assert!(matches!(verdict(&failure, tried(5, Duration::from_secs(14 * 60 + 50))), Verdict::Again(_)));
         }
-        assert_eq!(verdict(&failure, tried(99, Duration::from_secs(72 * 3600))), Verdict::GiveUp);
+        assert_eq!(verdict(&failure, tried(99, Duration::from_hours(72))), Verdict::GiveUp);
     }
 
     #[test]

@@ -48,12 +48,12 @@ pub struct Job {
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Which recipient of its run.
-    Robot {
-        index: usize,
-    },
+    Robot { index: usize },
     Card {
         user: i64,
         name: String,
+        /// Names the filled form, so that its sender learns the fate of this text and of no other.
+        form: String,
     },
 }
 
@@ -87,7 +87,7 @@ pub fn lane(job: &Job) -> Lane {
     Lane::Address(job.channel.clone(), job.to.wire())
 }
 
-fn job(delivery: &Delivery) -> Result<Job, Failure> {
+pub fn job(delivery: &Delivery) -> Result<Job, Failure> {
     serde_json::from_str(&delivery.payload)
         .map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
 }
@@ -138,8 +138,8 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let core = app.core(task.channel.core);
     Ok(match core.find_sent(&access, &task.job.to.wire(), &key(&task.channel, delivery)).await? {
         Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
-        Found::DidNot => Resolved::DidNot,
-        Found::CannotTell => Resolved::CannotTell,
+        // Under a bare address that proves nothing: the conversation may have another name.
+        Found::DidNot | Found::CannotTell => Resolved::CannotTell,
     })
 }
 
@@ -165,7 +165,7 @@ impl Task {
         let text = job.text.clone();
         let (note, origin, author) = match &job.by {
             By::Robot { .. } => (notes::Note::ByRobot { text }, MessageOrigin::Robot, None),
-            By::Card { name, user } => {
+            By::Card { name, user, .. } => {
                 (notes::Note::ByCard { author: bbcode::from_plain(name), text }, MessageOrigin::Card, Some(*user))
             }
         };

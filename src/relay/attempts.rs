@@ -12,7 +12,7 @@ use crate::clock::Millis;
 
 /// How many proofs of one address may fail in [`WINDOW`]. Bitrix24's own servers speak for many portals, so it is no small number.
 const ALLOWED: u32 = 60;
-const WINDOW: Duration = Duration::from_secs(600);
+const WINDOW: Duration = Duration::from_mins(10);
 /// Addresses remembered; beyond it those whose window is over are forgotten, and then all.
 const REMEMBERED: usize = 10_000;
 

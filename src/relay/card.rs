@@ -13,20 +13,20 @@ use super::{
 use crate::{
     app::App,
     b24::{
-        CallError, Code, Method,
+        CallError, Code, Method, bbcode,
         client::Access,
         methods::{
             crm::{Item, ItemGet, ItemList},
             open_lines::CrmChatGet,
         },
     },
-    clock::Millis,
     db::{
-        Binding, Channel, ChannelState, ChatView, DbError, Delivery, Expansion, InboxItem, Installation,
-        MessageProgress, NewInbox, Part, Source,
+        Binding, Channel, ChannelState, ChatView, DbError, Delivery, Direction, Expansion, InboxItem, Installation,
+        MessageOrigin, MessageProgress, NewInbox, Part, Source,
     },
     domain::{
         address::{Address, Field, parse_field},
+        capabilities::Markup,
         connector::Connector,
         ids::{ChatId, ExternalChatId, PortalId},
     },
@@ -38,6 +38,9 @@ const CONTACT: i64 = 3;
 const COMPANY: i64 = 4;
 /// A deal may have many people; the tab shows the first ones.
 const MAX_PEOPLE: usize = 50;
+
+/// A form that was sent a moment ago is among so many of its address.
+const MAX_FORMS: i64 = 20;
 
 /// Why the tab cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,7 @@ pub struct CardChat {
 }
 
 pub struct LastMessage {
+    /// BB-code, without the signature that a line puts before operators' texts.
     pub text: String,
     pub from_client: bool,
     pub failed: bool,
@@ -195,10 +199,13 @@ pub async fn chats(
     }
     found.sort_by_key(|view| std::cmp::Reverse(view.chat.last_message_at()));
     let channels = app.db.channel_list(portal).await?;
+    let bindings = app.db.binding_list(portal).await?;
     let mut chats = Vec::with_capacity(found.len());
     for view in found {
         let Some(channel) = channels.iter().find(|channel| channel.id == view.chat.channel()) else { continue };
-        let last = last_message(app, portal, view.chat.id()).await?;
+        let markup = app.core(channel.core).capabilities(channel.connector).markup;
+        let is_signed = bindings.iter().any(|binding| binding.channel == channel.id && binding.signature);
+        let last = last_message(app, portal, (view.chat.id(), markup, is_signed)).await?;
         chats.push(CardChat { view, connector: channel.connector, channel: channel.title.clone(), last });
     }
     Ok(chats)
@@ -224,14 +231,49 @@ async fn tied(app: &App, installation: &Installation, card: Card) -> Vec<i64> {
     }
 }
 
-async fn last_message(app: &App, portal: &PortalId, chat: ChatId) -> Result<Option<LastMessage>, DbError> {
+async fn last_message(
+    app: &App,
+    portal: &PortalId,
+    (chat, markup, is_signed): (ChatId, Markup, bool),
+) -> Result<Option<LastMessage>, DbError> {
     let last = app.db.message_list(portal, chat, 1).await?.into_iter().next();
     Ok(last.map(|(message, parts): (_, Vec<Part>)| LastMessage {
-        text: parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()).unwrap_or("📎").to_owned(),
-        from_client: message.direction == crate::db::Direction::In,
+        text: match parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()) {
+            None => "📎".to_owned(),
+            Some(text) => match message.origin {
+                MessageOrigin::Operator => as_written(text, markup, is_signed),
+                MessageOrigin::Automatic => as_written(text, markup, false),
+                // Texts of robots and cards are kept as they were typed: BB-code, as clients' texts are.
+                MessageOrigin::Client | MessageOrigin::Robot | MessageOrigin::Card => text.to_owned(),
+            },
+        },
+        from_client: message.direction == Direction::In,
         failed: message.progress == MessageProgress::Failed,
         at_ms: message.sent_at.0,
     }))
+}
+
+/// A text of the line as it was written there, from the messenger's markup in which it is kept.
+fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
+    // A signature is a line of its own, a name and a colon, with the markup around it; see `to_core`.
+    let signature = |line: &str| line.trim_end_matches(['*', '/', 'b', '<', '>']).ends_with(':');
+    let text = match text.split_once('\n') {
+        Some((name, rest)) if is_signed && signature(name) => rest,
+        _unsigned => text,
+    };
+    match markup {
+        Markup::Whatsapp => bbcode::from_whatsapp(text),
+        Markup::TelegramHtml => bbcode::from_plain(&without_tags(text)),
+        Markup::Plain => bbcode::from_plain(text),
+    }
+}
+
+/// Our own HTML for Telegram as a person reads it.
+fn without_tags(html: &str) -> String {
+    let mut pieces = html.split('<');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let text = pieces.fold(first, |text, piece| text + piece.split_once('>').map_or("", |(_tag, after)| after));
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 /// The channels through which somebody can be written to first, with their bindings.
@@ -310,11 +352,12 @@ pub async fn write(
     if !to.allowed(app.core(channel.core).capabilities(channel.connector).write_first) {
         return Err(WriteError::CannotWriteFirst);
     }
-    let by = By::Card { user: user.id, name: user.name.clone() };
+    let form = format!("{}:{}", user.id, fingerprint(wanted.once));
+    let by = By::Card { user: user.id, name: user.name.clone(), form: form.clone() };
     let job = Job { channel: channel.id, to, text: wanted.text.to_owned(), by };
     let item = NewInbox {
         source: Source::Card(installation.id),
-        key: format!("{}:{}", user.id, fingerprint(wanted.once)),
+        key: form,
         body: serde_json::to_string(&job).map_err(|error| DbError::Corrupt(error.to_string()))?,
     };
     app.db.inbox_accept(portal, vec![item], app.clock.now()).await?;
@@ -322,8 +365,35 @@ pub async fn write(
     Ok(job)
 }
 
-/// The latest delivery to the address of a job, if it is not older than the wish.
-pub async fn written(app: &App, portal: &PortalId, job: &Job, since: Millis) -> Result<Option<Delivery>, DbError> {
-    let latest = app.db.delivery_latest_in(portal, address::lane(job)).await?;
-    Ok(latest.filter(|delivery| delivery.created_at >= since))
+/// The delivery of this very form; None while it is not expanded. Others may have written to the same address meanwhile.
+pub async fn written(app: &App, portal: &PortalId, job: &Job) -> Result<Option<Delivery>, DbError> {
+    let newest = app.db.delivery_newest_in(portal, address::lane(job), MAX_FORMS).await?;
+    Ok(newest.into_iter().find(|delivery| address::job(delivery).is_ok_and(|known| is_same_form(&known.by, &job.by))))
+}
+
+fn is_same_form(one: &By, other: &By) -> bool {
+    matches!((one, other), (By::Card { form: one, .. }, By::Card { form: other, .. }) if one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, markup: Markup, is_signed: bool) -> String {
+        bbcode::to_plain(&bbcode::parse(&as_written(text, markup, is_signed)), bbcode::Options::default())
+    }
+
+    #[test]
+    fn an_excerpt_is_what_the_operator_wrote() {
+        assert_eq!(shown("*Anna:*\n*on its* way", Markup::Whatsapp, true), "on its way");
+        assert_eq!(shown("<b>Anna:</b>\n<i>5 &lt; 6</i> &amp;amp;", Markup::TelegramHtml, true), "5 < 6 &amp;");
+        assert_eq!(shown("Anna:\n[b]as typed[/b]", Markup::Plain, true), "[b]as typed[/b]");
+    }
+
+    #[test]
+    fn only_a_signature_is_taken_off() {
+        assert_eq!(shown("Prices:\n1", Markup::Whatsapp, false), "Prices:\n1");
+        assert_eq!(shown("Good morning\nAnna", Markup::Whatsapp, true), "Good morning\nAnna");
+        assert_eq!(shown("Prices:", Markup::Whatsapp, true), "Prices:");
+    }
 }

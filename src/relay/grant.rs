@@ -35,9 +35,9 @@ use crate::{
 /// How long a person's call waits for the budget …
 const PATIENCE: Duration = Duration::from_secs(10);
 /// … and one of many that set a portal up.
-const SETUP_PATIENCE: Duration = Duration::from_secs(60);
+const SETUP_PATIENCE: Duration = Duration::from_mins(1);
 /// A token that ends so soon may die on the way.
-const TOO_OLD: Duration = Duration::from_secs(60);
+const TOO_OLD: Duration = Duration::from_mins(1);
 
 /// One lock for each of those about which something is going on now.
 pub struct Locks<K>(Mutex<HashMap<K, Arc<AsyncMutex<()>>>>);
@@ -143,13 +143,30 @@ async fn call_as<M: Method>(
     if grant.expires_at < app.clock.now().after(TOO_OLD) {
         grant = refreshed(app, installation, &portal, &grant).await?;
     }
-    match call_once(app, &portal, &grant, (method, caller)).await {
-        Err(Refused::Portal(error)) if error.is_expired_token() => {
-            let grant = refreshed(app, installation, &portal, &grant).await?;
-            call_once(app, &portal, &grant, (method, caller)).await
-        }
-        other => other,
+    let mut answer = call_once(app, &portal, &grant, (method, caller)).await;
+    if matches!(&answer, Err(Refused::Portal(error)) if error.is_expired_token()) {
+        grant = refreshed(app, installation, &portal, &grant).await?;
+        answer = call_once(app, &portal, &grant, (method, caller)).await;
     }
+    match &answer {
+        // The next administrator who opens a page of ours gives a new one.
+        Err(Refused::Portal(error)) if error.is_giver_gone() => {
+            bury(&app.db, installation, &grant, (error, app.clock.now())).await?;
+        }
+        _other => {}
+    }
+    answer
+}
+
+/// The grant is dead: calls are not even tried until there is a new one.
+async fn bury(
+    db: &Db,
+    installation: &Installation,
+    grant: &Grant,
+    (error, now): (&(dyn std::error::Error + Sync), Millis),
+) -> Result<(), DbError> {
+    tracing::warn!(portal = %installation.portal, %error, "the portal's grant is dead");
+    db.grant_mark_dead(&installation.portal, installation.id, grant.version, now).await
 }
 
 /// The same for background work, with the installation that owns what the call is about: a connector or a robot answers only to
@@ -281,12 +298,10 @@ impl Refresh {
     }
 
     async fn refusal(&self, grant: &Grant, error: OAuthError) -> Refused {
-        let (portal, id) = (&self.installation.portal, self.installation.id);
-        if error.is_final() {
-            tracing::warn!(%portal, %error, "the portal's grant is dead");
-            if let Err(error) = self.db.grant_mark_dead(portal, id, grant.version, self.clock.now()).await {
-                return Refused::Db(error);
-            }
+        if error.is_final()
+            && let Err(error) = bury(&self.db, &self.installation, grant, (&error, self.clock.now())).await
+        {
+            return Refused::Db(error);
         }
         Refused::OAuth(error)
     }

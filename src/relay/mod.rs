@@ -101,12 +101,12 @@ const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
-const ASK_FOR: Duration = Duration::from_secs(60);
+const ASK_FOR: Duration = Duration::from_mins(1);
 
 /// An operator whose message will have waited so long is told that it waits.
-const TELL_AFTER: Duration = Duration::from_secs(60);
+const TELL_AFTER: Duration = Duration::from_mins(1);
 /// A parked portal is looked at so often by what may bring it back.
-const PARKED_LOOK: Duration = Duration::from_secs(30 * 60);
+const PARKED_LOOK: Duration = Duration::from_mins(30);
 
 /// A line of a portal, as one call names it, with the installation that may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,8 +273,17 @@ async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Ver
         Ok(false) => Verdict::Again(now.after(Duration::from_secs(1))),
         Err(error) => {
             tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-            Verdict::Again(now.after(Duration::from_secs(60)))
+            Verdict::Again(now.after(Duration::from_mins(1)))
         }
+    }
+}
+
+/// Whether the other side is to be asked about an attempt: once, and a portal until its receipts can be expected to have come.
+fn may_ask(delivery: &Delivery, now: Millis) -> bool {
+    match delivery.kind {
+        DeliveryKind::ToCore | DeliveryKind::ToAddress => !delivery.uncertain,
+        DeliveryKind::ToPortal | DeliveryKind::Note => !delivery.uncertain || now < delivery.created_at.after(ASK_FOR),
+        _cannot_tell => false,
     }
 }
 
@@ -293,15 +302,6 @@ async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled)
         }
         _waits => {}
     }
-}
-
-/// Whether the other side can be asked about an attempt, and can still be expected to know.
-fn may_ask(delivery: &Delivery, now: Millis) -> bool {
-    let answers = matches!(
-        delivery.kind,
-        DeliveryKind::ToCore | DeliveryKind::ToPortal | DeliveryKind::ToAddress | DeliveryKind::Note
-    );
-    answers && (!delivery.uncertain || now < delivery.created_at.after(ASK_FOR))
 }
 
 /// The channel, or the failure that says that there is none any more.

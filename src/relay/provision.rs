@@ -159,7 +159,15 @@ async fn access(app: &App, installation: &Installation) -> Result<Went, Refused>
     Ok(if missing.is_empty() { Went::Well(String::new()) } else { Went::Lacking(missing.join(", ")) })
 }
 
-/// Looks whether the portal knows the installation as finished, and remembers it.
+/// Looks whether the portal knows the installation as finished, and has the application token confirmed.
+pub async fn check(app: &App, installation: &Installation) -> Result<Application, Refused> {
+    let info = look(app, installation).await?;
+    if info.installed {
+        confirm(app, installation).await?;
+    }
+    Ok(info)
+}
+
 async fn look(app: &App, installation: &Installation) -> Result<Application, Refused> {
     let info = grant::call(app, installation, &AppInfo {}).await?;
     if info.installed && installation.state == InstallationState::Installing {
@@ -169,13 +177,14 @@ async fn look(app: &App, installation: &Installation) -> Result<Application, Ref
     Ok(info)
 }
 
-/// The same, and asks a finished one for the event that brings the true application token, as long as it is not known.
-pub async fn check(app: &App, installation: &Installation) -> Result<Application, Refused> {
-    let info = look(app, installation).await?;
-    if info.installed && !installation.token_confirmed {
-        proof::ask_for_token(app, installation).await?;
+/// Asks for the event that brings the true application token, unless it has come. An installation that is not finished gets no
+/// events, so the question costs nothing and is asked again when the application's page opens.
+async fn confirm(app: &App, installation: &Installation) -> Result<(), Refused> {
+    let known = app.db.installation_get(&installation.portal, installation.id).await?;
+    match known.filter(|known| known.state == InstallationState::Active && !known.token_confirmed) {
+        Some(unconfirmed) => proof::ask_for_token(app, &unconfirmed).await,
+        None => Ok(()),
     }
-    Ok(info)
 }
 
 /// The address of one of our handlers; several applications of one server have their own.
@@ -203,11 +212,7 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
             lacking.push(*event);
         }
     }
-    // Only now does the portal have a handler for it. One that has not finished the installation yet is asked by the page.
-    let known = app.db.installation_get(&installation.portal, installation.id).await?;
-    if let Some(known) = known.filter(|known| known.state == InstallationState::Active && !known.token_confirmed) {
-        proof::ask_for_token(app, &known).await?;
-    }
+    confirm(app, installation).await?;
     Ok(if lacking.is_empty() { Went::Well(EVENTS.len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
 }
 

@@ -3,10 +3,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ExpandError, address, db_failure, grant, notes};
+use super::{
+    ExpandError, address, db_failure,
+    grant::{self, Refused},
+    notes,
+};
 use crate::{
     app::App,
     b24::{
+        Code,
         crm_ref::CrmRef,
         incoming::RobotCall,
         methods::{
@@ -29,6 +34,10 @@ use crate::{
 
 /// The portal writes the waiting step down only after the hit that fired it: an earlier answer finds nothing.
 const NOT_BEFORE: Duration = Duration::from_millis(2500);
+
+/// A process that the portal does not find may not be saved yet; one that it does not find for so long is over
+/// (bitrix24-robots.md, errors of `bizproc.event.send`).
+const OVER_AFTER: Duration = Duration::from_mins(5);
 
 /// Plans a firing.
 pub async fn expand(
@@ -193,6 +202,7 @@ async fn lang_of(app: &App, portal: &PortalId) -> Result<String, Failure> {
 }
 
 /// `bizproc.event.send`: it runs the next robots of the process inside itself, so it may take long; repeating it does no harm.
+/// A process that has ended meanwhile (its card went on to another stage) needs no answer.
 pub async fn answer(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let run = run_of(app, delivery).await?;
     if !run.waits {
@@ -205,7 +215,15 @@ pub async fn answer(app: &App, delivery: &Delivery) -> Result<Settled, Failure> 
         ("send_result".to_owned(), ReturnValue::Text(returns.result.clone())),
     ]);
     let method = EventSend { event_token: token.expose(), return_values: &values, log_message: &returns.result };
-    grant::call_of(app, (&delivery.portal, run.installation), &method).await?;
+    let told = grant::call_of(app, (&delivery.portal, run.installation), &method).await;
+    if let Err(Refused::Portal(error)) = &told
+        && error.code == Code::ProcessNotFound
+        && delivery.created_at.after(OVER_AFTER) <= app.clock.now()
+    {
+        tracing::info!(delivery = %delivery.id, portal = %delivery.portal, "a robot's process is over");
+        return Ok(Settled::done());
+    }
+    told?;
     Ok(Settled::done())
 }
 

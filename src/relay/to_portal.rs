@@ -29,7 +29,7 @@ use crate::{
 /// The longest reason of a messenger that is passed on to the operator, in characters.
 const REASON_LIMIT: usize = 200;
 /// How long a client's words wait for a file that came with them.
-const FILE_PATIENCE: Duration = Duration::from_secs(120);
+const FILE_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Understands what a core brought.
 pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<Expansion, ExpandError> {

@@ -85,8 +85,8 @@ impl From<Refused> for Failed {
 impl From<Unproved> for Failed {
     fn from(unproved: Unproved) -> Self {
         let problem = match &unproved {
-            Unproved::Nothing | Unproved::OAuth(OAuthError::UnknownServer) => Problem::NotVerified,
-            Unproved::OAuth(error) if error.is_final() => Problem::NotVerified,
+            Unproved::Nothing => Problem::NotVerified,
+            Unproved::OAuth(error) if error.is_final() || *error == OAuthError::UnknownServer => Problem::NotVerified,
             Unproved::Portal(error) if error.is_rest_refused_by_plan() => Problem::PlanLacks,
             Unproved::Portal(error) if error.is_right_lost() || error.is_expired_token() => Problem::NotVerified,
             Unproved::OAuth(_) | Unproved::Portal(_) => Problem::PortalSilent,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the link may be followed.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
+const LIFETIME: Duration = Duration::from_mins(30);
 /// Longest code that is worth a call; real ones are shorter.
 const LONGEST_CODE: usize = 512;
 

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     app::App,
-    clock::Millis,
     db::{DeliveryState, Installation, InstallationState},
     domain::{
         connector::Connector,
@@ -260,14 +259,14 @@ async fn disconnect(app: &App, request: &HttpRequest, _body: &Body) -> Result<Va
     connector_html(app, &call).await
 }
 
-async fn card_html(app: &App, call: &Call) -> Result<Value, Failed> {
+async fn card_html(app: &App, call: &Call) -> Result<String, Failed> {
     let view = views::card(app, &call.installation, Right::Session, call.card()?).await?;
-    Ok(json!({ "html": templates::crm_chat::parts(texts(&call.session.lang), &view).into_string() }))
+    Ok(templates::crm_chat::parts(texts(&call.session.lang), &view).into_string())
 }
 
 async fn card_state(app: &App, request: &HttpRequest, _body: &Body) -> Result<Value, Failed> {
     let call = Call::of(app, request).await?;
-    card_html(app, &call).await
+    Ok(json!({ "html": card_html(app, &call).await? }))
 }
 
 #[derive(Deserialize)]
@@ -292,18 +291,19 @@ async fn write(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, F
         address: &filled(&asked.address, "address")?,
         text: &filled(&asked.text, "text")?,
     };
-    let since = app.clock.now();
     let job = card::write(app, &call.installation, &call.session.user(), &wanted).await?;
-    fate(app, &call, &job, since).await?;
-    card_html(app, &call).await
+    let is_out = fate(app, &call, &job).await?;
+    let text = (texts(&call.session.lang).crm_chat.sent)(is_out);
+    Ok(json!({ "html": card_html(app, &call).await?, "notice": { "kind": "ok", "text": text } }))
 }
 
-/// Waits a moment for the message's fate, so that a refusal is read where the text was written.
-async fn fate(app: &App, call: &Call, job: &Job, since: Millis) -> Result<(), Failed> {
+/// Waits a moment for the message's fate, so that a refusal is read where the text was written. Answers
+/// whether it is out already.
+async fn fate(app: &App, call: &Call, job: &Job) -> Result<bool, Failed> {
     for _look in 0..PATIENCE_MS / LOOK_MS {
-        let latest = card::written(app, &call.session.portal, job, since).await?;
+        let latest = card::written(app, &call.session.portal, job).await?;
         match latest.map(|delivery| (delivery.state, delivery.told)) {
-            Some((DeliveryState::Done, _)) => return Ok(()),
+            Some((DeliveryState::Done, _)) => return Ok(true),
             Some((DeliveryState::Unknown, _)) => return Err(Problem::OutcomeUnknown.into()),
             Some((DeliveryState::Failed, told)) => {
                 let told = told.unwrap_or_default();
@@ -315,7 +315,7 @@ async fn fate(app: &App, call: &Call, job: &Job, since: Millis) -> Result<(), Fa
             _other => tokio::time::sleep(std::time::Duration::from_millis(LOOK_MS)).await,
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn problem_of(told: &str) -> Problem {

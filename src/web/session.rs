@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// Short, because whoever reads the page can act with it; the page renews it while it is in use.
-pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub const LIFETIME: Duration = Duration::from_mins(15);
 /// How long an ended session may still be renewed by its own user: a tab that was left open over the day.
-const RENEWABLE: Duration = Duration::from_secs(24 * 3600);
+const RENEWABLE: Duration = Duration::from_hours(24);
 
 /// Which page a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

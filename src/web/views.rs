@@ -22,11 +22,15 @@ use crate::{
         Binding, BindingState, Channel, ChannelState, GrantState, Installation, InstallationState, Portal, Step,
         StepState,
     },
-    domain::{capabilities::WriteFirst, connector::Connector},
+    domain::{
+        address::{Address, E164},
+        capabilities::WriteFirst,
+        connector::Connector,
+    },
     messaging::CoreKind,
     relay::{
         accounts,
-        card::{self, Card, CardChat, Right},
+        card::{self, Card, CardChat, CardContents, Right},
         provision,
     },
 };
@@ -122,6 +126,19 @@ fn account_title(channel: &Channel) -> (String, String) {
     }
 }
 
+/// What tells a channel apart under the heading of its account.
+fn inner_title(channel: &Channel) -> String {
+    channel.own_name.clone().unwrap_or_else(|| channel.title.clone())
+}
+
+/// The same where no heading names the account.
+fn full_title(channel: &Channel) -> String {
+    match &channel.own_name {
+        Some(name) => format!("{name} · {}", channel.title),
+        None => channel.title.clone(),
+    }
+}
+
 /// Channels in groups of one account: those of a license, or one bot.
 fn by_account(channels: Vec<Channel>) -> Vec<Vec<Channel>> {
     let mut groups: Vec<Vec<Channel>> = Vec::new();
@@ -179,7 +196,7 @@ fn account_channel(channel: &Channel, bindings: &[Binding]) -> AccountChannelVie
         (ChannelState::Alive, None) => Health::Calm,
     };
     AccountChannelView {
-        title: channel.title.clone(),
+        title: inner_title(channel),
         messenger,
         icon,
         health,
@@ -220,7 +237,7 @@ pub async fn connector(
 fn connection(here: Option<&Binding>, own: &[Channel]) -> Connection {
     let Some(binding) = here else { return Connection::None };
     let channel = own.iter().find(|channel| channel.id == binding.channel);
-    let title = channel.map(|channel| channel.title.clone()).unwrap_or_default();
+    let title = channel.map(full_title).unwrap_or_default();
     let dead = channel.is_none_or(|channel| channel.state == ChannelState::Dead);
     if dead || binding.state == BindingState::Off {
         return Connection::Broken { channel: title, problem: Problem::ChannelDown };
@@ -240,7 +257,7 @@ fn choices(app: &App, group: &[Channel], bindings: &[Binding], line: i64) -> Opt
             _free if channel.state == ChannelState::Dead => Choice::Unusable(Problem::ChannelDown),
             _free => Choice::Free,
         };
-        ConnectorChannelView { id: channel.id.0.clone(), title: channel.title.clone(), state }
+        ConnectorChannelView { id: channel.id.0.clone(), title: inner_title(channel), state }
     });
     Some(ConnectorAccountView {
         title: account_title(first).0,
@@ -282,9 +299,12 @@ fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities
 pub async fn card(app: &App, installation: &Installation, right: Right<'_>, card: Card) -> Result<CrmChatView, Failed> {
     let contents = card::read(app, installation, right, card).await?;
     let chats = card::chats(app, installation, card, &contents.addresses).await?;
+    let chats = chats.into_iter().map(|found| chat(found, &contents)).collect();
     let addresses = contents
         .addresses
         .into_iter()
+        // Ids of chats are for machines; their chats stand in the list.
+        .filter(|(address, _owner)| !matches!(address, Address::ChatId(_)))
         .map(|(address, owner)| CardAddressView { text: address.to_string(), owner })
         .collect();
     Ok(CrmChatView {
@@ -296,15 +316,25 @@ pub async fn card(app: &App, installation: &Installation, right: Right<'_>, card
             _deal => CardKind::Deal,
         },
         addresses,
-        chats: chats.into_iter().map(chat).collect(),
+        chats,
         write: write(app, installation).await?,
     })
 }
 
-fn chat(chat: CardChat) -> ChatView {
+fn chat(chat: CardChat, card: &CardContents) -> ChatView {
     let contact = chat.view.contact.as_ref();
+    let phone = contact.and_then(|contact| contact.phone.as_deref()).and_then(E164::parse);
+    // Somebody who has not written yet is known by the card alone.
+    let owner = || {
+        let own = card
+            .addresses
+            .iter()
+            .find(|(address, _owner)| matches!(address, Address::Phone(it) if Some(it) == phone.as_ref()));
+        own.and_then(|(_address, owner)| owner.clone())
+    };
     let name = contact
-        .and_then(|contact| contact.name.clone().or_else(|| contact.username.clone()).or_else(|| contact.phone.clone()))
+        .and_then(|contact| contact.name.clone().or_else(owner).or_else(|| contact.username.clone()))
+        .or_else(|| phone.as_ref().map(ToString::to_string))
         .unwrap_or_else(|| chat.view.chat.peer.clone());
     let (messenger, icon) = shown(chat.connector);
     let state = match &chat.last {
@@ -327,7 +357,7 @@ fn chat(chat: CardChat) -> ChatView {
     }
 }
 
-/// Without markup, whichever it is: our own texts are BB-code, those that went to a messenger are in its markup.
+/// The beginning of a BB-code text, without its markup.
 fn excerpt(text: &str) -> String {
     let plain = bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default());
     let mut short: String = plain.chars().take(EXCERPT).collect();

@@ -134,7 +134,7 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "The account in which your messengers are connected. Its channels appear in the list above.",
     email: "E-mail",
     password: "Password",
-    password_hint: "Kept encrypted, and only to renew the access.",
+    password_hint: "Needed once, to log in. It is not kept.",
     app_id: "App ID",
     app_id_hint: "From your ChatApp account.",
     bot_steps: &[
@@ -191,6 +191,9 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
     address_hint: "Phone number, @username or e-mail, as the channel takes it.",
     text: "Message",
     send: "Send",
+    sent: |is_out| {
+        if is_out { "The message is sent." } else { "The message is on its way; the list shows when it is out." }
+    },
 };
 
 const fn words(what: &'static str, todo: &'static str) -> ProblemText {
@@ -235,7 +238,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     ),
     plan_lacks: words(
         "Your Bitrix24 plan does not include this function.",
-        "It works by itself after a change of plan and “Check and repair”.",
+        "It will work after a change of plan and “Check and repair”.",
     ),
     scope_lacks: words(
         "The application lacks a permission for this.",
@@ -269,7 +272,6 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         "There is no channel that can write first.",
         "An administrator can connect one in the Contact Center.",
     ),
-    no_address: words("The card has no phone number or other address.", "Add one to the card or to its contact."),
     address_wrong: words(
         "This is not an address we understand.",
         "Write a phone number with country code, an @username or an e-mail.",

@@ -162,6 +162,8 @@ pub struct CrmChatTexts {
     pub address_hint: &'static str,
     pub text: &'static str,
     pub send: &'static str,
+    /// By whether the message has gone out; otherwise it is on its way.
+    pub sent: fn(bool) -> &'static str,
 }
 
 /// Pages without a session.

@@ -134,7 +134,7 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "Аккаунт, в котором подключены ваши мессенджеры. Его каналы появятся в списке выше.",
     email: "Электронная почта",
     password: "Пароль",
-    password_hint: "Хранится зашифрованным и нужен только для продления доступа.",
+    password_hint: "Нужен один раз, чтобы войти. Не сохраняется.",
     app_id: "App ID",
     app_id_hint: "Из личного кабинета ChatApp.",
     bot_steps: &[
@@ -191,6 +191,13 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
     address_hint: "Номер телефона, @username или электронная почта – что принимает канал.",
     text: "Сообщение",
     send: "Отправить",
+    sent: |is_out| {
+        if is_out {
+            "Сообщение отправлено."
+        } else {
+            "Сообщение отправляется. Когда оно уйдёт, будет видно в списке."
+        }
+    },
 };
 
 const fn words(what: &'static str, todo: &'static str) -> ProblemText {
@@ -263,7 +270,6 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
         "Нет канала, который может написать первым.",
         "Администратор может подключить его в Контакт-центре.",
     ),
-    no_address: words("В карточке нет телефона или другого адреса.", "Добавьте его в карточку или в её контакт."),
     address_wrong: words("Такой адрес непонятен.", "Напишите номер с кодом страны, @username или электронную почту."),
     not_in_messenger: words("В этом мессенджере нет такого человека.", "Выберите другой канал или адрес."),
     cannot_write_first: words(

@@ -10,6 +10,7 @@
     reason = "a test that panics has failed, which is all that it can do"
 )]
 
+mod browser;
 mod harness;
 mod house;
 mod stories;
@@ -18,5 +19,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    harness::run(&arguments, house::rules(), stories::all())
+    harness::run(arguments, house::rules(), &[stories::all(), browser::all()].concat())
 }

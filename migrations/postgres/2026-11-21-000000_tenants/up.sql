@@ -76,6 +76,7 @@ CREATE TABLE channel (
     connector TEXT NOT NULL,
     account TEXT NOT NULL,
     title TEXT NOT NULL,
+    own_name TEXT,
     link TEXT,
     login_id BIGINT REFERENCES login (id),
     valid_until BIGINT,

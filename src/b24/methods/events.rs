@@ -7,6 +7,9 @@ use crate::b24::{
     values,
 };
 
+/// The scope of the events of connectors, which the documentation names besides that of their methods.
+pub const SCOPE: Scope = Scope::ImConnector;
+
 /// Every event that provisioning binds: all that [`incoming`](crate::b24::incoming) understands.
 pub const EVENTS: &[&str] = &[
     "ONAPPINSTALL",

@@ -5,12 +5,10 @@ pub mod app;
 pub mod connector;
 pub mod crm;
 pub mod events;
-pub mod im;
 pub mod messages;
 pub mod open_lines;
 pub mod placement;
 pub mod robots;
-pub mod user;
 
 use super::method::{Method, Scope};
 
@@ -22,7 +20,6 @@ const fn entry<M: Method>() -> (&'static str, Scope) {
 pub const METHODS: &[(&str, Scope)] = &[
     entry::<app::AppInfo>(),
     entry::<app::Profile>(),
-    entry::<user::UserGet<'_>>(),
     entry::<events::EventBind<'_>>(),
     entry::<events::EventUnbind<'_>>(),
     entry::<events::EventGet>(),
@@ -44,7 +41,6 @@ pub const METHODS: &[(&str, Scope)] = &[
     entry::<open_lines::SessionOpen<'_>>(),
     entry::<open_lines::SessionHistoryGet>(),
     entry::<open_lines::DialogGet<'_>>(),
-    entry::<im::NotifySystemAdd<'_>>(),
     entry::<robots::RobotAdd<'_>>(),
     entry::<robots::RobotUpdate<'_>>(),
     entry::<robots::RobotList>(),
@@ -60,10 +56,9 @@ pub const METHODS: &[(&str, Scope)] = &[
 pub const SCOPE_REASONS: &[(Scope, &str)] = &[
     (Scope::Bizproc, "registers the ChatApp robots and answers business processes"),
     (Scope::Crm, "reads the card's phones, e-mails and messengers; writes comments into its timeline"),
-    (Scope::Im, "notifies the administrator who connected a channel when it needs attention"),
+    (Scope::ImConnector, "lets the portal send what operators write to our connectors"),
     (Scope::ImOpenLines, "registers the connectors and exchanges messages with Open Channels"),
-    (Scope::Placement, "shows the ChatApp and ChatApp Dialog tabs in CRM cards"),
-    (Scope::UserBrief, "shows operators' names in the settings and in the Dialog"),
+    (Scope::Placement, "shows the ChatApp tab in CRM cards"),
 ];
 
 /// The names of the scopes that the application needs, as the application's card and `app.info` spell them.
@@ -79,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_scopes_are_those_of_the_methods_and_each_has_its_reason() {
-        let needed: BTreeSet<_> = METHODS.iter().filter_map(|(_, scope)| scope.name()).collect();
+        let methods = METHODS.iter().map(|(_, scope)| *scope);
+        let needed: BTreeSet<_> = methods.chain([events::SCOPE]).filter_map(Scope::name).collect();
         assert_eq!(scopes(), needed.into_iter().collect::<Vec<_>>());
         assert!(SCOPE_REASONS.iter().all(|(_, reason)| reason.len() > 10));
     }

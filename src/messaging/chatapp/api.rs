@@ -23,7 +23,7 @@ use crate::{
 /// Public clients of this API wait 20 to 30 s for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A file of the largest size over a slow line.
-const FILE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const FILE_TIMEOUT: Duration = Duration::from_mins(5);
 /// A page of history is the largest answer; it is far below this.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 const REFRESH: HeaderName = HeaderName::from_static("refresh");

@@ -82,13 +82,13 @@ fn tokens(access: &str, version: i64, left: Duration) -> LoginTokens {
         access: Secret::new(access),
         access_until: now.after(left),
         refresh: Secret::new(format!("refresh-of-{access}")),
-        refresh_until: now.after(Duration::from_secs(300 * 60 * 60)),
+        refresh_until: now.after(Duration::from_hours(300)),
         version,
     }
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const SOON: Duration = Duration::from_secs(30 * 60);
+const DAY: Duration = Duration::from_hours(24);
+const SOON: Duration = Duration::from_mins(30);
 
 fn ok(data: &Value) -> Reply {
     Reply::json(200, &json!({ "success": true, "data": data }))

@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// Access tokens live 24 h; with less than this left they are refreshed before use.
-const EARLY: Duration = Duration::from_secs(60 * 60);
+const EARLY: Duration = Duration::from_hours(1);
 /// An early refresh that gave no longer life, or failed, is not tried again for this long.
-const PAUSE: Duration = Duration::from_secs(10 * 60);
+const PAUSE: Duration = Duration::from_mins(10);
 
 pub(super) struct Tokens {
     shared: Arc<Shared>,

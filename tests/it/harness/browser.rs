@@ -4,19 +4,32 @@ use std::{
     io::{BufRead as _, BufReader},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{
-    needs::{self, Chromium},
-    story::PATIENCE,
-};
+use super::needs::{self, Chromium};
 
-const LOOK: Duration = Duration::from_millis(30);
+/// Root has no sandbox; small machines have a small `/dev/shm`; nothing but the pages under test goes to the network.
+const ARGUMENTS: [&str; 14] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1000",
+    "--lang=en",
+    "--test-third-party-cookie-phaseout",
+    // Frames of another site in the page's process: the driver's record of the console knows no other frames.
+    "--disable-site-isolation-trials",
+    "--disable-features=IsolateOrigins,site-per-process,OriginKeyedProcessesByDefault",
+];
 
 /// Ends the driver when our end of its standard input closes, however that comes.
 const SCRIPT: &str = r#"
@@ -24,7 +37,8 @@ trap : INT TERM HUP
 "$1" --port=0 </dev/null 2>&1 &
 driver=$!
 cat >/dev/null || true
-kill "$driver" 2>/dev/null || true
+exec 2>/dev/null
+kill "$driver" || true
 wait "$driver" || true
 "#;
 
@@ -36,142 +50,25 @@ struct Driver {
 
 static DRIVER: Mutex<Option<Result<Driver, String>>> = Mutex::new(None);
 
-/// A window and what a person does in it. Clones are the same window.
-#[derive(Clone)]
-pub struct Window {
-    client: Client,
-    driver: String,
-}
-
-impl Window {
-    /// A new window that knows nothing of the others.
-    pub async fn open() -> Self {
-        let chromium = needs::found().chromium.as_ref().expect("a browser story runs only with a browser");
-        let driver = driver(chromium).unwrap_or_else(|why| panic!("{why}"));
-        let options = json!({
-            "binary": chromium.browser,
-            // Root has no sandbox; small machines have a small /dev/shm; third-party cookies are blocked as in real life.
-            "args": [
-                "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1400,1000",
-                "--lang=en", "--test-third-party-cookie-phaseout", "--no-first-run",
-            ],
-        });
-        let capabilities = [("goog:chromeOptions", options), ("goog:loggingPrefs", json!({"browser": "ALL"}))];
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-        let client = builder.connect(&driver).await.expect("the driver opens a window");
-        Self { client, driver }
+/// A new window that knows nothing of the others. It must be closed. `rules` say where the browser finds hosts, in the words of
+/// Chromium's `--host-rules`; none: empty.
+pub async fn window(rules: &str) -> Client {
+    let chromium = needs::found().chromium.as_ref().expect("a browser story runs only with a browser");
+    let url = driver(chromium).unwrap_or_else(|why| panic!("{why}"));
+    let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
+    if !rules.is_empty() {
+        arguments.push(format!("--host-rules={rules}"));
     }
-
-    pub async fn goes_to(&self, url: &str) {
-        self.client.goto(url).await.unwrap();
-    }
-
-    /// Waits until the element is there, and gives it.
-    pub async fn sees(&self, css: &str) -> Element {
-        let found = self.client.wait().at_most(PATIENCE).every(LOOK).for_element(Locator::Css(css)).await;
-        match found {
-            Ok(element) => element,
-            Err(error) => panic!("waited in vain for {css} ({error}); the page says: {}", self.text().await),
-        }
-    }
-
-    /// One of the portal's own things, by its handle for tests.
-    pub async fn sees_handle(&self, handle: &str) -> Element {
-        self.sees(&format!("[data-testid=\"{handle}\"]")).await
-    }
-
-    pub async fn clicks(&self, css: &str) {
-        // Pages repaint; an element may be another one a moment later.
-        self.tries(&format!("{css} can be clicked"), async || self.sees(css).await.click().await.ok()).await;
-    }
-
-    pub async fn clicks_handle(&self, handle: &str) {
-        self.clicks(&format!("[data-testid=\"{handle}\"]")).await;
-    }
-
-    pub async fn types(&self, css: &str, text: &str) {
-        self.sees(css).await.send_keys(text).await.unwrap();
-    }
-
-    /// Waits until the element says the words.
-    pub async fn reads(&self, css: &str, words: &str) {
-        let what = format!("{css} says `{words}`");
-        self.tries(&what, async || self.sees(css).await.text().await.ok()?.contains(words).then_some(())).await;
-    }
-
-    /// Waits until the element is not there any more.
-    pub async fn misses(&self, css: &str) {
-        let gone = async || self.client.find_all(Locator::Css(css)).await.ok()?.is_empty().then_some(());
-        self.tries(&format!("{css} is gone"), gone).await;
-    }
-
-    async fn tries<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let mut again = tokio::time::interval(LOOK);
-        loop {
-            again.tick().await;
-            if let Some(found) = look().await {
-                return found;
-            }
-            if tokio::time::Instant::now() >= deadline {
-                panic!("waited in vain until {what}; the page says: {}", self.text().await);
-            }
-        }
-    }
-
-    /// From now on what is inside of the frame is meant.
-    pub async fn enters_frame(&self, handle: &str) {
-        self.sees_handle(handle).await.enter_frame().await.unwrap();
-    }
-
-    /// From now on the page around is meant again.
-    pub async fn leaves_frames(&self) {
-        self.client.enter_frame_top().await;
-    }
-
-    /// What stands on the page, or in the frame that is meant.
-    pub async fn text(&self) -> String {
-        let body = self.client.execute("return document.body ? document.body.innerText : ''", vec![]).await;
-        body.ok()
-            .and_then(|text| Some(text.as_str()?.split_whitespace().collect::<Vec<_>>().join(" ")))
-            .unwrap_or_default()
-    }
-
-    /// What went wrong by the browser's own account: refused scripts, broken policies, failed requests.
-    pub async fn complaints(&self, http: &reqwest::Client) -> Vec<String> {
-        let Ok(Some(session)) = self.client.session_id().await else { return vec!["the window is gone".into()] };
-        let url = format!("{}/session/{session}/se/log", self.driver);
-        let answer = http.post(url).json(&json!({"type": "browser"})).send().await.expect("the driver answers");
-        let log: Value = answer.json().await.unwrap_or_default();
-        let lines = log["value"].as_array().cloned().unwrap_or_default();
-        lines
-            .iter()
-            .filter(|line| line["level"] == "SEVERE")
-            .map(|line| format!("the browser complains: {}", line["message"].as_str().unwrap_or_default()))
-            .collect()
-    }
-
-    pub async fn close(self) {
-        let _ = self.client.close().await;
-    }
-}
-
-/// `enter_frame(None)` of the standard, which fantoccini does not offer: up until there is no further up.
-trait Top {
-    async fn enter_frame_top(&self);
-}
-
-impl Top for Client {
-    async fn enter_frame_top(&self) {
-        let is_top = async || {
-            let answer = self.execute("return window === window.top", vec![]).await;
-            answer.is_ok_and(|answer| answer == Value::Bool(true))
-        };
-        while !is_top().await {
-            self.enter_parent_frame().await.expect("a frame has a page around it");
-        }
-    }
+    let capabilities = json!({
+        // 1: third-party cookies are blocked, as more and more browsers have it.
+        "goog:chromeOptions": {
+            "binary": chromium.browser, "args": arguments, "prefs": {"profile": {"cookie_controls_mode": 1}},
+        },
+        "goog:loggingPrefs": {"browser": "ALL"},
+    });
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities.as_object().cloned().unwrap_or_default());
+    builder.connect(&url).await.expect("the driver opens a window")
 }
 
 fn driver(chromium: &Chromium) -> Result<String, String> {

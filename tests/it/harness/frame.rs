@@ -1,7 +1,7 @@
 //! A page in a frame without a browser: posted as the portal's page posts it, obeyed as `templates/frame.js` obeys its
 //! attributes. Stories that need a real browser are told in one.
 
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use sandbox::{
     messengers::Cabinet,
     portal::{FrameForm, Portal},
@@ -81,7 +81,7 @@ impl<'s> Frame<'s> {
     pub async fn asks(&mut self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let request = self.story.http().request(method, self.story.url(path));
         let request = request.bearer_auth(self.session.as_deref().unwrap_or_default());
-        let request = body.iter().fold(request, |request, body| request.json(body));
+        let request = body.iter().fold(request, RequestBuilder::json);
         let answer = request.send().await.expect("the server answers");
         let status = answer.status().as_u16();
         let body: Value = answer.json().await.unwrap_or_default();

@@ -62,7 +62,7 @@ pub fn start() {
             .unwrap_or_else(|_unset| EnvFilter::new("info,actix_server=warn,chatapp_server=debug"));
         let lines = fmt::layer().with_writer(|| Writer).with_ansi(false);
         tracing_subscriber::registry().with(filter).with(lines).init();
-        std::panic::set_hook(Box::new(|info| keep_panic(info)));
+        std::panic::set_hook(Box::new(keep_panic));
     });
 }
 

@@ -12,11 +12,17 @@ pub mod logs;
 pub mod needs;
 mod portal;
 pub mod postgres;
+mod process;
+mod rows;
 mod runner;
+mod shop;
 mod story;
+mod window;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub(crate) use runner::stories;
 pub use runner::{Case, Rule, run};
-pub use story::Story;
+pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
+pub use story::{CLIENT_ID, HOUR, MINUTE, Story};
+pub use window::{Window, handle};

@@ -8,11 +8,15 @@ use chatapp_server::{
 };
 use sandbox::{
     messengers::{Account, Cabinet, Client},
-    portal::{Chat, Closed, LineId, Message, UserId},
+    portal::{CallRecord, Chat, Closed, LineId, Message, UserId},
 };
 use serde_json::{Value, json};
 
-use super::{Story, frame::Frame, story::PATIENCE};
+use super::{
+    Story,
+    frame::Frame,
+    story::{CLIENT_ID, PATIENCE},
+};
 
 pub struct Portal<'s> {
     pub story: &'s Story,
@@ -43,7 +47,7 @@ impl<'s> Portal<'s> {
 
     /// An administrator adds the application in the Market.
     pub fn adds_chatapp(&self) {
-        self.adds_app(self.story.client_id());
+        self.adds_app(CLIENT_ID);
     }
 
     /// Somebody opens one of the application's screens; the browser posts the portal's form into the frame.
@@ -84,7 +88,7 @@ impl<'s> Portal<'s> {
 
     /// What our server knows of the installation.
     pub async fn installation(&self) -> Option<Installation> {
-        self.story.app().db.installation_find(&self.id(), self.story.client_id()).await.unwrap()
+        self.story.app().db.installation_find(&self.id(), CLIENT_ID).await.unwrap()
     }
 
     /// "Connect" in the Contact Center, which opens the connector's page on the line.
@@ -128,12 +132,24 @@ impl<'s> Portal<'s> {
         self.sees(&format!("a chat has the text `{text}`"), in_chats).await
     }
 
-    /// Waits until an operator's message is no longer shown as being sent.
+    /// Waits until an operator's message is no longer shown as being sent, and the call that told so is answered.
     pub async fn shows_as_sent(&self, chat: i64, message: i64) -> Message {
         let sent = |portal: &sandbox::portal::Portal| {
             portal.messages(chat).into_iter().find(|it| it.id == message && !it.sending)
         };
-        self.sees("the operator's message is shown as sent", sent).await
+        let shown = self.sees("the operator's message is shown as sent", sent).await;
+        // The portal's page is quicker than its journal.
+        let text = message.to_string();
+        let is_told = |call: &CallRecord| {
+            let ids = call.params.pointer("/MESSAGES").into_iter().flat_map(|all| all.as_array().into_iter().flatten());
+            ids.filter_map(|it| it.pointer("/im/message_id")).any(|id| *id == message || *id == text)
+        };
+        self.story
+            .until("the delivery status is answered", async || {
+                self.calls_of("imconnector.send.status.delivery").iter().any(is_told).then_some(())
+            })
+            .await;
+        shown
     }
 
     /// An operator's message as this portal would tell it of any external chat, its own or not.

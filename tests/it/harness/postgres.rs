@@ -16,6 +16,7 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::needs::{self, Postgres};
 
@@ -121,7 +122,7 @@ fn start_own(tools: &Path) -> Result<Cluster, String> {
         if line.contains("ready to accept connections") {
             // Somebody must go on reading, or the server stops when the pipe is full.
             std::thread::spawn(move || lines.for_each(drop));
-            let host: String = folder.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let host = utf8_percent_encode(&folder, NON_ALPHANUMERIC);
             return Ok(Cluster { url: format!("postgres://postgres@{host}"), shell: Some((shell, stdin)) });
         }
         log.push(line);

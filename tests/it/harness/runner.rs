@@ -1,6 +1,13 @@
 //! Turns stories and rules into trials, each story on each database, and runs them.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, process::ExitCode, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    process::ExitCode,
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -12,8 +19,14 @@ use super::{
     postgres,
 };
 
+/// Stories wait far more than they work, so more of them are told at once than there are processors.
+const AT_ONCE: usize = 8;
+/// Browsers work: not more of them at once than a small machine has processors.
+const BROWSERS_AT_ONCE: usize = 2;
+/// How many of the slowest stories are named at the end.
+const SLOWEST: usize = 8;
 /// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
-const LONGEST_STORY: Duration = Duration::from_secs(180);
+const LONGEST_STORY: Duration = Duration::from_mins(3);
 
 pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -57,13 +70,46 @@ enum On {
     Postgres,
 }
 
-pub fn run(arguments: &Arguments, rules: Vec<Rule>, cases: Vec<Case>) -> ExitCode {
+static BROWSERS: Places = Places { free: Mutex::new(BROWSERS_AT_ONCE), left: Condvar::new() };
+static TOOK: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
+/// So many may be inside at once.
+struct Places {
+    free: Mutex<usize>,
+    left: Condvar,
+}
+
+impl Places {
+    fn enter(&self) -> Inside<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.left.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        Inside(self)
+    }
+}
+
+struct Inside<'a>(&'a Places);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.left.notify_one();
+    }
+}
+
+pub fn run(arguments: Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
     logs::start();
+    let arguments = Arguments { test_threads: arguments.test_threads.or(Some(AT_ONCE)), ..arguments };
     let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
     let stories = cases.iter().flat_map(|case| [trial(case, On::Sqlite), trial(case, On::Postgres)]);
-    let conclusion = libtest_mimic::run(arguments, rules.chain(stories).collect());
+    let conclusion = libtest_mimic::run(&arguments, rules.chain(stories).collect());
     browser::stop();
     postgres::stop();
+    let mut took = TOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    took.sort_by(|one, other| other.cmp(one));
+    for (time, name) in took.iter().take(SLOWEST) {
+        println!("{:7.1} s  {name}", time.as_secs_f64());
+    }
     conclusion.exit_code()
 }
 
@@ -100,6 +146,8 @@ fn checked(check: fn()) -> Result<(), Failed> {
 }
 
 fn told(name: &str, case: Case, on: On) -> Result<(), Failed> {
+    let _inside = case.in_browser.then(|| BROWSERS.enter());
+    let began = Instant::now();
     let mark = logs::mark();
     let database = match on {
         On::Sqlite => None,
@@ -127,6 +175,7 @@ fn told(name: &str, case: Case, on: On) -> Result<(), Failed> {
     complaints
         .splice(0..0, panics.into_iter().map(|it| format!("panicked at {} ({}): {}", it.place, it.thread, it.message)));
     drop(database);
+    TOOK.lock().unwrap_or_else(PoisonError::into_inner).push((began.elapsed(), name.to_owned()));
     if complaints.is_empty() {
         return Ok(());
     }

@@ -3,7 +3,8 @@
 use super::{settle, source};
 
 /// What holds a portal, so that its functions need no other.
-const HOLDERS: &[&str] = &["portal: &PortalId", "portal: Portal", "installation: &Installation", "login: &Login"];
+const HOLDERS: &[&str] =
+    &["channel: &Channel", "portal: &PortalId", "portal: Portal", "installation: &Installation", "login: &Login"];
 
 /// Functions over all portals, each with its reason.
 const ACROSS: &[(&str, &str)] = &[

@@ -101,10 +101,10 @@ fn code(text: &str) -> String {
         } else if letter == '"' {
             out.push('"');
             string_end(rest)
-        } else if rest.starts_with("r#\"") {
-            rest[3..].find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
         } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
-            rest[1..].find("'").map_or(rest.len(), |end| end + 2)
+            rest[1..].find('\'').map_or(rest.len(), |end| end + 2)
         } else {
             out.push(letter);
             letter.len_utf8()

@@ -46,6 +46,10 @@ pub fn every_sentence_is_shown() {
             let _ = write!(pages, "{}", file.code());
         }
     }
+    // What a form's answer says is chosen where the answer is made.
+    for file in source::rust_files("src/web/") {
+        let _ = write!(pages, "{}", file.code());
+    }
     let script = source::text("templates/frame.js");
     let mut unread = Vec::new();
     for (table, field) in fields(&source::text("templates/texts/mod.rs")) {

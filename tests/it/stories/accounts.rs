@@ -1,10 +1,13 @@
 //! The connector's page: accounts, channels, Open Channels.
 
-use sandbox::messengers::Cabinet;
+use sandbox::{
+    messengers::{Account, Cabinet, Client},
+    portal::Chat,
+};
 use serde_json::json;
 use templates::Problem;
 
-use crate::harness::{Portal, Story, stories};
+use crate::harness::{HOUR, Portal, Story, stories};
 
 stories![
     a_wrong_password_is_told_and_a_right_one_brings_channels,
@@ -14,6 +17,8 @@ stories![
     an_employee_looks_and_changes_nothing,
     the_portal_takes_the_connector_off_by_itself,
     a_wrong_bot_token_is_told,
+    a_dead_login_parks_what_is_written_until_the_account_is_added_again,
+    what_is_written_to_a_dead_login_waits,
     a_password_is_never_stored_or_logged,
 ];
 
@@ -155,6 +160,49 @@ async fn a_wrong_bot_token_is_told(story: &Story) {
     let channel = page.free_channels()[0].clone();
     page.connects(&channel).await.is_done();
     portal.connector_works(portal.line(), "chatapp_telegram_bot").await;
+}
+
+/// A talk whose account has just lost every token: only its password helps.
+async fn with_a_dead_login<'s>(story: &'s Story, cabinet: &Cabinet) -> (Portal<'s>, Account, Client, Chat) {
+    let portal = installed(story).await;
+    let account = cabinet.add_license(Some("Branch"), &["telegram"]).account("telegram");
+    portal.connects_chatapp(portal.line(), "chatapp_telegram", cabinet).await;
+    let client = story.sandbox.messengers().phone().person("Olga", Some("+7 900 123-45-67"), None);
+    let chat = portal.is_written_to(&client, &account, "Hello").await;
+    story.sandbox.messengers().chatapp().revoke_tokens();
+    portal.operator_writes(chat.id, "Good day", &[]);
+    story
+        .until("the channel is parked", async || {
+            (story.app().db.delivery_counts().await.unwrap().parked == 1).then_some(())
+        })
+        .await;
+    (portal, account, client, chat)
+}
+
+async fn a_dead_login_parks_what_is_written_until_the_account_is_added_again(story: &Story) {
+    let cabinet = story.sandbox.messengers().add_cabinet("branch@example.com", "a-password-of-the-branch");
+    let (portal, account, client, chat) = with_a_dead_login(story, &cabinet).await;
+    let message = portal.operator_writes(chat.id, "How may we help?", &[]);
+    let mut page = portal.looks_at_connector(portal.admin(), portal.line(), "chatapp_telegram").await;
+    page.says(portal.words().connector.broken);
+    page.adds_chatapp_account(&cabinet).await.is_done();
+    portal.shows_as_sent(chat.id, message).await;
+    let received = client.receives(&account, 2).await;
+    assert!(received[0].text.ends_with("Good day") && received[1].text.ends_with("How may we help?"));
+    page.looks("/frame/connector").await.is_done();
+    page.says(portal.words().connector.connected);
+}
+
+async fn what_is_written_to_a_dead_login_waits(story: &Story) {
+    let cabinet = story.sandbox.messengers().add_cabinet("branch@example.com", "a-password-of-the-branch");
+    let (_portal, account, client, _chat) = with_a_dead_login(story, &cabinet).await;
+    let logins = story.sandbox.messengers().chatapp().logins();
+    for _hours in 0..3 {
+        story.time_passes(6 * HOUR);
+    }
+    assert_eq!(story.sandbox.messengers().chatapp().logins(), logins, "nobody has typed the password again");
+    assert!(client.received(&account).is_empty());
+    story.expects(|left| left.parked = 1);
 }
 
 async fn a_password_is_never_stored_or_logged(story: &Story) {

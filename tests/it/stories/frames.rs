@@ -1,13 +1,11 @@
 //! Pages: who may open them, who may show them, how long they may act.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use sandbox::portal::{CardKind, NewCard};
 use serde_json::json;
 use templates::Problem;
 
-use crate::harness::{Frame, Story, stories};
+use crate::harness::{Frame, HOUR, MINUTE, Story, stories};
 
 stories![
     every_route_answers_a_curious_visitor_with_a_page_without_data,
@@ -94,7 +92,7 @@ async fn a_session_ends_and_is_renewed_by_its_own_user(story: &Story) {
     portal.installs().await;
     let mut page = portal.admin_opens("DEFAULT").await;
     page.looks("/frame/install/state").await.is_done();
-    story.time_passes(Duration::from_mins(16));
+    story.time_passes(16 * MINUTE);
     let over = page.looks("/frame/install/state").await;
     assert_eq!((over.status, over.code()), (401, Problem::SessionOver.code()));
     // Somebody else's right does not renew it.
@@ -105,7 +103,7 @@ async fn a_session_ends_and_is_renewed_by_its_own_user(story: &Story) {
     page.renews_session().await.is_done();
     page.looks("/frame/install/state").await.is_done();
     // After a day even its own user must open the page again.
-    story.time_passes(Duration::from_hours(26));
+    story.time_passes(26 * HOUR);
     assert_eq!(page.renews_session().await.status, 401);
 }
 

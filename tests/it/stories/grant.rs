@@ -1,12 +1,10 @@
 //! The right to act in a portal: it grows old, it dies, it is given again.
 
-use std::time::Duration;
-
 use chatapp_server::db::PortalState;
 use sandbox::messengers::{Account, Client};
 use serde_json::json;
 
-use crate::harness::{Portal, Story, stories};
+use crate::harness::{HOUR, Portal, Story, stories};
 
 stories![
     an_old_token_is_refreshed_once_however_much_is_under_way,
@@ -33,7 +31,7 @@ fn person(story: &Story, number: u32) -> Client {
 async fn an_old_token_is_refreshed_once_however_much_is_under_way(story: &Story) {
     let (portal, account) = connected(story).await;
     let before = story.sandbox.refreshes();
-    story.time_passes(Duration::from_hours(2));
+    story.time_passes(2 * HOUR);
     let people: Vec<Client> = (1..=8).map(|number| person(story, number)).collect();
     for one in &people {
         one.writes(&account, &format!("From {}", one.id()));
@@ -63,7 +61,7 @@ async fn a_dead_grant_parks_the_portal_until_an_administrator_opens_the_applicat
         .await;
     let stale = story.sandbox.refreshes();
     client.writes(&account, "Hello?");
-    story.time_passes(Duration::from_hours(5));
+    story.time_passes(5 * HOUR);
     assert_eq!(story.sandbox.refreshes(), stale, "a dead grant is refreshed again and again");
 
     // Another administrator opens any page of ours.
@@ -91,7 +89,7 @@ async fn a_silent_oauth_server_loses_no_message(story: &Story) {
     let (portal, account) = connected(story).await;
     let client = person(story, 1);
     story.sandbox.world().oauth.is_down(true);
-    story.time_passes(Duration::from_hours(2));
+    story.time_passes(2 * HOUR);
     client.writes(&account, "Through the night");
     story
         .until("the server was asked for a new token", async || {

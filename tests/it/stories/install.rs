@@ -6,7 +6,7 @@ use chatapp_server::{b24::methods::events::EVENTS, db::StepState, relay::provisi
 use sandbox::portal::{Closed, Fault, Plan};
 use serde_json::json;
 
-use crate::harness::{Frame, Portal, Story, stories};
+use crate::harness::{CLIENT_ID, Frame, Portal, Story, stories};
 
 stories![
     an_administrator_installs_by_the_frame,
@@ -177,7 +177,7 @@ async fn a_portal_that_stumbles_is_tried_again(story: &Story) {
 async fn an_update_that_drops_everything_is_set_up_again(story: &Story) {
     let portal = story.portal().await;
     portal.installs().await;
-    portal.updates_app(story.client_id());
+    portal.updates_app(CLIENT_ID);
     assert!(portal.placements().is_empty());
     let mut wizard = portal.admin_opens("DEFAULT").await;
     wizard.runs_installation().await;
@@ -193,7 +193,7 @@ async fn a_forged_installation_leaves_nothing_behind(story: &Story) {
     let genuine = portal.opens_frame(portal.admin(), "DEFAULT", &json!({})).unwrap();
     let forge = |field: &str, value: &str| {
         let mut form = genuine.clone();
-        form.fields.iter_mut().find(|(name, _)| name == field).unwrap().1 = value.to_owned();
+        value.clone_into(&mut form.fields.iter_mut().find(|(name, _)| name == field).unwrap().1);
         form
     };
     let forged = [

@@ -1,11 +1,18 @@
 //! Stories, by what they are about.
 
 mod accounts;
+mod card;
+mod content_failing;
+mod content_in;
+mod content_out;
 mod frames;
 mod grant;
-mod in_browser;
+mod hostile;
 mod install;
+mod recovery;
+mod robot;
 mod schema;
+mod telegram;
 mod texts;
 mod uninstall;
 
@@ -19,8 +26,15 @@ pub fn all() -> Vec<Case> {
         accounts::list(),
         frames::list(),
         texts::list(),
+        content_in::list(),
+        content_out::list(),
+        content_failing::list(),
+        telegram::list(),
+        card::list(),
+        robot::list(),
+        hostile::list(),
+        recovery::list(),
         schema::list(),
-        in_browser::list(),
     ]
     .concat()
 }

@@ -5,7 +5,7 @@ use sandbox::{
     portal::{Author, Fault},
 };
 
-use crate::harness::{Portal, Story, stories};
+use crate::harness::{HOUR, Portal, Story, stories};
 
 stories![
     a_client_writes_and_an_operator_answers,
@@ -147,7 +147,7 @@ async fn a_lost_answer_of_the_core_sends_nothing_twice(story: &Story) {
     client.receives(&account, 1).await;
     story.calms_down().await;
     for _hour in 0..3 {
-        story.time_passes(std::time::Duration::from_hours(1));
+        story.time_passes(HOUR);
         story.calms_down().await;
     }
     assert_eq!(client.received(&account).len(), 1, "the client has read it twice");

@@ -1,10 +1,8 @@
 //! How the application leaves a portal, and how it is only said to.
 
-use std::time::Duration;
-
 use chatapp_server::db::{InstallationState, PortalState};
 
-use crate::harness::{Portal, Story, stories};
+use crate::harness::{MINUTE, Portal, Story, stories};
 
 stories![
     an_uninstalled_portal_is_stopped_and_keeps_its_data,
@@ -109,7 +107,7 @@ async fn a_portal_that_comes_back_works_again(story: &Story) {
     story.calms_down().await;
 
     // Not in the same second: the same events would be the same.
-    story.time_passes(Duration::from_mins(1));
+    story.time_passes(MINUTE);
     portal.installs().await;
     assert_eq!(state(story, &portal).await, Some(PortalState::Active));
     // The account is known still; "Connect" is all that the line needs.

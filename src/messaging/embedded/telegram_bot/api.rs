@@ -16,7 +16,7 @@ use crate::{
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A file of 50 MB over a slow line.
-const FILE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const FILE_TIMEOUT: Duration = Duration::from_mins(5);
 /// A hundred updates of the longest text are a few megabytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 

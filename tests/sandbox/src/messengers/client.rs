@@ -208,7 +208,7 @@ impl Client {
         shown.collect()
     }
 
-    /// Waits until the business has written so many messages to this person, ten seconds at most.
+    /// Waits until the business has written so many messages to this person, half a minute at most.
     pub async fn receives(&self, account: &Account, count: usize) -> Vec<Received> {
         let what = format!("{} receives {count} messages", self.id);
         let enough = || {

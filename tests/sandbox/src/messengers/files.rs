@@ -17,6 +17,8 @@ const NAME_LIMIT: usize = 200;
 #[derive(Default)]
 pub(crate) struct Files {
     rows: HashMap<String, StoredFile>,
+    /// Public addresses answer 404, as those do whose time is over.
+    pub lost: bool,
 }
 
 #[derive(Clone)]
@@ -99,6 +101,9 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
 
 async fn download(world: web::Data<World>, path: web::Path<(String, String)>) -> HttpResponse {
     let (id, _) = path.into_inner();
-    let file = world.messengers.read().files.get(&id).cloned();
+    let file = {
+        let store = world.messengers.read();
+        store.files.get(&id).filter(|_| !store.files.lost).cloned()
+    };
     file.map_or_else(|| HttpResponse::NotFound().finish(), |file| response(&file))
 }

@@ -45,7 +45,7 @@ pub use telegram::Telegram;
 use store::Store;
 
 /// How long [`Messengers::until`] waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Accounts, people, chats and messages of the make-believe world. Clones share it.
 #[derive(Clone)]
@@ -68,6 +68,11 @@ impl Messengers {
     /// What people do with their phones.
     pub fn phone(&self) -> Phone {
         Phone::new(self.clone())
+    }
+
+    /// While set, public addresses of files answer 404, as those do whose time is over.
+    pub fn loses_files(&self, on: bool) {
+        self.quietly(|store| store.files.lost = on);
     }
 
     /// The knobs and the journal of ChatApp's API.
@@ -109,7 +114,7 @@ impl Messengers {
         outcome
     }
 
-    /// Waits until something is so, ten seconds at most; then panics with the words of the caller.
+    /// Waits until something is so, half a minute at most; then panics with the words of the caller.
     pub async fn until<T>(&self, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {

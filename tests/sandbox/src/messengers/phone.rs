@@ -117,7 +117,7 @@ impl Account {
         shown.collect()
     }
 
-    /// Waits until a message of the business has come so far, ten seconds at most.
+    /// Waits until a message of the business has come so far, half a minute at most.
     pub async fn reaches(&self, id: &str, status: Status) {
         let what = format!("message {id} is {status:?}");
         let far = || {

@@ -150,6 +150,9 @@ impl Portal {
 
     async fn receive(&self, provider: &Provider, item: &Item) -> Value {
         const INCOMPLETE: &str = "Not all the required data: IMCONNECTOR_NOT_ALL_THE_REQUIRED_DATA";
+        if let Some(text) = self.refuses_message() {
+            return item.failure(&text);
+        }
         let text = item.text();
         let given = Params(&item.message).list("files");
         if item.external_user().is_empty() || (text.is_empty() && given.is_empty()) {

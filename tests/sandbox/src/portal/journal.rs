@@ -43,6 +43,8 @@ pub enum Fault {
     Html { status: u16 },
     /// Nothing is done, and the answer comes late or never, as the caller's patience has it.
     Hangs(Duration),
+    /// The call is done, and its usual answer comes late.
+    DoesSlowly(Duration),
     /// The call is done, and the answer comes late or never: an unknown outcome.
     DoesAndHangs(Duration),
     /// The call is done, and the connection is cut without an answer.
@@ -64,6 +66,9 @@ impl Fault {
         }
     }
 }
+
+/// No method's name: faults of single elements stand under it.
+const ELEMENT: &str = "imconnector.send.messages/element";
 
 /// The portal's leaky bucket: this many calls fit in, and two a second drain away.
 const BUCKET_CALLS: i64 = 50;
@@ -124,6 +129,20 @@ impl Portal {
     /// The next call of the method meets the fault. Several are met one after another.
     pub fn fails_next(&self, method: &str, fault: Fault) {
         self.journal(|journal| journal.faults.push((method.to_owned(), fault)));
+    }
+
+    /// The next element of `imconnector.send.messages` fails inside an answer that succeeds, with this text.
+    pub fn refuses_next_message(&self, text: &str) {
+        let fault = Fault::Refuses { status: 200, code: String::new(), text: text.to_owned() };
+        self.fails_next(ELEMENT, fault);
+    }
+
+    /// Why the element that is looked at must fail.
+    pub(super) fn refuses_message(&self) -> Option<String> {
+        match self.takes_fault(ELEMENT)? {
+            Fault::Refuses { text, .. } => Some(text),
+            _ => None,
+        }
     }
 
     /// Switches the cloud's rate limit on: a burst of 50 calls, then two a second. A new portal is without it, as a box is.

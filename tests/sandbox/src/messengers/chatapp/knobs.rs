@@ -93,6 +93,7 @@ pub(crate) struct Knobs {
     pub arrays: bool,
     pub scramble: bool,
     pub slow_answers: Duration,
+    pub late_answers: Duration,
     pub slow_webhooks: Duration,
     pub deliver_after: Option<Duration>,
 }
@@ -174,6 +175,11 @@ impl ChatApp {
             knobs.slow_answers = answers;
             knobs.slow_webhooks = webhooks;
         });
+    }
+
+    /// Time between what a call does and its answer. Real time.
+    pub fn answers_late(&self, by: Duration) {
+        self.turn(|knobs| knobs.late_answers = by);
     }
 
     /// How long after a message of the business the phone has it (300 ms). For Telegram's bots too.
@@ -355,6 +361,10 @@ pub(super) async fn around_call(
         Some(refused) => request.into_response(refused.error_response()),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    let late = world.messengers.read().chatapp.knobs.late_answers;
+    if !late.is_zero() {
+        tokio::time::sleep(late).await;
+    }
     let response = if lost { response.into_response(HttpResponse::BadGateway().finish()) } else { response };
     let call = Call { method: method.to_string(), path, status: response.status().as_u16() };
     world.messengers.quietly(|store| store.chatapp.calls.push(call));

@@ -68,6 +68,7 @@ pub(crate) struct Knobs {
     refuse: VecDeque<Refused>,
     lose_answers: u32,
     pub slow_answers: Duration,
+    pub late_answers: Duration,
     pub twice: bool,
     pub plain_http: bool,
 }
@@ -156,6 +157,11 @@ impl Telegram {
     /// Time that every call takes. Real time.
     pub fn delay(&self, answers: Duration) {
         self.turn(|knobs| knobs.slow_answers = answers);
+    }
+
+    /// Time between what a sending call does and its answer. Real time.
+    pub fn answers_late(&self, by: Duration) {
+        self.turn(|knobs| knobs.late_answers = by);
     }
 
     /// Posts every update twice.

@@ -134,9 +134,14 @@ async fn call(
         Ok(_) => 200,
         Err(refused) => refused.code,
     };
+    let late = messengers.read().telegram.knobs.late_answers;
+    let sending = method.starts_with("send");
     let made = Request { token, method, status };
     messengers.quietly(|store| store.telegram.requests.push(made));
     messengers.post_all();
+    if sending && !late.is_zero() {
+        tokio::time::sleep(late).await;
+    }
     match outcome {
         _ if lost => HttpResponse::BadGateway().finish(),
         Ok(result) => HttpResponse::Ok().json(json!({ "ok": true, "result": result })),

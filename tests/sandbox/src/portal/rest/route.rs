@@ -52,7 +52,7 @@ async fn rest(
             sleep(*time).await;
             return page(504);
         }
-        Some(Fault::DoesAndHangs(_) | Fault::DoesAndCuts) | None => None,
+        Some(Fault::DoesSlowly(_) | Fault::DoesAndHangs(_) | Fault::DoesAndCuts) | None => None,
     };
     let (user, answer) = match instead {
         Some(refused) => (None, refused),
@@ -64,6 +64,9 @@ async fn rest(
     let (status, envelope) = envelope(&portal, answer, started);
     let error = envelope.get("error").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
     portal.notes_call(&method, given, user, (status, error));
+    if let Some(Fault::DoesSlowly(time)) = fault {
+        sleep(time).await;
+    }
     match fault {
         Some(Fault::DoesAndHangs(time)) => {
             sleep(time).await;
