@@ -15,7 +15,7 @@ use crate::{
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::Bell,
-    relay::{KeptTokens, Locks, budget::Budgets},
+    relay::{Failures, KeptTokens, Locks, budget::Budgets},
     secret::Keys,
 };
 
@@ -51,6 +51,8 @@ pub struct App {
     pub bell: Bell,
     /// What every portal still lets us call.
     pub budgets: Budgets,
+    /// Who has failed to prove himself lately.
+    pub failures: Failures,
     /// One refresh at a time for each installation.
     pub refreshing: Locks<InstallationId>,
     /// One change of what is connected to what at a time for each portal.
@@ -72,6 +74,7 @@ impl App {
             memory: Memory::default(),
             bell: Bell::default(),
             budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
+            failures: Failures::default(),
             refreshing: Locks::default(),
             connecting: Locks::default(),
             config,

@@ -9,6 +9,7 @@ use crate::{
     app::{App, StartError},
     clock::Clock,
     config::{Config, Flags, LogFormat},
+    lock::Lock,
     telemetry, web,
 };
 
@@ -52,9 +53,10 @@ pub async fn run() -> ExitCode {
 async fn serve(flags: &Flags) -> Result<(), StartError> {
     let config = Config::load(flags)?;
     telemetry::start(config.log_format);
-    let mut listeners = vec![TcpListener::bind(&config.bind)?];
+    let _lock = lock(&config)?;
+    let mut listeners = vec![bind(&config.bind)?];
     if let Some(admin) = &config.admin_bind {
-        listeners.push(TcpListener::bind(admin)?);
+        listeners.push(bind(admin)?);
     }
     tracing::info!(bind = config.bind, public_url = %config.public_url, "serving");
     let running = web::serve(Arc::new(App::new(config, Clock::system())?), listeners).await?;
@@ -64,9 +66,20 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
     Ok(())
 }
 
+/// An embedded database has one server; PostgreSQL may have several.
+fn lock(config: &Config) -> Result<Option<Lock>, StartError> {
+    Ok(config.is_embedded().then(|| Lock::take(&config.data_dir)).transpose()?)
+}
+
+fn bind(address: &str) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address)
+        .map_err(|error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
+
 async fn migrate(flags: &Flags) -> Result<(), StartError> {
     let config = Config::load(flags)?;
     telemetry::start(LogFormat::Text);
+    let _lock = lock(&config)?;
     let app = App::new(config, Clock::system())?;
     app.db.close().await;
     tracing::info!("the database is up to date");

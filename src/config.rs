@@ -17,6 +17,7 @@ use crate::{
 };
 
 const DEFAULTS: &str = include_str!("config.default.toml");
+const SQLITE: &str = "sqlite://";
 const SECRET_FILE: &str = "app-secret";
 const SECRET_LENGTH: usize = 32;
 
@@ -223,9 +224,9 @@ impl Config {
     fn check(raw: Raw) -> Result<Self, ConfigError> {
         let data_dir = raw.data_dir.clone();
         fs::create_dir_all(&data_dir).map_err(|error| ConfigError::File(data_dir.clone(), error))?;
-        let embedded = raw.database_url.is_empty() || raw.database_url.starts_with("sqlite://");
+        let embedded = raw.database_url.is_empty() || raw.database_url.starts_with(SQLITE);
         let database_url = if raw.database_url.is_empty() {
-            format!("sqlite://{}", data_dir.join("chatapp.sqlite").display())
+            format!("{SQLITE}{}", data_dir.join("chatapp.sqlite").display())
         } else {
             raw.database_url.clone()
         };
@@ -240,16 +241,11 @@ impl Config {
             admin_bind: some(&raw.admin_bind).map(str::to_owned),
             public_url: public_url(&raw.public_url)?,
             database_url,
-            media_dir: some(&raw.media_url)
-                .map_or_else(|| data_dir.join("media"), |url| PathBuf::from(url.trim_start_matches("file://"))),
+            media_dir: media_dir(&raw.media_url, &data_dir)?,
             app_secret: app_secret(&raw.app_secret, embedded, &data_dir)?,
             app_secret_old: some(&raw.app_secret_old).map(Secret::new),
             applications: applications(&raw)?,
-            b24_oauth_servers: raw
-                .b24_oauth_servers
-                .iter()
-                .map(|text| http_url("B24_OAUTH_SERVERS", text))
-                .collect::<Result<_, _>>()?,
+            b24_oauth_servers: oauth_servers(&raw.b24_oauth_servers)?,
             b24_burst: at_least_one("B24_BURST", raw.b24_burst)?,
             b24_rate: at_least_one("B24_RATE", raw.b24_rate)?,
             b24_js_url: optional_url("B24_JS_URL", &raw.b24_js_url)?,
@@ -267,6 +263,11 @@ impl Config {
             trusted_proxies,
             data_dir,
         })
+    }
+
+    /// Whether the database is a file of this server alone.
+    pub fn is_embedded(&self) -> bool {
+        self.database_url.starts_with(SQLITE)
     }
 
     /// The address of one of our own routes, as portals and messengers are given it.
@@ -334,6 +335,25 @@ fn public_url(text: &str) -> Result<Url, ConfigError> {
         return Err(invalid(&"PUBLIC_URL must be an origin, without a path"));
     }
     Ok(url)
+}
+
+fn oauth_servers(texts: &[String]) -> Result<Vec<Url>, ConfigError> {
+    let servers: Vec<Url> = texts.iter().map(|text| http_url("B24_OAUTH_SERVERS", text)).collect::<Result<_, _>>()?;
+    if servers.is_empty() {
+        Err(invalid(&"B24_OAUTH_SERVERS is empty: no installation could be proved"))
+    } else {
+        Ok(servers)
+    }
+}
+
+/// A folder. Another kind of store must not become a folder of its name.
+fn media_dir(text: &str, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    let Some(given) = some(text) else { return Ok(data_dir.join("media")) };
+    let path = given.strip_prefix("file://").unwrap_or(given);
+    if path.contains("://") {
+        return Err(invalid(&format!("MEDIA_URL: `{given}` is not a folder")));
+    }
+    Ok(PathBuf::from(path))
 }
 
 fn cores(names: &[String]) -> Result<Vec<CoreKind>, ConfigError> {
@@ -404,80 +424,4 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn flags(dir: &Path) -> Flags {
-        Flags {
-            data_dir: Some(dir.display().to_string()),
-            public_url: Some("https://chat.example.com".into()),
-            b24_client_id: Some("local.1".into()),
-            b24_client_secret: Some("s".into()),
-            ..Flags::default()
-        }
-    }
-
-    fn folder(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("chatapp-config-{name}-{}", std::process::id()))
-    }
-
-    #[test]
-    fn every_default_has_a_flag_and_every_flag_a_default() {
-        let defaults: Table = toml::from_str(DEFAULTS).unwrap();
-        let all = Flags {
-            config: None,
-            bind: Some("x".into()),
-            admin_bind: Some("x".into()),
-            public_url: Some("x".into()),
-            database_url: Some("x".into()),
-            data_dir: Some("x".into()),
-            media_url: Some("x".into()),
-            app_secret: Some("x".into()),
-            app_secret_old: Some("x".into()),
-            b24_client_id: Some("x".into()),
-            b24_client_secret: Some("x".into()),
-            b24_oauth_servers: Some("x".into()),
-            b24_burst: Some(1),
-            b24_rate: Some(1),
-            b24_js_url: Some("x".into()),
-            cores: Some("x".into()),
-            chatapp_api_url: Some("x".into()),
-            telegram_api_url: Some("x".into()),
-            allow_hosts: Some("x".into()),
-            trusted_proxies: Some("x".into()),
-            support_url: Some("x".into()),
-            log_format: Some("x".into()),
-        };
-        let mut names: Vec<_> = all.table().keys().cloned().collect();
-        let mut known: Vec<_> = defaults.keys().cloned().collect();
-        names.sort();
-        known.sort();
-        assert_eq!(names, known);
-    }
-
-    #[test]
-    fn the_generated_secret_is_kept() {
-        let dir = folder("secret");
-        let first = Config::load(&flags(&dir)).unwrap();
-        let second = Config::load(&flags(&dir)).unwrap();
-        assert!(first.app_secret == second.app_secret);
-        fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[test]
-    fn contradictions_are_refused_in_words() {
-        let dir = folder("words");
-        let refused = |change: fn(&mut Flags)| {
-            let mut flags = flags(&dir);
-            change(&mut flags);
-            Config::load(&flags).unwrap_err().to_string()
-        };
-        assert!(refused(|f| f.public_url = Some("http://localhost:1".into())).contains("no dot"));
-        assert!(refused(|f| f.public_url = None).contains("PUBLIC_URL"));
-        assert!(refused(|f| f.b24_client_secret = None).contains("belong together"));
-        assert!(refused(|f| f.database_url = Some("postgres://x/y".into())).contains("APP_SECRET"));
-        assert!(refused(|f| f.app_secret = Some("short".into())).contains("32"));
-        assert!(refused(|f| f.cores = Some("chatapp,other".into())).contains("CORES"));
-        fs::remove_dir_all(dir).unwrap();
-    }
-}
+mod tests;

@@ -298,7 +298,6 @@ async fn lost_rights_park_the_portal() {
         r#"{"error": "APPLICATION_NOT_FOUND"}"#,
         r#"{"error": "PAYMENT_REQUIRED"}"#,
         r#"{"error": "PORTAL_DELETED"}"#,
-        r#"{"error": "insufficient_scope"}"#,
     ] {
         let failure = error_of(401, body).await.to_failure();
         assert_eq!(failure.retry, Retry::WhenPortalReturns, "{body}");
@@ -306,6 +305,14 @@ async fn lost_rights_park_the_portal() {
     }
     let denied = error_of(403, r#"{"error": "ACCESS_DENIED", "error_description": "Access denied!"}"#).await;
     assert_eq!(denied.to_failure().retry, Retry::Never);
+}
+
+#[tokio::test]
+async fn a_right_that_one_method_lacks_stops_that_method_alone() {
+    for body in [r#"{"error": "insufficient_scope"}"#, r#"{"error": "METHOD_CONFIRM_WAITING"}"#] {
+        let failure = error_of(401, body).await.to_failure();
+        assert_eq!((failure.retry, failure.told), (Retry::Backoff, Told::PortalUnauthorised), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,13 @@ impl Store {
         Ok(fs::read(self.path(key)?).await?)
     }
 
+    /// Opens bytes to be read piece by piece, with their number.
+    pub async fn open(&self, key: &str) -> Result<(fs::File, u64), StoreError> {
+        let file = fs::File::open(self.path(key)?).await?;
+        let size = file.metadata().await?.len();
+        Ok((file, size))
+    }
+
     /// Removes bytes; those that are gone already are no error.
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         match fs::remove_file(self.path(key)?).await {

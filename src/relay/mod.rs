@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod address;
+mod attempts;
 pub mod budget;
 pub mod card;
 mod files;
@@ -48,6 +49,7 @@ use crate::{
     queue::retry::{HOLD_WHEN_DOWN, STALE, Tried, Verdict, verdict},
 };
 
+pub use attempts::Failures;
 pub use grant::Locks;
 pub use notes::reason_text as notes_text;
 pub use tokens::KeptTokens;
@@ -322,8 +324,24 @@ async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure
     failure
 }
 
+/// A channel's account has spoken. If it was thought dead, it has been repaired where we do not see it (a phone connected again in
+/// the core's own cabinet), unless it is our login or its paid period that is over.
+pub async fn heard_from(app: &App, channel: &Channel) {
+    let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
+    if channel.state == ChannelState::Alive || over {
+        return;
+    }
+    let alive = match channel.login {
+        Some(login) => app.db.login_any(login).await.is_ok_and(|login| login.is_some_and(|login| login.alive)),
+        None => true,
+    };
+    if alive {
+        revive(app, channel).await;
+    }
+}
+
 /// A channel that was thought dead has worked: what waits for it goes on.
-pub async fn revive(app: &App, channel: &Channel) {
+async fn revive(app: &App, channel: &Channel) {
     if channel.state == ChannelState::Alive {
         return;
     }

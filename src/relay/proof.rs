@@ -4,6 +4,8 @@
 //! its endpoint and the token's owner, and nothing else does. A frame's user is proved by asking the *stored* endpoint with the
 //! token that the browser posted. What a page says about itself is never believed.
 
+use std::net::IpAddr;
+
 use url::Url;
 
 use super::grant::{client_key, domain_of, grant_of, moved};
@@ -28,6 +30,9 @@ pub enum Unproved {
     /// No token was offered, or it is not one of the offered portal.
     #[error("nothing that proves the caller")]
     Nothing,
+    /// His address has failed too often lately.
+    #[error("too many failures from this address")]
+    TooMany,
     #[error("the OAuth server refused: {0}")]
     OAuth(#[from] OAuthError),
     #[error("the portal refused: {0}")]
@@ -61,6 +66,8 @@ pub struct Offer<'a> {
     pub server_endpoint: Option<&'a str>,
     /// `ru` or `en`; None: as it was, English at first.
     pub lang: Option<&'a str>,
+    /// From where he asks.
+    pub from: Option<IpAddr>,
 }
 
 /// Proves an installation. The offered refresh token is used up by it.
@@ -69,8 +76,33 @@ pub async fn install(app: &App, application: &Application, offer: Offer<'_>) -> 
         Some(endpoint) => app.oauth.server_for(endpoint).ok_or(OAuthError::UnknownServer)?,
         None => app.oauth.servers().first().ok_or(OAuthError::UnknownServer)?,
     };
-    let set = app.oauth.refresh(server, &client_key(application), offer.refresh).await?;
-    proved(app, application, server, (set, offer.member_id, offer.lang)).await
+    limited(app, offer.from, async {
+        let set = app.oauth.refresh(server, &client_key(application), offer.refresh).await?;
+        proved(app, application, server, (set, offer.member_id, offer.lang)).await
+    })
+    .await
+}
+
+/// A proof that may be tried: not by an address that has failed too often, and one more failure if it fails.
+async fn limited<T>(
+    app: &App,
+    from: Option<IpAddr>,
+    proof: impl Future<Output = Result<T, Unproved>>,
+) -> Result<T, Unproved> {
+    if app.failures.is_over(from, app.clock.now()) {
+        return Err(Unproved::TooMany);
+    }
+    let outcome = proof.await;
+    let refused = match &outcome {
+        Err(Unproved::Nothing) => true,
+        Err(Unproved::OAuth(error)) => error.is_final(),
+        Err(Unproved::Portal(error)) => error.is_expired_token() || error.is_right_lost(),
+        _proved_or_silent => false,
+    };
+    if refused {
+        app.failures.count(from, app.clock.now());
+    }
+    outcome
 }
 
 /// Proves the administrator of a known installation by a code of his portal's authorisation page.
@@ -154,10 +186,16 @@ pub async fn unpark(app: &App, portal: &PortalId) -> Result<(), DbError> {
 }
 
 /// Proves who opened a frame, by his own token at the portal's stored endpoint.
-pub async fn user(app: &App, installation: &Installation, token: Option<&Secret>) -> Result<User, Unproved> {
-    let token = token.ok_or(Unproved::Nothing)?;
+pub async fn user(
+    app: &App,
+    installation: &Installation,
+    token: Option<&Secret>,
+    from: Option<IpAddr>,
+) -> Result<User, Unproved> {
+    let token = token.filter(|token| !token.is_empty()).ok_or(Unproved::Nothing)?;
     let portal = app.db.portal_get(&installation.portal).await?.ok_or(Unproved::Nothing)?;
-    let (user, moved_to) = profile(app, &endpoint_of(&portal)?, token).await?;
+    let endpoint = endpoint_of(&portal)?;
+    let (user, moved_to) = limited(app, from, profile(app, &endpoint, token)).await?;
     if let Some(endpoint) = moved_to {
         moved(app, &portal.id, &endpoint).await;
     }

@@ -90,6 +90,7 @@ impl From<Unproved> for Failed {
             Unproved::Portal(error) if error.is_rest_refused_by_plan() => Problem::PlanLacks,
             Unproved::Portal(error) if error.is_right_lost() || error.is_expired_token() => Problem::NotVerified,
             Unproved::OAuth(_) | Unproved::Portal(_) => Problem::PortalSilent,
+            Unproved::TooMany => Problem::TooMany,
             Unproved::Db(_) => Problem::Unavailable,
         };
         Self::new(problem, unproved)

@@ -1,9 +1,11 @@
 //! What portals send: events and robot firings. A verified one is one inbox row and then a 200; Bitrix24 never sends it again. One
 //! that cannot be verified gets an empty 403 and leaves nothing behind.
 
-use actix_web::{HttpResponse, web};
+use std::net::IpAddr;
 
-use super::{answer::lang_of, body::Body};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{answer::lang_of, body::Body, caller::address};
 use crate::{
     app::App,
     b24::{
@@ -18,23 +20,24 @@ use crate::{
 
 type Shared = web::Data<App>;
 
-pub async fn events(app: Shared, body: Body) -> HttpResponse {
-    take(&app, "", &body.0).await
+pub async fn events(app: Shared, request: HttpRequest, body: Body) -> HttpResponse {
+    take(&app, "", &request, &body.0).await
 }
 
-pub async fn events_of(app: Shared, key: web::Path<String>, body: Body) -> HttpResponse {
-    take(&app, &key, &body.0).await
+pub async fn events_of(app: Shared, key: web::Path<String>, request: HttpRequest, body: Body) -> HttpResponse {
+    take(&app, &key, &request, &body.0).await
 }
 
 /// One event of the application with this key.
-pub async fn take(app: &App, key: &str, body: &[u8]) -> HttpResponse {
-    let Ok(form) = read(body) else { return forbidden("the body is not a form") };
-    let Ok(post) = EventPost::from_form(&form) else { return forbidden("not an event") };
+pub async fn take(app: &App, key: &str, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+    let from = address(app, request);
+    let Ok(form) = read(body) else { return forbidden("the body is not a form", from) };
+    let Ok(post) = EventPost::from_form(&form) else { return forbidden("not an event", from) };
     let lang = form.text(&["data", "LANGUAGE_ID"]).map(|lang| lang_of(Some(lang)));
-    let verified = match verify(app, key, &post, lang).await {
+    let verified = match verify(app, key, &post, (lang, from)).await {
         Ok(verified) => verified,
         Err(Unproved::Db(error)) => return unavailable(&error),
-        Err(unproved) => return forbidden(&unproved.to_string()),
+        Err(unproved) => return forbidden(&unproved.to_string(), from),
     };
     let Some(installation) = verified else { return done() };
     let item = NewInbox {
@@ -46,7 +49,12 @@ pub async fn take(app: &App, key: &str, body: &[u8]) -> HttpResponse {
 }
 
 /// Whose event it is; None when it was the echo that confirms the token, which asks for nothing more.
-async fn verify(app: &App, key: &str, post: &EventPost, lang: Option<&str>) -> Result<Option<Installation>, Unproved> {
+async fn verify(
+    app: &App,
+    key: &str,
+    post: &EventPost,
+    claimed: (Option<&str>, Option<IpAddr>),
+) -> Result<Option<Installation>, Unproved> {
     let application = app.config.application_by_key(key).ok_or(Unproved::Nothing)?;
     let known = app.db.installation_find(&post.auth.member_id, &application.client_id).await?;
     let known = match known {
@@ -71,7 +79,7 @@ async fn verify(app: &App, key: &str, post: &EventPost, lang: Option<&str>) -> R
         return Ok(Some(installation));
     }
     if post.event == PortalEvent::Install {
-        return install(app, application, &post.auth, lang).await.map(Some);
+        return install(app, application, &post.auth, claimed).await.map(Some);
     }
     Err(Unproved::Nothing)
 }
@@ -93,10 +101,11 @@ async fn install(
     app: &App,
     application: &crate::config::Application,
     auth: &Auth,
-    lang: Option<&str>,
+    (lang, from): (Option<&str>, Option<IpAddr>),
 ) -> Result<Installation, Unproved> {
     let refresh = auth.refresh.as_ref().ok_or(Unproved::Nothing)?;
-    let offer = Offer { member_id: &auth.member_id, refresh, server_endpoint: auth.server_endpoint.as_deref(), lang };
+    let offer =
+        Offer { member_id: &auth.member_id, refresh, server_endpoint: auth.server_endpoint.as_deref(), lang, from };
     let proved = proof::install(app, application, offer).await?;
     if !proved.user.admin {
         return Err(Unproved::Nothing);
@@ -104,16 +113,17 @@ async fn install(
     Ok(proof::accept(app, proved, &auth.application_token).await?)
 }
 
-pub async fn robots(app: Shared, code: web::Path<String>, body: Body) -> HttpResponse {
-    let Ok(form) = read(&body.0) else { return forbidden("the body is not a form") };
-    let Ok(call) = RobotCall::from_form(&form) else { return forbidden("not a robot's firing") };
+pub async fn robots(app: Shared, code: web::Path<String>, request: HttpRequest, body: Body) -> HttpResponse {
+    let from = address(&app, &request);
+    let Ok(form) = read(&body.0) else { return forbidden("the body is not a form", from) };
+    let Ok(call) = RobotCall::from_form(&form) else { return forbidden("not a robot's firing", from) };
     if robots::find(&call.code).is_none() || call.code != *code {
-        return forbidden("a robot that is none of ours");
+        return forbidden("a robot that is none of ours", from);
     }
     let installation = match robot_caller(&app, &call).await {
         Ok(installation) => installation,
         Err(Unproved::Db(error)) => return unavailable(&error),
-        Err(unproved) => return forbidden(&unproved.to_string()),
+        Err(unproved) => return forbidden(&unproved.to_string(), from),
     };
     let item = NewInbox {
         source: Source::Robot(installation.id),
@@ -175,9 +185,9 @@ pub fn done() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok")
 }
 
-/// Nothing is told to somebody who cannot prove who he is; our log says why.
-pub fn forbidden(why: &str) -> HttpResponse {
-    tracing::warn!(why, "a request that could not be verified was refused");
+/// Nothing is told to somebody who cannot prove who he is; our log says why, and from where he came.
+pub fn forbidden(why: &str, from: Option<IpAddr>) -> HttpResponse {
+    tracing::warn!(why, from = from.map(tracing::field::display), "a request that could not be verified was refused");
     HttpResponse::Forbidden().finish()
 }
 

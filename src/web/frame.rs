@@ -9,6 +9,7 @@ use templates::{Problem, texts};
 use super::{
     answer::{Failed, JsonFailure, admin_only},
     body::Body,
+    caller::address,
     session::{LIFETIME, Page, Session},
     views,
 };
@@ -359,7 +360,7 @@ async fn renew(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, F
     let installation = installation.filter(|known| session.is_of(known)).ok_or(Problem::SessionOver)?;
     let renewal: Renewal = read(body)?;
     let token = Secret::new(renewal.auth_id);
-    let user = proof::user(app, &installation, Some(&token)).await?;
+    let user = proof::user(app, &installation, Some(&token), address(app, request)).await?;
     if user.id != session.user {
         return Err(Problem::SessionOver.into());
     }

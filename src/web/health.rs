@@ -3,15 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
+use super::caller::{Operators, is_local};
 use crate::app::App;
 
 pub async fn ping() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("pong")
 }
 
-/// For the operators of the server: on `ADMIN_BIND`, and on `BIND` only for callers from this machine.
-pub async fn health(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
-    if !from_here(&app, &request) {
+/// For the operators of the server: on `ADMIN_BIND`; without one on `BIND`, and there only for callers from this machine.
+pub async fn health(app: web::Data<App>, operators: web::Data<Operators>, request: HttpRequest) -> HttpResponse {
+    if !from_here(&app, &operators, &request) {
         return HttpResponse::NotFound().finish();
     }
     if let Err(error) = app.db.probe().await {
@@ -32,11 +33,9 @@ pub async fn health(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// A reverse proxy on this machine makes everybody look local, so a forwarded request is not believed to be from here.
-fn from_here(app: &App, request: &HttpRequest) -> bool {
-    let forwarded = request.headers().contains_key("X-Forwarded-For") || request.headers().contains_key("Forwarded");
-    let local = request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
-    let own_address = app.config.admin_bind.as_deref();
-    let on_admin = own_address.is_some_and(|own| request.app_config().local_addr().to_string() == own);
-    on_admin || (own_address.is_none() && local && !forwarded)
+fn from_here(app: &App, operators: &Operators, request: &HttpRequest) -> bool {
+    if operators.0.is_empty() {
+        return is_local(app, request);
+    }
+    operators.0.contains(&request.app_config().local_addr())
 }

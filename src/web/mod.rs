@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod caller;
 mod consent;
 mod events;
 mod files;
@@ -25,6 +26,7 @@ use actix_web::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::caller::Operators;
 use crate::{app::App, db::DbError, queue::worker, relay};
 
 /// A client that has not sent its headers by then is let go.
@@ -86,14 +88,18 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Starts serving on listeners that are bound already, and the background work with it. Refuses when nothing can be
+/// Starts serving on listeners that are bound already, and the background work with it. The first listener is the public one,
+/// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
     recover(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
+    let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
+    let operators = web::Data::new(Operators(own?));
     let mut server = HttpServer::new(move || {
         ActixApp::new()
             .app_data(data.clone())
+            .app_data(operators.clone())
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .configure(routes)
     })

@@ -1,6 +1,8 @@
 //! Frames being opened. Everything in the post passed through a browser: who it is, is proved first; which portal's page it is, comes
 //! from the store; and only then something of the portal is shown.
 
+use std::net::IpAddr;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use placements::{Opening, Options, Refusal};
 use templates::Problem;
@@ -8,6 +10,7 @@ use templates::Problem;
 use super::{
     answer::{Failed, admin_only, frame, lang_of, neutral},
     body::Body,
+    caller::address,
     events,
     session::{Page, Session},
     views,
@@ -29,6 +32,8 @@ use crate::{
 };
 
 type Shared = web::Data<App>;
+/// A frame's post, and from where it came.
+type Posted<'a> = (&'a FramePost, Option<IpAddr>);
 
 pub async fn look(app: Shared) -> HttpResponse {
     neutral(&app)
@@ -47,16 +52,16 @@ async fn install_by(app: &App, key: &str, request: &HttpRequest, body: &[u8]) ->
     match read(request, body) {
         Ok(post) => {
             let lang = lang_of(post.lang.as_deref());
-            match install_page(app, key, &post, lang).await {
+            match install_page(app, key, (&post, address(app, request)), lang).await {
                 Ok(page) => page,
                 Err(failed) => failed.page(app, None, lang),
             }
         }
-        Err(_no_frame) => events::take(app, key, body).await,
+        Err(_no_frame) => events::take(app, key, request, body).await,
     }
 }
 
-async fn install_page(app: &App, key: &str, post: &FramePost, lang: &str) -> Result<HttpResponse, Failed> {
+async fn install_page(app: &App, key: &str, post: Posted<'_>, lang: &str) -> Result<HttpResponse, Failed> {
     let application = app.config.application_by_key(key).ok_or(Problem::NotVerified)?;
     let (installation, user, portal) = install_by_frame(app, application, post, lang).await?;
     let session = Session::new(&installation, &user, lang, Page::Install, app.clock.now());
@@ -69,12 +74,12 @@ async fn install_page(app: &App, key: &str, post: &FramePost, lang: &str) -> Res
 async fn install_by_frame(
     app: &App,
     application: &Application,
-    post: &FramePost,
+    (post, from): Posted<'_>,
     lang: &str,
 ) -> Result<(Installation, User, Portal), Failed> {
     let refresh = post.refresh_id.as_ref().ok_or(Problem::NotVerified)?;
     let server_endpoint = post.server_endpoint.as_deref();
-    let offer = Offer { member_id: &post.member_id, refresh, server_endpoint, lang: Some(lang) };
+    let offer = Offer { member_id: &post.member_id, refresh, server_endpoint, lang: Some(lang), from };
     let proved = proof::install(app, application, offer).await?;
     admin_only(&proved.user)?;
     let user = proved.user.clone();
@@ -97,7 +102,7 @@ pub async fn placement(app: Shared, name: web::Path<String>, request: HttpReques
 async fn open(app: &App, name: &str, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     let Ok(post) = read(request, body) else { return Failed::from(Problem::NotVerified).page(app, None, "en") };
     let lang = lang_of(post.lang.as_deref());
-    let opened = match enter(app, &post, lang).await {
+    let opened = match enter(app, (&post, address(app, request)), lang).await {
         Ok(opened) => opened,
         Err(failed) => return failed.page(app, None, lang),
     };
@@ -116,16 +121,17 @@ struct Opened {
     lang: &'static str,
 }
 
-async fn enter(app: &App, post: &FramePost, lang: &'static str) -> Result<Opened, Failed> {
+async fn enter(app: &App, posted: Posted<'_>, lang: &'static str) -> Result<Opened, Failed> {
+    let (post, from) = posted;
     let known = installation_of(app, post).await?;
     let Some((installation, application)) = known else {
         // An administrator who opens an application that we do not know (any more) installs it by that.
         let application = app.config.applications.first().ok_or(Problem::NotInstalled)?;
-        let (installation, user, portal) = install_by_frame(app, application, post, lang).await?;
+        let (installation, user, portal) = install_by_frame(app, application, posted, lang).await?;
         provision::begin(app, &portal.id, installation.id).await?;
         return Ok(Opened { installation, portal, user, lang });
     };
-    let user = proof::user(app, &installation, post.auth_id.as_ref()).await?;
+    let user = proof::user(app, &installation, post.auth_id.as_ref(), from).await?;
     let grant = app.db.grant_get(&installation.portal, installation.id).await?;
     let works =
         installation.state != InstallationState::Stopped && grant.is_some_and(|grant| grant.state == GrantState::Alive);
@@ -133,7 +139,7 @@ async fn enter(app: &App, post: &FramePost, lang: &'static str) -> Result<Opened
     let parked = portal.state == PortalState::Parked;
     // An administrator gives a new grant by opening any of our pages, when ours has died or is of no use.
     if (!works || parked) && user.admin && post.refresh_id.is_some() {
-        let (installation, user, portal) = install_by_frame(app, application, post, lang).await?;
+        let (installation, user, portal) = install_by_frame(app, application, posted, lang).await?;
         provision::begin(app, &portal.id, installation.id).await?;
         return Ok(Opened { installation, portal, user, lang });
     }
@@ -153,11 +159,8 @@ async fn installation_of<'a>(
     for application in &app.config.applications {
         let Some(known) = app.db.installation_find(&post.member_id, &application.client_id).await? else { continue };
         let token = app.db.installation_token(&known)?;
-        let rank = if token.is_some_and(|token| token.matches(post.application_token.expose())) {
-            2
-        } else {
-            u8::from(known.state != InstallationState::Stopped)
-        };
+        let own = token.is_some_and(|token| token.matches(post.application_token.expose()));
+        let rank = if own { 2 } else { u8::from(known.state != InstallationState::Stopped) };
         if found.as_ref().is_none_or(|(best, _)| *best < rank) {
             found = Some((rank, (known, application)));
         }

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{
     body::Body,
+    caller::address,
     events::{done, forbidden, unavailable},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     db::{Channel, NewInbox, Source},
     domain::ids::ChannelId,
     messaging::CoreKind,
-    relay::revive,
+    relay::heard_from,
 };
 
 /// Telegram repeats the secret of `setWebhook` in it.
@@ -20,9 +21,9 @@ const TELEGRAM_SECRET: &str = "X-Telegram-Bot-Api-Secret-Token";
 
 type Shared = web::Data<App>;
 
-pub async fn chatapp(app: Shared, path: web::Path<(String, String)>, body: Body) -> HttpResponse {
+pub async fn chatapp(app: Shared, path: web::Path<(String, String)>, request: HttpRequest, body: Body) -> HttpResponse {
     let (channel, secret) = path.into_inner();
-    take(&app, None, (&channel, &secret), (CoreKind::Chatapp, &body.0)).await
+    take(&app, &request, (None, &channel, &secret), (CoreKind::Chatapp, &body.0)).await
 }
 
 pub async fn messenger(
@@ -34,16 +35,16 @@ pub async fn messenger(
     let (kind, channel, secret) = path.into_inner();
     let header = request.headers().get(TELEGRAM_SECRET).and_then(|value| value.to_str().ok());
     if kind == "telegram_bot" && header != Some(secret.as_str()) {
-        return forbidden("the messenger's secret header is missing or wrong");
+        return forbidden("the messenger's secret header is missing or wrong", address(&app, &request));
     }
-    take(&app, Some(&kind), (&channel, &secret), (CoreKind::Embedded, &body.0)).await
+    take(&app, &request, (Some(&kind), &channel, &secret), (CoreKind::Embedded, &body.0)).await
 }
 
 /// `kind`: the connector that the path names, where it does.
 async fn take(
     app: &App,
-    kind: Option<&str>,
-    (channel, secret): (&str, &str),
+    request: &HttpRequest,
+    (kind, channel, secret): (Option<&str>, &str, &str),
     (core, body): (CoreKind, &[u8]),
 ) -> HttpResponse {
     let channel = match known(app, channel).await {
@@ -53,7 +54,8 @@ async fn take(
         }),
         Err(error) => return unavailable(&error),
     };
-    let Some(channel) = channel else { return forbidden("a webhook of no channel, or with a wrong secret") };
+    let from = address(app, request);
+    let Some(channel) = channel else { return forbidden("a webhook of no channel, or with a wrong secret", from) };
     // ChatApp tries the address with an empty post while it registers it.
     if body.iter().all(u8::is_ascii_whitespace) {
         return done();
@@ -71,7 +73,7 @@ async fn take(
         tracing::warn!(channel = %channel.id, items = foreign.len(), "a webhook brought items of another account");
     }
     if own.is_empty() && !foreign.is_empty() {
-        return forbidden("a webhook of another account");
+        return forbidden("a webhook of another account", from);
     }
     let items: Vec<NewInbox> = own
         .into_iter()
@@ -87,7 +89,7 @@ async fn take(
     match app.db.inbox_accept(&channel.portal, items, app.clock.now()).await {
         Ok(_stored_or_repeated) => {
             // The account works: whoever repaired it may have done so where we do not see it.
-            revive(app, &channel).await;
+            heard_from(app, &channel).await;
             app.bell.ring();
             done()
         }
