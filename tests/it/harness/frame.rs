@@ -73,6 +73,11 @@ impl<'s> Frame<'s> {
         text_of(&self.html)
     }
 
+    /// Where the page's links lead.
+    pub fn links(&self) -> Vec<String> {
+        attribute(&self.html, "href")
+    }
+
     pub fn says(&self, words: &str) {
         assert!(self.text().contains(words), "the page does not say `{words}` but: {}", self.text());
     }

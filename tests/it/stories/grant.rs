@@ -1,7 +1,10 @@
 //! The right to act in a portal: it grows old, it dies, it is given again.
 
 use chatapp_server::db::PortalState;
-use sandbox::messengers::{Account, Client};
+use sandbox::{
+    messengers::{Account, Client},
+    portal::Plan,
+};
 use serde_json::json;
 
 use crate::harness::{HOUR, Portal, Story, stories};
@@ -9,6 +12,7 @@ use crate::harness::{HOUR, Portal, Story, stories};
 stories![
     an_old_token_is_refreshed_once_however_much_is_under_way,
     a_dead_grant_parks_the_portal_until_an_administrator_opens_the_application,
+    an_administrator_grants_the_rights_anew_outside_of_a_frame,
     a_renamed_portal_is_followed,
     a_silent_oauth_server_loses_no_message,
 ];
@@ -72,6 +76,37 @@ async fn a_dead_grant_parks_the_portal_until_an_administrator_opens_the_applicat
     story.calms_down().await;
     let texts: Vec<String> = portal.messages(chat.id).into_iter().map(|it| it.text).collect();
     assert_eq!(texts, ["Hello", "Is anybody there?", "Hello?"]);
+}
+
+async fn an_administrator_grants_the_rights_anew_outside_of_a_frame(story: &Story) {
+    let portal = story.portal().await;
+    portal.plan(Plan::Free);
+    portal.adds_chatapp();
+    let mut wizard = portal.admin_opens("DEFAULT").await;
+    wizard.runs_installation().await;
+    wizard.bridge("setInstallFinish", &json!({})).unwrap();
+    portal.is_installed().await;
+    assert!(portal.robots().is_empty());
+
+    // The portal buys a plan; its administrator follows the link of the page to Bitrix24, and comes back.
+    portal.plan(Plan::Commercial);
+    let page = portal.admin_opens("DEFAULT").await;
+    let links = page.links();
+    let link = links.iter().find(|link| link.contains("/oauth/authorize/")).expect("the page has the link");
+    let follows = async |link: &str| story.http().get(link).send().await.unwrap();
+    // An employee who comes back instead gives nothing.
+    let refused = follows(&format!("{link}&user={}", portal.employee())).await;
+    assert_eq!(refused.status(), 403);
+    let forged = follows(&story.url("/b24/oauth/callback?code=x&state=p.1.99999999999.n.AAAA")).await;
+    assert!(forged.status().is_client_error());
+    story.calms_down().await;
+    assert!(portal.robots().is_empty());
+
+    let back = follows(link).await;
+    assert_eq!(back.status(), 200);
+    assert!(back.text().await.unwrap().contains(portal.words().plain.granted_title));
+    story.calms_down().await;
+    assert_eq!(portal.robots().len(), 1);
 }
 
 async fn a_renamed_portal_is_followed(story: &Story) {
