@@ -165,7 +165,7 @@ fn a_registration_has_booleans_and_its_flags() {
     assert_eq!(value["ID"], "chatapp_waba");
     assert_eq!(value["PLACEMENT_HANDLER"], url);
     assert_eq!(value["EDIT_INTERNAL_MESSAGES"], false);
-    assert_eq!(value["DEL_EXTERNAL_MESSAGES"], true);
+    assert_eq!(value["DEL_EXTERNAL_MESSAGES"], false);
     assert_eq!(value["CHAT_GROUP"], false);
     assert_ne!(value["ICON"]["DATA_IMAGE"], value["ICON_DISABLED"]["DATA_IMAGE"]);
     let groups = connectors::registration(connectors::find("chatapp_telegram_groups").unwrap(), url);
