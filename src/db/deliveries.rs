@@ -238,19 +238,6 @@ pub struct OpenCounts {
 }
 
 impl Db {
-    /// The deliveries of a message, for pages.
-    pub async fn delivery_of_message(&self, portal: &PortalId, message: MessageId) -> DbResult<Vec<Delivery>> {
-        let portal = portal.0.clone();
-        self.read(move |conn| {
-            let rows: Vec<Row> = delivery::table
-                .filter(delivery::portal_id.eq(portal).and(delivery::message_id.eq(message.0)))
-                .order(delivery::id)
-                .load(conn)?;
-            rows.into_iter().map(Delivery::try_from).collect()
-        })
-        .await
-    }
-
     /// Newest deliveries of a lane, newest first, for pages: the state of what was asked for.
     pub async fn delivery_newest_in(&self, portal: &PortalId, lane: Lane, limit: i64) -> DbResult<Vec<Delivery>> {
         let (portal, lane) = (portal.0.clone(), lane.text()?);

@@ -113,16 +113,6 @@ impl Db {
         row.map(|row| row.open(&self.keys)).transpose()
     }
 
-    pub async fn login_list(&self, portal: &PortalId) -> DbResult<Vec<Login>> {
-        let portal = portal.0.clone();
-        let rows = self
-            .read(move |conn| {
-                Ok(login::table.filter(login::portal_id.eq(portal)).order(login::id).load::<Row>(conn)?)
-            })
-            .await?;
-        rows.into_iter().map(|row| row.open(&self.keys)).collect()
-    }
-
     /// Stores rotated tokens if nobody did since `version`.
     pub async fn login_swap(&self, login: &Login, tokens: &LoginTokens, now: Millis) -> DbResult<bool> {
         let access = self.keys.seal(&place("access", &login.portal.0, &login.email), &tokens.access)?;

@@ -36,12 +36,6 @@ pub struct Work {
     pub delivered: usize,
 }
 
-impl Work {
-    pub fn is_idle(self) -> bool {
-        self == Self::default()
-    }
-}
-
 /// One round: everything that is due now, waited for. Tests call it; [`run`] is the loop around the same pieces.
 pub async fn step(app: &Arc<App>) -> DbResult<Work> {
     let expanded = expand(app).await?;
