@@ -167,7 +167,8 @@ pub async fn connect(
     {
         match taken {
             Some(binding) if binding.channel == channel.id && binding.line == line => {
-                return switch_on(app, installation, &channel, &binding).await;
+                let settings = line_settings(app, installation, line).await?;
+                return switch_on(app, installation, (&channel, &binding), &settings).await;
             }
             Some(binding) if binding.state == BindingState::Active => {
                 return Err(AccountError::Taken(binding.line_name));
@@ -192,7 +193,7 @@ pub async fn connect(
         return Err(AccountError::Taken(settings.line_name));
     }
     let binding = app.db.binding_of_channel(portal, &channel.id).await?.ok_or(AccountError::ChannelGone)?;
-    if let Err(error) = switch_on(app, installation, &channel, &binding).await {
+    if let Err(error) = switch_on(app, installation, (&channel, &binding), &settings).await {
         app.db.binding_remove(portal, binding.id).await?;
         be_silent(app, &channel).await;
         return Err(error);
@@ -206,14 +207,13 @@ pub async fn connect(
 async fn switch_on(
     app: &App,
     installation: &Installation,
-    channel: &Channel,
-    binding: &Binding,
+    (channel, binding): (&Channel, &Binding),
+    settings: &Line,
 ) -> Result<(), AccountError> {
-    let settings = line_settings(app, installation, binding.line).await?;
     listen(app, channel).await?;
     announce(app, installation, channel, binding.line).await?;
     let (portal, now) = (&installation.portal, app.clock.now());
-    app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(&settings))).await?;
+    app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
     app.db.channel_set_state(portal, &channel.id, crate::db::ChannelState::Alive, now).await?;
     app.db.delivery_resume(portal, now).await?;
