@@ -1,6 +1,8 @@
 //! What is set up in a portal: one idempotent routine for the installation, its repair and a changed version. "Already bound" is
 //! success; what the portal's plan or permissions lack is remembered and shown, and stops nothing else.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -73,6 +75,12 @@ enum Went {
     Well(String),
     /// The portal does not have it, or does not let us.
     Lacking(String),
+}
+
+impl Went {
+    fn lacking<S: Borrow<str>>(lacking: &[S], otherwise: impl Into<String>) -> Self {
+        if lacking.is_empty() { Self::Well(otherwise.into()) } else { Self::Lacking(lacking.join(", ")) }
+    }
 }
 
 fn delivery(wanted: &Wanted, due_at: Millis) -> NewDelivery {
@@ -156,7 +164,7 @@ async fn access(app: &App, installation: &Installation) -> Result<Went, Refused>
     look(app, installation).await?;
     let missing: Vec<&str> =
         methods::scopes().into_iter().filter(|scope| !installation.scope.split(',').any(|own| own == *scope)).collect();
-    Ok(if missing.is_empty() { Went::Well(String::new()) } else { Went::Lacking(missing.join(", ")) })
+    Ok(Went::lacking(&missing, ""))
 }
 
 /// Looks whether the portal knows the installation as finished, and has the application token confirmed.
@@ -213,7 +221,7 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
         }
     }
     confirm(app, installation).await?;
-    Ok(if lacking.is_empty() { Went::Well(EVENTS.len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
+    Ok(Went::lacking(&lacking, EVENTS.len().to_string()))
 }
 
 /// True when done or done before, false when the portal does not have it or does not let us, today and tomorrow: what one
@@ -241,7 +249,7 @@ async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refu
         }
     }
     accounts::repair(app, installation).await?;
-    Ok(if lacking.is_empty() { Went::Well(count.to_string()) } else { Went::Lacking(lacking.join(", ")) })
+    Ok(Went::lacking(&lacking, count.to_string()))
 }
 
 async fn placements(app: &App, installation: &Installation) -> Result<Went, Refused> {
@@ -257,7 +265,7 @@ async fn placements(app: &App, installation: &Installation) -> Result<Went, Refu
             }
         }
     }
-    Ok(if lacking.is_empty() { Went::Well(count.to_string()) } else { Went::Lacking(lacking.join(", ")) })
+    Ok(Went::lacking(&lacking, count.to_string()))
 }
 
 async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused> {
@@ -278,7 +286,7 @@ async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused>
             lacking.push(robot.manifest.code.as_str());
         }
     }
-    Ok(if lacking.is_empty() { Went::Well(robots::all().len().to_string()) } else { Went::Lacking(lacking.join(", ")) })
+    Ok(Went::lacking(&lacking, robots::all().len().to_string()))
 }
 
 /// What the robots' select fields offer in this portal.
