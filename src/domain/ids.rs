@@ -131,6 +131,11 @@ impl ExternalChatId {
         let (channel, peer) = text.split_once(':')?;
         Self::new(ChannelId::parse(channel)?, peer)
     }
+
+    /// The peer of a chat id that people entered: the channel's own id may stand before it, as portals store it.
+    pub fn peer_of(id: String) -> String {
+        Self::parse(&id).map_or(id, |external| external.peer)
+    }
 }
 
 impl fmt::Display for ExternalChatId {

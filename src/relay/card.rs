@@ -185,10 +185,7 @@ pub async fn chats(
             Address::Phone(phone) => phones.push(phone.e164()),
             Address::Username(name) => usernames.push(name.clone()),
             Address::Email(email) => peers.push(email.clone()),
-            Address::ChatId(chat) => {
-                let id = &chat.external_chat_id;
-                peers.push(ExternalChatId::parse(id).map_or_else(|| id.clone(), |external| external.peer));
-            }
+            Address::ChatId(chat) => peers.push(ExternalChatId::peer_of(chat.external_chat_id.clone())),
         }
     }
     let mut found = app.db.chat_search(portal, phones, usernames, peers).await?;
@@ -344,10 +341,7 @@ pub async fn write(
             Address::Phone(phone) => To::Phone(phone.e164()),
             Address::Username(name) => To::Username(name),
             Address::Email(email) => To::Email(email),
-            Address::ChatId(chat) => {
-                let id = chat.external_chat_id;
-                To::Peer(ExternalChatId::parse(&id).map_or(id, |external| external.peer))
-            }
+            Address::ChatId(chat) => To::Peer(ExternalChatId::peer_of(chat.external_chat_id)),
         };
     if !to.allowed(app.core(channel.core).capabilities(channel.connector).write_first) {
         return Err(WriteError::CannotWriteFirst);

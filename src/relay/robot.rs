@@ -101,10 +101,7 @@ fn delivery(app: &App, recipient: robots::Recipient, text: &str, index: usize) -
         robots::Address::Phone(phone) => address::To::Phone(phone),
         robots::Address::Username(name) => address::To::Username(name),
         robots::Address::Email(email) => address::To::Email(email),
-        // The channel's own id may stand before the peer's, as portals store it.
-        robots::Address::ChatId(id) => {
-            address::To::Peer(ExternalChatId::parse(&id).map_or(id, |external| external.peer))
-        }
+        robots::Address::ChatId(id) => address::To::Peer(ExternalChatId::peer_of(id)),
         robots::Address::Unusable(_) => return None,
     };
     let channel = ChannelId(recipient.channel);
