@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sandbox::portal::FrameForm;
+use sandbox::{messengers::chatapp::Posted, portal::FrameForm};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -37,6 +37,12 @@ async fn posts(story: &Story, path: &str, body: impl Into<reqwest::Body>) -> (u1
     let request = story.http().post(story.url(path)).header("content-type", "application/x-www-form-urlencoded");
     let answer = request.body(body).send().await.expect("the server answers");
     (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// The newest client's message that ChatApp has told us.
+fn last_message_told(story: &Story) -> Posted {
+    let posted = story.sandbox.messengers().chatapp().posted();
+    posted.into_iter().rfind(|it| it.body["meta"]["type"] == "message").unwrap()
 }
 
 /// Everything that takes a body from outside.
@@ -357,14 +363,7 @@ async fn a_clients_file_leads_only_to_where_it_may(story: &Story) {
     let chat = shop.has_a_chat().await;
     narrow(story).await;
     let ear = Ear::secret("127.0.0.2").await;
-    let told = story
-        .sandbox
-        .messengers()
-        .chatapp()
-        .posted()
-        .into_iter()
-        .rfind(|it| it.body["meta"]["type"] == "message")
-        .unwrap();
+    let told = last_message_told(story);
     let links = [
         "http://169.254.169.254/latest/meta-data/".to_owned(),
         format!("http://127.0.0.2:{}/", ear.port),
@@ -393,14 +392,7 @@ async fn a_redirect_leads_only_to_where_the_address_may(story: &Story) {
     let chat = shop.has_a_chat().await;
     narrow(story).await;
     let ear = Ear::secret("127.0.0.2").await;
-    let told = story
-        .sandbox
-        .messengers()
-        .chatapp()
-        .posted()
-        .into_iter()
-        .rfind(|it| it.body["meta"]["type"] == "message")
-        .unwrap();
+    let told = last_message_told(story);
     let to = |location: String| {
         Ear::on("127.0.0.1", format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
     };
@@ -448,14 +440,7 @@ async fn an_uninstalled_portals_events_are_refused(story: &Story) {
 async fn a_webhook_is_worth_nothing_after_the_channel_is_taken_off(story: &Story) {
     let shop = story.whatsapp_shop().await;
     shop.has_a_chat().await;
-    let told = story
-        .sandbox
-        .messengers()
-        .chatapp()
-        .posted()
-        .into_iter()
-        .rfind(|it| it.body["meta"]["type"] == "message")
-        .unwrap();
+    let told = last_message_told(story);
     let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
     let channel = shop.channel().await;
     page.disconnects().await.is_done();
