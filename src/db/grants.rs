@@ -29,6 +29,12 @@ pub struct Grant {
     pub state: GrantState,
 }
 
+impl Grant {
+    pub fn is_alive(&self) -> bool {
+        self.state == GrantState::Alive
+    }
+}
+
 #[derive(Queryable)]
 struct Row {
     _installation_id: i64,

@@ -148,12 +148,11 @@ async fn call_as<M: Method>(
         grant = refreshed(app, installation, &portal, &grant).await?;
         answer = call_once(app, &portal, &grant, (method, caller)).await;
     }
-    match &answer {
+    if let Err(Refused::Portal(error)) = &answer
+        && error.is_giver_gone()
+    {
         // The next administrator who opens a page of ours gives a new one.
-        Err(Refused::Portal(error)) if error.is_giver_gone() => {
-            bury(&app.db, installation, &grant, (error, app.clock.now())).await?;
-        }
-        _other => {}
+        bury(&app.db, installation, &grant, (error, app.clock.now())).await?;
     }
     answer
 }
@@ -181,9 +180,15 @@ pub async fn call_of<M: Method>(
     call_as(app, &working.ok_or(Refused::NoGrant)?, method, Caller::Background).await
 }
 
+/// Whether the installation can act; until an administrator gives it a new grant it cannot.
+pub async fn works(db: &Db, installation: &Installation) -> Result<bool, DbError> {
+    let grant = db.grant_get(&installation.portal, installation.id).await?;
+    Ok(installation.state != InstallationState::Stopped && grant.is_some_and(|grant| grant.is_alive()))
+}
+
 async fn living(db: &Db, installation: &Installation) -> Result<Grant, Refused> {
     let grant = db.grant_get(&installation.portal, installation.id).await?;
-    grant.filter(|grant| grant.state == GrantState::Alive).ok_or(Refused::NoGrant)
+    grant.filter(Grant::is_alive).ok_or(Refused::NoGrant)
 }
 
 async fn call_once<M: Method>(

@@ -13,8 +13,11 @@ use crate::{
         incoming::{Auth, EventPost, LineItems, OperatorMessage, PortalEvent, RobotCall, without_tokens},
     },
     clock::Millis,
-    db::{DbError, GrantState, Installation, InstallationState, NewInbox, Source},
-    relay::proof::{self, Offer, Unproved},
+    db::{DbError, Installation, InstallationState, NewInbox, Source},
+    relay::{
+        grant,
+        proof::{self, Offer, Unproved},
+    },
     secret::{constant_time_eq, fingerprint},
 };
 
@@ -59,7 +62,9 @@ async fn verify(
     let known = app.db.installation_find(&post.auth.member_id, &application.client_id).await?;
     let known = match known {
         // Its token may be the same as before, so it proves nothing new: the tokens that come with the event do.
-        Some(installation) if post.event == PortalEvent::Install && needs_grant(app, &installation).await? => None,
+        Some(installation) if post.event == PortalEvent::Install && !grant::works(&app.db, &installation).await? => {
+            None
+        }
         // Nothing that a portal sends after an uninstall is its own.
         Some(installation) if installation.state == InstallationState::Stopped => None,
         other => other,
@@ -82,13 +87,6 @@ async fn verify(
         return install(app, application, &post.auth, claimed).await.map(Some);
     }
     Err(Unproved::Nothing)
-}
-
-/// Whether the installation cannot act until somebody gives it a new grant.
-async fn needs_grant(app: &App, installation: &Installation) -> Result<bool, DbError> {
-    let grant = app.db.grant_get(&installation.portal, installation.id).await?;
-    let alive = grant.is_some_and(|grant| grant.state == GrantState::Alive);
-    Ok(installation.state == InstallationState::Stopped || !alive)
 }
 
 fn matches(app: &App, installation: &Installation, auth: &Auth) -> Result<bool, DbError> {

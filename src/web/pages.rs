@@ -22,10 +22,11 @@ use crate::{
         incoming::FramePost,
     },
     config::Application,
-    db::{GrantState, Installation, InstallationState, Portal, PortalState},
+    db::{Installation, InstallationState, Portal, PortalState},
     domain::connector::Connector,
     relay::{
         card::{Card, Right},
+        grant,
         proof::{self, Offer, User},
         provision,
     },
@@ -132,9 +133,7 @@ async fn enter(app: &App, posted: Posted<'_>, lang: &'static str) -> Result<Open
         return Ok(Opened { installation, portal, user, lang });
     };
     let user = proof::user(app, &installation, post.auth_id.as_ref(), from).await?;
-    let grant = app.db.grant_get(&installation.portal, installation.id).await?;
-    let works =
-        installation.state != InstallationState::Stopped && grant.is_some_and(|grant| grant.state == GrantState::Alive);
+    let works = grant::works(&app.db, &installation).await?;
     let portal = app.db.portal_get(&installation.portal).await?.ok_or(Problem::NotInstalled)?;
     let parked = portal.state == PortalState::Parked;
     // An administrator gives a new grant by opening any of our pages, when ours has died or is of no use.

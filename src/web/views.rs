@@ -18,10 +18,7 @@ use super::{answer::Failed, consent};
 use crate::{
     app::App,
     b24::bbcode,
-    db::{
-        Binding, BindingState, Channel, ChannelState, GrantState, Installation, InstallationState, Portal, Step,
-        StepState,
-    },
+    db::{Binding, BindingState, Channel, ChannelState, Installation, InstallationState, Portal, Step, StepState},
     domain::{
         address::{Address, E164},
         capabilities::WriteFirst,
@@ -79,7 +76,7 @@ fn step(key: StepKey, known: Option<&Step>) -> StepView {
 pub async fn app(app: &App, installation: &Installation, may_manage: bool) -> Result<AppView, Failed> {
     let mut installation = installation.clone();
     let grant = app.db.grant_get(&installation.portal, installation.id).await?;
-    let alive = grant.is_some_and(|grant| grant.state == GrantState::Alive);
+    let alive = grant.is_some_and(|grant| grant.is_alive());
     let mut state = if alive { AppState::Works } else { AppState::GrantLost };
     if alive && (installation.state == InstallationState::Installing || !installation.token_confirmed) {
         state = match provision::check(app, &installation).await {
