@@ -137,6 +137,7 @@ impl UnderWay {
 async fn expand(app: &Arc<App>) -> DbResult<usize> {
     let items = app.db.inbox_due(EXPAND_AT_ONCE, app.clock.now()).await?;
     let mut expanded = 0;
+    let mut away = None;
     let mut held: Vec<(PortalId, Source)> = Vec::new();
     for item in items {
         let from = (item.portal.clone(), item.source.clone());
@@ -144,23 +145,32 @@ async fn expand(app: &Arc<App>) -> DbResult<usize> {
         if held.contains(&from) {
             continue;
         }
-        expanded += 1;
-        if !expand_one(app, &item).await? {
-            held.push(from);
+        match expand_one(app, &item).await {
+            Ok(done) => {
+                expanded += 1;
+                held.extend((!done).then_some(from));
+            }
+            Err(error) => {
+                away = Some(error);
+                held.push(from);
+            }
         }
     }
-    Ok(expanded)
+    away.filter(|_| expanded == 0).map_or(Ok(expanded), Err)
 }
 
-/// False when the item waits to be tried again.
+/// False when the item waits to be tried again; an error when the database is away, and nothing has changed.
 async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
     let understood = AssertUnwindSafe(relay::expand(app, item)).catch_unwind().await;
     let understood = understood.unwrap_or_else(|_panic| Err(ExpandError::Malformed("a panic".into())));
     let (failure, hopeless) = match understood {
         Ok(expansion) => match app.db.inbox_expand(&item.portal, item.id, expansion, app.clock.now()).await {
             Ok(()) => return Ok(true),
+            // It is not the item's fault that there is no room: it must not be given up for that.
+            Err(error @ DbError::Unavailable(_)) => return Err(error),
             Err(error) => (error.to_string(), false),
         },
+        Err(ExpandError::Db(error @ DbError::Unavailable(_))) => return Err(error),
         Err(error) => (error.to_string(), matches!(error, ExpandError::Malformed(_))),
     };
     let hopeless = hopeless || item.tries >= MAX_EXPANSIONS;
