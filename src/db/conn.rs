@@ -71,9 +71,7 @@ pub enum Conn {
 #[derive(Clone)]
 enum Kind {
     /// The most pages that the file may have; None: as many as the disk has room for.
-    Sqlite {
-        max_pages: Option<u32>,
-    },
+    Sqlite { max_pages: Option<u32> },
     #[cfg(feature = "postgres")]
     Postgres,
 }
@@ -109,6 +107,11 @@ impl Manager {
             #[cfg(feature = "postgres")]
             Kind::Postgres => "BEGIN",
         }
+    }
+
+    /// Whether other nodes may write too.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self.kind, Kind::Sqlite { .. })
     }
 
     pub fn open(&self) -> DbResult<Conn> {
@@ -187,8 +190,7 @@ impl Conn {
             Self::Sqlite(_) => Ok(None),
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
-                let id: Number =
-                    diesel::sql_query("SELECT txid_current_if_assigned() AS number").get_result(conn)?;
+                let id: Number = diesel::sql_query("SELECT txid_current_if_assigned() AS number").get_result(conn)?;
                 Ok(id.number.map(TransactionId))
             }
         }

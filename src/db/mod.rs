@@ -25,6 +25,7 @@ mod provision;
 mod runs;
 mod schema;
 mod settle;
+mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
@@ -54,9 +55,10 @@ pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
 pub use settle::{Expansion, Settled};
 
 use conn::{Conn, Manager};
+use tenants::Tenants;
 use writer::Writer;
 
-use crate::secret::Keys;
+use crate::{domain::ids::PortalId, secret::Keys};
 
 /// How many connections read at the same time; more wait without blocking a thread.
 const READERS: u32 = 4;
@@ -64,6 +66,8 @@ const READERS: u32 = 4;
 const READ_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a database that gave no connection is not asked again: whoever reads meanwhile is told at once.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// After so long what another node has changed is seen.
+const SEEN_ELSEWHERE: Duration = Duration::from_secs(1);
 /// Written and taken back by [`Db::probe`]: more than a page that happens to have room.
 const PROBE_BYTES: usize = 16 * 1024;
 
@@ -102,6 +106,7 @@ pub struct Db {
     permits: Arc<Semaphore>,
     /// When the database last gave no connection to read with.
     unread: Arc<Mutex<Option<Instant>>>,
+    tenants: Arc<Tenants>,
 }
 
 impl Db {
@@ -110,6 +115,7 @@ impl Db {
     pub fn open(url: &str, keys: Arc<Keys>) -> DbResult<Self> {
         let manager = Manager::new(url)?;
         conn::migrate(&manager)?;
+        let manager_shared = manager.is_shared();
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))
@@ -121,6 +127,7 @@ impl Db {
             writer: Writer::start(manager)?,
             readers,
             keys,
+            tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
             unread: Arc::default(),
         })
@@ -133,6 +140,16 @@ impl Db {
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
         self.writer.write(command).await
+    }
+
+    /// The same for what changes a portal's settings: whoever asks for them afterwards reads them anew.
+    pub(crate) async fn write_settings<T, F>(&self, portal: &PortalId, command: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let (tenants, portal) = (Arc::clone(&self.tenants), portal.clone());
+        self.writer.write_then(command, move || tenants.forget(&portal)).await
     }
 
     pub(crate) async fn read<T, F>(&self, query: F) -> DbResult<T>

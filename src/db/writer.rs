@@ -92,6 +92,16 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
+        self.write_then(command, || {}).await
+    }
+
+    /// The same, and does `then` after the commit and before the answer, whether somebody still waits for that or not.
+    pub async fn write_then<T, F, G>(&self, command: F, then: G) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+        G: FnOnce() + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job: Command = Box::new(move |conn| {
             let (done, intact) = in_savepoint(conn, command);
@@ -100,6 +110,7 @@ impl Writer {
                     Ok(()) => done,
                     Err(reason) => Err(DbError::Unavailable(reason)),
                 };
+                then();
                 // Nobody waits any more when the request was cancelled; the row is written all the same.
                 let _ = answer.send(outcome);
             });
@@ -192,7 +203,8 @@ struct Loop {
 impl Loop {
     fn run(mut self, queue: &Receiver<Job>) {
         loop {
-            let first = if self.unseen.is_some() { queue.recv_timeout(ASK_AGAIN) } else { queue.recv().map_err(Into::into) };
+            let first =
+                if self.unseen.is_some() { queue.recv_timeout(ASK_AGAIN) } else { queue.recv().map_err(Into::into) };
             let mut next = match first {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
