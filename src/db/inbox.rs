@@ -6,7 +6,7 @@ use diesel::{
     sql_types::Bool,
 };
 
-use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
+use super::{Db, DbError, DbResult, conn::Conn, on_each, schema::inbox, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, InboxId, InstallationId, PortalId},
@@ -37,7 +37,7 @@ pub enum Source {
 }
 
 impl Source {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Portal(id) => format!("portal:{id}"),
             Self::Robot(id) => format!("robot:{id}"),
@@ -46,7 +46,7 @@ impl Source {
         }
     }
 
-    fn read(text: &str) -> DbResult<Self> {
+    pub(super) fn read(text: &str) -> DbResult<Self> {
         let unknown = || DbError::Corrupt(format!("inbox source `{text}`"));
         let (kind, id) = text.split_once(':').ok_or_else(unknown)?;
         let row = || id.parse().map(InstallationId).map_err(|_not_a_number| unknown());
@@ -116,35 +116,30 @@ impl TryFrom<Row> for InboxItem {
     }
 }
 
-impl Db {
-    /// Stores verified items; all or none. When it answers, they are durable.
-    pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            let mut outcome = Vec::with_capacity(items.len());
-            for item in &items {
-                let row = (
-                    inbox::portal_id.eq(&portal),
-                    inbox::source.eq(item.source.text()),
-                    inbox::dedup_key.eq(&item.key),
-                    inbox::body.eq(&item.body),
-                    inbox::state.eq(InboxState::New.text()),
-                    inbox::tries.eq(0),
-                    inbox::due_at.eq(now.0),
-                    inbox::received_at.eq(now.0),
-                );
-                let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
-                    .values(row)
-                    .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
-                    .do_nothing()
-                    .execute(c))?;
-                outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
-            }
-            Ok(outcome)
-        })
-        .await
+pub(super) fn insert(conn: &mut Conn, portal: &PortalId, items: &[NewInbox], now: Millis) -> DbResult<Vec<Accepted>> {
+    let mut outcome = Vec::with_capacity(items.len());
+    for item in items {
+        let row = (
+            inbox::portal_id.eq(&portal.0),
+            inbox::source.eq(item.source.text()),
+            inbox::dedup_key.eq(&item.key),
+            inbox::body.eq(&item.body),
+            inbox::state.eq(InboxState::New.text()),
+            inbox::tries.eq(0),
+            inbox::due_at.eq(now.0),
+            inbox::received_at.eq(now.0),
+        );
+        let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
+            .values(row)
+            .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
+            .do_nothing()
+            .execute(c))?;
+        outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
     }
+    Ok(outcome)
+}
 
+impl Db {
     /// The oldest items that are due, of all portals, in the order in which they came. An item that could not be expanded
     /// yet holds back the later ones of its source, which may be of the same chat, and nobody else's.
     pub async fn inbox_due(&self, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {

@@ -17,6 +17,7 @@ mod dispatch;
 mod grants;
 mod inbox;
 mod installations;
+mod intake;
 mod logins;
 mod media;
 mod messages;
@@ -25,6 +26,7 @@ mod provision;
 mod runs;
 mod schema;
 mod settle;
+mod spool;
 mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -46,6 +48,7 @@ pub use dispatch::Room;
 pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
+pub use intake::Spooled;
 pub use logins::Login;
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};
@@ -104,6 +107,8 @@ pub struct Db {
     keys: Arc<Keys>,
     /// As many permits as readers, so that waiting for one is async instead of a blocked thread.
     permits: Arc<Semaphore>,
+    /// Where events wait while the database is away; None beside an embedded one.
+    spool: Option<spool::Spool>,
     /// When the database last gave no connection to read with.
     unread: Arc<Mutex<Option<Instant>>>,
     tenants: Arc<Tenants>,
@@ -130,6 +135,7 @@ impl Db {
             tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
             unread: Arc::default(),
+            spool: None,
         })
     }
 

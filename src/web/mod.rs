@@ -27,7 +27,12 @@ use actix_web::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::caller::Operators;
-use crate::{app::App, db::DbError, queue::worker, relay};
+use crate::{
+    app::App,
+    db::DbError,
+    queue::{keeper, worker},
+    relay,
+};
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -116,7 +121,8 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let (stop, stopping) = watch::channel(false);
     let tasks = vec![
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
-        tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
+        tokio::spawn(relay::polling::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(keeper::run(Arc::clone(&app), stopping)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
 }
