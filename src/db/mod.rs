@@ -66,7 +66,7 @@ use crate::{domain::ids::PortalId, secret::Keys};
 /// How many connections read at the same time; more wait without blocking a thread.
 const READERS: u32 = 4;
 /// How long a query waits for one of them, and a connection for a database that is away.
-const READ_PATIENCE: Duration = Duration::from_secs(3);
+const READ_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a database that gave no connection is not asked again: whoever reads meanwhile is told at once.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// After so long what another node has changed is seen.

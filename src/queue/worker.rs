@@ -3,7 +3,11 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{
     app::App,
@@ -21,6 +25,8 @@ const AT_ONCE: usize = 256;
 const AT_ONCE_PER_PORTAL: usize = 24;
 /// How often the database is asked although the bell was silent.
 const POLL: Duration = Duration::from_secs(1);
+/// How long a database that is away is not asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// An item that fails to expand this often is put aside to be looked at.
 const MAX_EXPANSIONS: i32 = 8;
 const EXPAND_AGAIN: Duration = Duration::from_secs(5);
@@ -48,17 +54,26 @@ pub async fn step(app: &Arc<App>) -> DbResult<Work> {
 /// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut under_way = UnderWay::default();
+    let mut away = false;
     while !*stop.borrow() {
-        let busy = round(&app, &mut under_way).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the queue could not be read");
-            false
-        });
-        if !busy {
-            tokio::select! {
+        let done = round(&app, &mut under_way).await;
+        match &done {
+            Err(error) if !away => tracing::error!(%error, "the queue could not be read"),
+            _known => {}
+        }
+        away = done.is_err();
+        match done {
+            Ok(true) => {}
+            Ok(false) => tokio::select! {
                 () = app.bell.wait(POLL) => {}
                 _ended = under_way.one_ended(), if !under_way.is_empty() => {}
                 _changed = stop.changed() => {}
-            }
+            },
+            // No bell: what rings it comes faster than a database returns.
+            Err(_) => tokio::select! {
+                () = sleep(ASK_AGAIN) => {}
+                _changed = stop.changed() => {}
+            },
         }
     }
     // Whatever is not done by then is asked about by the next start.
@@ -217,6 +232,6 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
                 ..Settled::new(next.state, next.outcome)
             };
         }
-        tokio::time::sleep(POLL).await;
+        sleep(POLL).await;
     }
 }
