@@ -63,7 +63,6 @@ impl App {
     pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
         let keys = Arc::new(Keys::new(&config.app_secret, config.app_secret_old.as_ref()));
         let db = Db::open(&config.database_url, Arc::clone(&keys))?;
-        let db = if config.is_embedded() { db } else { db.with_spool(&config.data_dir.join("spool"))? };
         let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?;
         let tokens = Arc::new(KeptTokens::new(db.clone(), clock.clone()));
         Ok(Self {

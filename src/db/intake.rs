@@ -62,9 +62,9 @@ impl Offered {
 
 impl Db {
     /// Gives the database a spool in this folder, which belongs to this process alone.
-    pub fn with_spool(self, folder: &Path) -> DbResult<Self> {
-        let spool = Spool::open(folder).map_err(|error| DbError::Unavailable(format!("the spool: {error}")))?;
-        Ok(Self { spool: Some(spool), ..self })
+    pub fn begin_spool(&self, folder: &Path) -> std::io::Result<()> {
+        let spool = Spool::open(folder)?;
+        self.spool.set(spool).map_err(|_has_one| std::io::Error::other("the database has a spool already"))
     }
 
     /// Stores verified items; all or none. When it answers, they are durable. An item that was spooled counts as stored: whether
@@ -73,7 +73,7 @@ impl Db {
         let (owner, items) = (portal.clone(), Arc::new(items));
         let own = Arc::clone(&items);
         let command = move |conn: &mut Conn| insert(conn, &owner, &own, now);
-        let Some(spool) = &self.spool else { return self.write(command).await };
+        let Some(spool) = self.spool.get() else { return self.write(command).await };
         if spool.waiting() == 0 {
             match self.writer.write_soon(command).await {
                 Err(DbError::Unavailable(_why)) => {}
@@ -87,15 +87,14 @@ impl Db {
     }
 
     pub fn spooled(&self) -> Spooled {
-        self.spool
-            .as_ref()
-            .map_or_else(Spooled::default, |spool| Spooled { waiting: spool.waiting(), refused: spool.has_refused() })
+        let spool = self.spool.get();
+        spool.map_or_else(Spooled::default, |spool| Spooled { waiting: spool.waiting(), refused: spool.has_refused() })
     }
 
     /// Brings the oldest spooled items into the inbox; how many requests' it were. What is there already is a repeat, so a drain that
     /// was broken off is simply done again.
     pub async fn spool_drain(&self) -> DbResult<usize> {
-        let Some(spool) = self.spool.as_ref().filter(|spool| spool.waiting() > 0) else { return Ok(0) };
+        let Some(spool) = self.spool.get().filter(|spool| spool.waiting() > 0) else { return Ok(0) };
         let Batch { records, end } = spool.oldest().await.map_err(DbError::Unavailable)?;
         let drained = records.len();
         let all = Arc::new(records);

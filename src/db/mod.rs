@@ -33,7 +33,7 @@ pub(crate) mod testing;
 mod writer;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -107,8 +107,8 @@ pub struct Db {
     keys: Arc<Keys>,
     /// As many permits as readers, so that waiting for one is async instead of a blocked thread.
     permits: Arc<Semaphore>,
-    /// Where events wait while the database is away; None beside an embedded one.
-    spool: Option<spool::Spool>,
+    /// Where events wait while the database is away; empty beside an embedded one.
+    spool: Arc<OnceLock<spool::Spool>>,
     /// When the database last gave no connection to read with.
     unread: Arc<Mutex<Option<Instant>>>,
     tenants: Arc<Tenants>,
@@ -135,7 +135,7 @@ impl Db {
             tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
             unread: Arc::default(),
-            spool: None,
+            spool: Arc::default(),
         })
     }
 

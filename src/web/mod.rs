@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod caller;
 mod consent;
+mod door;
 mod events;
 mod files;
 mod frame;
@@ -20,13 +21,14 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     App as ActixApp, HttpServer,
-    dev::ServerHandle,
+    dev::{ServerHandle, Service as _},
+    http::ConnectionType,
     middleware::DefaultHeaders,
     web::{self, ServiceConfig},
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-use self::caller::Operators;
+use self::{caller::Operators, door::Door};
 use crate::{
     app::App,
     db::DbError,
@@ -37,6 +39,10 @@ use crate::{
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const WORKERS: usize = 2;
+/// How long requests that are inside when the server stops may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Seconds for the last bytes of the answers; connections on which nothing was asked are closed then.
+const CLOSE_PATIENCE: u64 = 1;
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
@@ -87,6 +93,7 @@ fn routes(config: &mut ServiceConfig) {
 /// A server that runs.
 pub struct Running {
     app: Arc<App>,
+    door: Door,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     stop: watch::Sender<bool>,
@@ -98,11 +105,28 @@ pub struct Running {
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
     recover(&app).await.map_err(std::io::Error::other)?;
+    if !app.config.is_embedded() {
+        app.db.begin_spool(&app.config.data_dir.join("spool"))?;
+    }
+    let door = Door::default();
+    let own_door = door.clone();
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
     let operators = web::Data::new(Operators(own?));
     let mut server = HttpServer::new(move || {
+        let door = own_door.clone();
         ActixApp::new()
+            .wrap_fn(move |request, service| {
+                let inside = door.enter();
+                let answered = service.call(request);
+                async move {
+                    let mut answer = answered.await?;
+                    if inside.is_last() {
+                        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                    }
+                    Ok(answer)
+                }
+            })
             .app_data(data.clone())
             .app_data(operators.clone())
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
@@ -111,7 +135,7 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     .workers(WORKERS)
     .client_request_timeout(HEADER_TIME)
     .disable_signals()
-    .shutdown_timeout(10);
+    .shutdown_timeout(CLOSE_PATIENCE);
     for listener in listeners {
         server = server.listen(listener)?;
     }
@@ -124,7 +148,7 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keeper::run(Arc::clone(&app), stopping)),
     ];
-    Ok(Running { app, server: handle, serving, stop, tasks })
+    Ok(Running { app, door, server: handle, serving, stop, tasks })
 }
 
 /// What the last process left half done. Unswept, it would hold its lanes for ever.
@@ -141,13 +165,18 @@ impl Running {
         &self.app
     }
 
-    /// Stops accepting, then claiming, then waits for what is under way, then closes the database.
+    /// Stops claiming and waits for the deliveries under way, which may take long, so events are accepted meanwhile; then stops
+    /// accepting (who connects now waits in the kernel for the next server, if the socket stays open), answers who is inside, and
+    /// closes the database.
     pub async fn stop(self) {
-        self.server.stop(true).await;
         let _ = self.stop.send(true);
+        self.door.close();
         for task in self.tasks {
             let _ = task.await;
         }
+        self.server.pause().await;
+        self.door.empties(ANSWER_PATIENCE).await;
+        self.server.stop(true).await;
         let _ = self.serving.await;
         self.app.db.close().await;
     }
