@@ -19,6 +19,7 @@ mod installations;
 mod logins;
 mod media;
 mod messages;
+mod nodes;
 mod portals;
 mod provision;
 mod runs;
@@ -44,7 +45,10 @@ pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
 pub use logins::Login;
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
-pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};
+pub use messages::{
+    Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,
+};
+pub use nodes::{Interrupted, Resumption};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
 pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
@@ -88,6 +92,7 @@ pub struct Db {
     /// As many permits as readers, so that waiting for one is async instead of a blocked thread.
     permits: Arc<Semaphore>,
     tenants: Arc<Tenants>,
+    shared: bool,
 }
 
 impl Db {
@@ -96,7 +101,7 @@ impl Db {
     pub fn open(url: &str, keys: Arc<Keys>) -> DbResult<Self> {
         let manager = Manager::new(url)?;
         conn::migrate(&manager)?;
-        let manager_shared = manager.is_shared();
+        let shared = manager.is_shared();
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))
@@ -107,7 +112,8 @@ impl Db {
             writer: Writer::start(manager)?,
             readers,
             keys,
-            tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
+            tenants: Arc::new(Tenants::new(shared.then_some(SEEN_ELSEWHERE))),
+            shared,
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
         })
     }
