@@ -15,7 +15,7 @@ const HOLDERS: &[&str] = &[
 /// Functions over all portals, each with its reason.
 const ACROSS: &[(&str, &str)] = &[
     ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
-    ("channel_polled", "the asking tasks of this node serve every portal"),
+    ("channel_polled", "the asking tasks of this node serve every portal of its own"),
     ("close", "stops the writer; no data"),
     ("delivery_claim", "the worker takes what is due, whoever's it is"),
     ("delivery_counts", "numbers for health, without anybody's data"),
