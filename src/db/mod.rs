@@ -7,6 +7,8 @@
 //!
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL's default).
 
+#[cfg(feature = "bench")]
+mod bench;
 mod bindings;
 mod channels;
 mod chats;
@@ -35,6 +37,8 @@ use std::{sync::Arc, time::Duration};
 use diesel::r2d2;
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "bench")]
+pub use bench::Ceiling;
 pub use bindings::{Binding, BindingState, NewBinding};
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};

@@ -35,7 +35,7 @@ use crate::{
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
