@@ -67,6 +67,6 @@ mod tests {
         assert!(tokio::time::timeout(LOOK * 3, &mut waits).await.is_err());
         drop(held);
         waits.await.unwrap();
-        std::fs::remove_dir_all(folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

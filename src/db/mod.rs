@@ -8,6 +8,8 @@
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL
 //! `synchronous_commit=on`).
 
+#[cfg(feature = "bench")]
+mod bench;
 mod bindings;
 mod channels;
 mod chats;
@@ -21,6 +23,7 @@ mod intake;
 mod logins;
 mod media;
 mod messages;
+mod nodes;
 mod portals;
 mod provision;
 mod runs;
@@ -40,6 +43,8 @@ use std::{
 use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, r2d2};
 use tokio::{sync::Semaphore, time::timeout};
 
+#[cfg(feature = "bench")]
+pub use bench::Ceiling;
 pub use bindings::{Binding, BindingState, NewBinding};
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
@@ -51,7 +56,10 @@ pub use installations::{Ended, Installation, InstallationState};
 pub use intake::Spooled;
 pub use logins::Login;
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
-pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};
+pub use messages::{
+    Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,
+};
+pub use nodes::{Interrupted, Resumption};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
 pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
@@ -112,6 +120,7 @@ pub struct Db {
     /// When the database last gave no connection to read with.
     unread: Arc<Mutex<Option<Instant>>>,
     tenants: Arc<Tenants>,
+    shared: bool,
 }
 
 impl Db {
@@ -120,7 +129,7 @@ impl Db {
     pub fn open(url: &str, keys: Arc<Keys>) -> DbResult<Self> {
         let manager = Manager::new(url)?;
         conn::migrate(&manager)?;
-        let manager_shared = manager.is_shared();
+        let shared = manager.is_shared();
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))
@@ -132,7 +141,8 @@ impl Db {
             writer: Writer::start(manager)?,
             readers,
             keys,
-            tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
+            tenants: Arc::new(Tenants::new(shared.then_some(SEEN_ELSEWHERE))),
+            shared,
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
             unread: Arc::default(),
             spool: Arc::default(),

@@ -1,11 +1,15 @@
 //! What follows from work that was done: written in one transaction with the work's own state, so that a crash leaves
 //! either nothing or everything of it.
 
-use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
+    dsl::{exists, not, sql},
+    sql_types::Bool,
+};
 
 use super::{
-    Db, DbResult, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun, RecipientOutcome,
-    Recorded, SentPart,
+    Db, DbError, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun,
+    RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, messages, runs,
@@ -13,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InboxId, MessageId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PortalId, RunId},
 };
 
 /// What an inbox item turned into.
@@ -192,7 +196,8 @@ fn keep_numbers(conn: &mut Conn, portal: &str, (id, chat, user): (ChatId, i64, O
 }
 
 impl Db {
-    /// Writes what an inbox item turned into, and that it is done with.
+    /// Writes what an inbox item turned into, and that it is done with. Refused while an earlier item of its source is not: one that
+    /// could not be written a moment ago must not be overtaken. Nothing is written for an item that somebody else is done with.
     pub async fn inbox_expand(
         &self,
         portal: &PortalId,
@@ -202,28 +207,40 @@ impl Db {
     ) -> DbResult<()> {
         let portal = portal.0.clone();
         self.write(move |conn| {
-            expand(conn, &portal, &expansion, now)?;
             let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
-            diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
-                .set(inbox::state.eq(state.text()))
-                .execute(conn)?;
-            Ok(())
+            let new =
+                || inbox::table.find(id.0).filter(inbox::portal_id.eq(&portal).and(sql::<Bool>("inbox.state = 'new'")));
+            let older = diesel::alias!(inbox as older);
+            let waits = older
+                .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
+                .filter(older.field(inbox::source).eq(inbox::source))
+                .filter(older.field(inbox::id).lt(inbox::id))
+                .filter(sql::<Bool>("older.state = 'new'"));
+            let marked =
+                diesel::update(new().filter(not(exists(waits)))).set(inbox::state.eq(state.text())).execute(conn)?;
+            if marked == 1 {
+                return expand(conn, &portal, &expansion, now);
+            }
+            match new().select(inbox::id).first::<i64>(conn).optional()? {
+                Some(_held) => {
+                    Err(DbError::Unavailable("an earlier item of the same source is not expanded yet".into()))
+                }
+                None => Ok(()),
+            }
         })
         .await
     }
 
-    /// Writes how an attempt ended, and all that follows. Nothing follows when the delivery was erased meanwhile, with its
-    /// portal.
-    pub async fn delivery_settle(
-        &self,
-        portal: &PortalId,
-        id: DeliveryId,
-        settled: Settled,
-        now: Millis,
-    ) -> DbResult<()> {
-        let portal = portal.0.clone();
+    /// Writes how an attempt ended, and all that follows. False, and nothing is written, when the portal is another node's by now,
+    /// or was erased.
+    pub async fn delivery_settle(&self, ended: &Delivery, settled: Settled, now: Millis) -> DbResult<bool> {
+        let ended = ended.clone();
         self.write(move |conn| {
-            let known = diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
+            if !dispatch::is_current(conn, &ended)? {
+                return Ok(false);
+            }
+            let portal = ended.portal.0.as_str();
+            diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
@@ -233,18 +250,19 @@ impl Db {
                     delivery::changed_at.eq(now.0),
                 ))
                 .execute(conn)?;
-            if known == 0 {
-                return Ok(());
-            }
-            diesel::update(attempt::table.filter(attempt::delivery_id.eq(id.0).and(attempt::ended_at.is_null())))
-                .set((
+            diesel::insert_into(attempt::table)
+                .values((
+                    attempt::portal_id.eq(portal),
+                    attempt::delivery_id.eq(ended.id.0),
+                    attempt::started_at.eq(ended.began_at.0),
                     attempt::ended_at.eq(now.0),
                     attempt::outcome.eq(settled.outcome),
                     attempt::error.eq(&settled.error),
                 ))
                 .execute(conn)?;
-            settle(conn, &portal, &settled, now)?;
-            dispatch::settled(conn, &portal, id, (settled.state, settled.due_at))
+            settle(conn, portal, &settled, now)?;
+            dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
+            Ok(true)
         })
         .await
     }

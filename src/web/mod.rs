@@ -26,19 +26,21 @@ use actix_web::{
     middleware::DefaultHeaders,
     web::{self, ServiceConfig},
 };
-use tokio::{sync::watch, task::JoinHandle};
+use futures_util::future::join_all;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use self::{caller::Operators, door::Door};
 use crate::{
     app::App,
-    db::DbError,
-    queue::{keeper, worker},
+    queue::{expand, keeper, node, worker},
     relay,
 };
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
+/// How long deliveries under way may take to end, and a moment for what else is written.
+const TASKS_PATIENCE: Duration = worker::STOP_PATIENCE.saturating_add(Duration::from_secs(5));
 /// How long requests that are inside when the server stops may take.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds for the last bytes of the answers; connections on which nothing was asked are closed then.
@@ -98,13 +100,15 @@ pub struct Running {
     serving: JoinHandle<std::io::Result<()>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Beats as long as something is under way: others must not take it for dead.
+    beating: (watch::Sender<bool>, JoinHandle<()>),
 }
 
 /// Starts serving on listeners that are bound already, and the background work with it. The first listener is the public one,
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    recover(&app).await.map_err(std::io::Error::other)?;
+    node::join(&app).await.map_err(std::io::Error::other)?;
     if !app.config.is_embedded() {
         app.db.begin_spool(&app.config.data_dir.join("spool"))?;
     }
@@ -143,21 +147,15 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let handle = server.handle();
     let serving = tokio::spawn(server);
     let (stop, stopping) = watch::channel(false);
+    let (silence, beats) = watch::channel(false);
+    let beating = (silence, tokio::spawn(node::run(Arc::clone(&app), beats)));
     let tasks = vec![
+        tokio::spawn(expand::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keeper::run(Arc::clone(&app), stopping)),
     ];
-    Ok(Running { app, door, server: handle, serving, stop, tasks })
-}
-
-/// What the last process left half done. Unswept, it would hold its lanes for ever.
-async fn recover(app: &App) -> Result<(), DbError> {
-    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
-    if again + uncertain > 0 {
-        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
-    }
-    Ok(())
+    Ok(Running { app, door, server: handle, serving, stop, tasks, beating })
 }
 
 impl Running {
@@ -171,13 +169,20 @@ impl Running {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         self.door.close();
-        for task in self.tasks {
-            let _ = task.await;
+        let tasks = timeout(TASKS_PATIENCE, join_all(self.tasks)).await;
+        if tasks.is_err() {
+            tracing::error!("background work did not end when the server stopped");
         }
         self.server.pause().await;
         self.door.empties(ANSWER_PATIENCE).await;
         self.server.stop(true).await;
         let _ = self.serving.await;
+        let _ = self.beating.0.send(true);
+        let _ = timeout(ANSWER_PATIENCE, async {
+            let _ = self.beating.1.await;
+            node::leave(&self.app).await;
+        })
+        .await;
         self.app.db.close().await;
     }
 }

@@ -3,7 +3,9 @@
 use std::{
     fs::File,
     io::Read as _,
-    process::{Child, Command, Stdio},
+    net::TcpListener,
+    os::fd::OwnedFd,
+    process::{Child, Command},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -26,13 +28,34 @@ impl Story {
     }
 
     pub async fn starts_process(&self) -> Process<'_> {
+        let process = self.spawns_with(Command::new(env!("CARGO_BIN_EXE_chatapp-server")));
+        self.until("the process answers", async || {
+            let answer = self.http().get(self.url("/health/ping")).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        process
+    }
+
+    /// Starts a process that is given this socket as systemd would give it, without waiting for it.
+    pub fn spawns_on(&self, socket: &TcpListener) -> Process<'_> {
+        // The shell becomes the server, so it has the number that the variable names.
+        let script = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_chatapp-server")]);
+        let socket = socket.try_clone().expect("a socket can have two holders");
+        command.stdin(OwnedFd::from(socket));
+        self.spawns_with(command)
+    }
+
+    fn spawns_with(&self, mut command: Command) -> Process<'_> {
         let config = self.config();
         let application = config.applications.first().expect("the story has an application");
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = std::env::temp_dir().join(format!("chatapp-process-{}-{number}.log", std::process::id()));
         let file = File::create(&log).expect("a log can be written");
         let joined = |urls: &[url::Url]| urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let child = Command::new(env!("CARGO_BIN_EXE_chatapp-server"))
+        let child = command
             .arg("serve")
             .env("BIND", &config.bind)
             .env("PUBLIC_URL", config.public_url.as_str())
@@ -49,22 +72,29 @@ impl Story {
             .env("B24_BURST", config.b24_burst.to_string())
             .env("ALLOW_HOSTS", config.allow_hosts.join(","))
             .env("RUST_LOG", "info,chatapp_server=debug")
-            .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log can be written"))
             .stderr(file)
             .spawn()
             .expect("our own program starts");
-        let process = Process { story: self, child, log };
-        self.until("the process answers", async || {
-            let answer = self.http().get(self.url("/health/ping")).send().await.ok()?;
-            answer.status().is_success().then_some(())
-        })
-        .await;
-        process
+        Process { story: self, child, log }
     }
 }
 
 impl Process<'_> {
+    /// The process is asked to end, as its operators ask it.
+    pub fn is_asked_to_end(&self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "the process is there to be asked");
+    }
+
+    /// Waits until the process has ended, and well.
+    pub async fn has_ended(mut self) {
+        let story = self.story;
+        let status = story.until("the process has ended", async || self.child.try_wait().ok().flatten()).await;
+        assert!(status.success(), "the process ended with {status}");
+    }
+
     /// The process is gone from one instruction to the next.
     pub fn dies(mut self) {
         self.ends();

@@ -3,6 +3,7 @@
 
 mod away;
 mod full;
+mod handover;
 mod stream;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::harness::{Case, Story};
 
 pub fn list() -> Vec<Case> {
-    [full::list(), away::list()].concat()
+    [full::list(), away::list(), handover::list()].concat()
 }
 
 async fn health(story: &Story) -> (u16, Value) {
