@@ -1,14 +1,10 @@
 //! What follows from work that was done: written in one transaction with the work's own state, so that a crash leaves
 //! either nothing or everything of it.
 
-use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
-    dsl::{exists, not, sql},
-    sql_types::Bool,
-};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbError, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun,
+    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun,
     RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
@@ -196,8 +192,7 @@ fn keep_numbers(conn: &mut Conn, portal: &str, (id, chat, user): (ChatId, i64, O
 }
 
 impl Db {
-    /// Writes what an inbox item turned into, and that it is done with. Refused while an earlier item of its source is not: one that
-    /// could not be written a moment ago must not be overtaken. Nothing is written for an item that somebody else is done with.
+    /// Writes what an inbox item turned into, and that it is done with.
     pub async fn inbox_expand(
         &self,
         portal: &PortalId,
@@ -207,26 +202,12 @@ impl Db {
     ) -> DbResult<()> {
         let portal = portal.0.clone();
         self.write(move |conn| {
+            expand(conn, &portal, &expansion, now)?;
             let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
-            let new =
-                || inbox::table.find(id.0).filter(inbox::portal_id.eq(&portal).and(sql::<Bool>("inbox.state = 'new'")));
-            let older = diesel::alias!(inbox as older);
-            let waits = older
-                .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
-                .filter(older.field(inbox::source).eq(inbox::source))
-                .filter(older.field(inbox::id).lt(inbox::id))
-                .filter(sql::<Bool>("older.state = 'new'"));
-            let marked =
-                diesel::update(new().filter(not(exists(waits)))).set(inbox::state.eq(state.text())).execute(conn)?;
-            if marked == 1 {
-                return expand(conn, &portal, &expansion, now);
-            }
-            match new().select(inbox::id).first::<i64>(conn).optional()? {
-                Some(_held) => {
-                    Err(DbError::Unavailable("an earlier item of the same source is not expanded yet".into()))
-                }
-                None => Ok(()),
-            }
+            diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
+                .set(inbox::state.eq(state.text()))
+                .execute(conn)?;
+            Ok(())
         })
         .await
     }

@@ -5,7 +5,7 @@ use std::{
     io::Read as _,
     net::TcpListener,
     os::fd::OwnedFd,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -28,7 +28,9 @@ impl Story {
     }
 
     pub async fn starts_process(&self) -> Process<'_> {
-        let process = self.spawns_with(Command::new(env!("CARGO_BIN_EXE_chatapp-server")));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatapp-server"));
+        command.stdin(Stdio::null());
+        let process = self.spawns_with(command);
         self.until("the process answers", async || {
             let answer = self.http().get(self.url("/health/ping")).send().await.ok()?;
             answer.status().is_success().then_some(())
