@@ -10,6 +10,7 @@ use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, InboxId, InstallationId, PortalId},
+    failpoint,
 };
 
 stored_enum! {
@@ -140,9 +141,11 @@ impl Db {
                     .execute(c))?;
                 outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
             }
+            failpoint::pass("inbox-stored");
             Ok(outcome)
         })
         .await
+        .inspect(|_committed| failpoint::pass("inbox-committed"))
     }
 
     /// The oldest items that are due, of all portals, in the order in which they came. An item that could not be expanded

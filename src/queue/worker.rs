@@ -9,6 +9,7 @@ use crate::{
     app::App,
     db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Room, Settled, Source},
     domain::ids::PortalId,
+    failpoint,
     outgoing::CALL_TIMEOUT,
     relay::{self, ExpandError},
 };
@@ -98,6 +99,9 @@ impl UnderWay {
         let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full };
         let claimed = app.db.delivery_claim(room, app.clock.now()).await?;
         let count = claimed.len();
+        if count > 0 {
+            failpoint::pass("claimed");
+        }
         for group in relay::groups(claimed) {
             let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
             *self.per_portal.entry(portal.clone()).or_default() += 1;
@@ -173,12 +177,14 @@ async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
+    failpoint::pass("sent");
     for delivery in &group {
         let settled = match outcomes.iter().find(|(id, _)| *id == delivery.id) {
             Some((_, settled)) => settled.clone(),
             None => conclude(app, delivery).await,
         };
         record(app, delivery, settled).await;
+        failpoint::pass("settled");
     }
 }
 

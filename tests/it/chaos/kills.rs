@@ -12,7 +12,7 @@ stories![killed_again_and_again_it_keeps_what_it_promised];
 
 /// How long the stand-ins take before they do what a call asks, and again before they answer, at most.
 const STAND_IN: Duration = Duration::from_millis(25);
-/// A request is under way so long at most: both waits, and a loaded machine.
+/// A call is worked on so long at most after its caller died: both waits, and a loaded machine.
 const REACH: i64 = 1_000;
 
 /// How often it is killed, and how many messages a second are written meanwhile. A debug build bears less.

@@ -12,6 +12,9 @@ use std::{
 
 use super::Story;
 
+/// How many lines of a process a failed story shows.
+const SAID: usize = 60;
+
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 /// What a process has of its own; the rest is the story's server's. The default is in its place.
@@ -29,6 +32,7 @@ pub struct Process<'s> {
     child: Child,
     log: PathBuf,
     address: SocketAddr,
+    failpoint: Option<String>,
     began: Instant,
 }
 
@@ -79,7 +83,7 @@ impl Story {
             .stderr(file)
             .spawn()
             .expect("our own program starts");
-        Process { story: self, child, log, address, began }
+        Process { story: self, child, log, address, failpoint: own.failpoint.clone(), began }
     }
 }
 
@@ -103,7 +107,8 @@ impl Process<'_> {
     /// Waits until the process has ended by itself.
     pub async fn breaks_off(mut self) {
         let story = self.story;
-        story.until("the process breaks off", async || self.child.try_wait().ok().flatten()).await;
+        let what = format!("the process breaks off at {:?}", self.failpoint);
+        story.until(&what, async || self.child.try_wait().ok().flatten()).await;
     }
 
     /// The process is gone from one instruction to the next.
@@ -130,7 +135,13 @@ impl Drop for Process<'_> {
         let mut text = String::new();
         let read = File::open(&self.log).and_then(|mut file| file.read_to_string(&mut text));
         let _ = std::fs::remove_file(&self.log);
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            let lines: Vec<&str> = text.lines().collect();
+            println!(
+                "--- the process said last\n{}",
+                lines.get(lines.len().saturating_sub(SAID)..).unwrap_or_default().join("\n")
+            );
+        } else {
             assert!(read.is_ok() && !text.contains("panicked at"), "the process panicked:\n{text}");
         }
     }
