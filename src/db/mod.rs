@@ -21,6 +21,8 @@ mod media;
 mod messages;
 mod portals;
 mod provision;
+#[cfg(test)]
+mod queue_model;
 mod runs;
 mod schema;
 mod settle;
