@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, time::Duration};
 
-use sandbox::messengers::Client;
+use sandbox::messengers::{Client, chatapp::Posted};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::ledger::{self, Arrival, Ledger, Way};
@@ -117,6 +117,11 @@ impl Town<'_> {
         }
     }
 
+    /// Every webhook that ChatApp has posted.
+    pub fn webhooks(&self) -> Vec<Posted> {
+        self.story.sandbox.messengers().chatapp().posted()
+    }
+
     /// What was acknowledged and what arrived.
     pub fn ledger(&self) -> Ledger {
         let mut ledger = Ledger::default();
@@ -131,7 +136,7 @@ impl Town<'_> {
                 acknowledged.entry(lane).or_default().push(number);
             }
         };
-        for posted in self.story.sandbox.messengers().chatapp().posted() {
+        for posted in self.webhooks() {
             let item = &posted.body["data"][0];
             if posted.status == 200 && item["side"] == "in" {
                 is_acknowledged(item["message"]["text"].as_str().unwrap_or_default());
