@@ -9,6 +9,7 @@ mod ledger;
 mod order;
 mod points;
 mod repeats;
+mod soak;
 mod town;
 
 use std::{cell::Cell, ops::Range, time::Duration};
@@ -18,7 +19,7 @@ use crate::harness::Case;
 pub fn all() -> Vec<Case> {
     // A build without debug assertions has no points to end at.
     let points = if cfg!(debug_assertions) { points::list() } else { Vec::new() };
-    [kills::list(), points, repeats::list(), order::list()].concat()
+    [kills::list(), points, repeats::list(), order::list(), soak::list()].concat()
 }
 
 /// Whether the long forms are asked for.
