@@ -24,6 +24,8 @@ mod messages;
 mod nodes;
 mod portals;
 mod provision;
+#[cfg(test)]
+mod queue_model;
 mod runs;
 mod schema;
 mod settle;

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, InboxId, MessageId, PortalId, RunId},
+    failpoint,
 };
 
 /// What an inbox item turned into.
@@ -97,6 +98,7 @@ fn insert_all(conn: &mut Conn, portal: &str, new: &[NewDelivery], now: Millis) -
 fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> DbResult<()> {
     for new in &expansion.messages {
         messages::insert(conn, portal, new, now)?;
+        failpoint::pass("expanding");
     }
     insert_all(conn, portal, &expansion.deliveries, now)?;
     if let Some((run, recipients)) = &expansion.run
@@ -242,6 +244,7 @@ impl Db {
                 ))
                 .execute(conn)?;
             settle(conn, portal, &settled, now)?;
+            failpoint::pass("settling");
             dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
             Ok(true)
         })

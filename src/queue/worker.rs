@@ -9,6 +9,7 @@ use crate::{
     app::App,
     db::{DbError, DbResult, Delivery, DeliveryState, Room, Settled},
     domain::ids::PortalId,
+    failpoint,
     outgoing::CALL_TIMEOUT,
     relay,
 };
@@ -70,6 +71,9 @@ impl UnderWay {
         let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full, takes: app.node.takes() };
         let claimed = app.db.delivery_claim(app.node.id(), room, app.clock.now()).await?;
         let count = claimed.len();
+        if count > 0 {
+            failpoint::pass("claimed");
+        }
         for group in relay::groups(claimed) {
             let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
             *self.per_portal.entry(portal.clone()).or_default() += 1;
@@ -109,6 +113,7 @@ impl UnderWay {
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
+    failpoint::pass("sent");
     let mut outcomes: HashMap<_, _> = outcomes.into_iter().collect();
     let ended = group.iter().map(|delivery| {
         let outcome = outcomes.remove(&delivery.id);
@@ -118,6 +123,7 @@ async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
                 None => conclude(app, delivery).await,
             };
             record(app, delivery, settled).await;
+            failpoint::pass("settled");
         }
     });
     join_all(ended).await;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use serde_json::Value;
 
 use super::{Portal, UserId, events::PostedEvent};
+use crate::Unrest;
 
 /// One REST call.
 #[derive(Clone, Debug)]
@@ -87,6 +88,7 @@ pub(super) struct Journal {
     /// Sends under way, by connector and external chat.
     pub under_way: HashMap<(String, String), u32>,
     pub faults: Vec<(String, Fault)>,
+    pub unrest: Unrest,
     /// Addresses that the portal has fetched files from, with the outcome.
     pub downloads: Vec<(String, Result<usize, String>)>,
 }
@@ -129,6 +131,11 @@ impl Portal {
     /// The next call of the method meets the fault. Several are met one after another.
     pub fn fails_next(&self, method: &str, fault: Fault) {
         self.journal(|journal| journal.faults.push((method.to_owned(), fault)));
+    }
+
+    /// From now on the portal's REST is so unsteady.
+    pub fn is_unsteady(&self, unrest: Unrest) {
+        self.journal(|journal| journal.unrest = unrest);
     }
 
     /// The next element of `imconnector.send.messages` fails inside an answer that succeeds, with this text.
