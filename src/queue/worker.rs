@@ -7,6 +7,7 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
+    clock::Millis,
     db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Room, Settled, Source},
     domain::ids::PortalId,
     outgoing::CALL_TIMEOUT,
@@ -70,6 +71,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 /// Starts what there is room for; true when there may be more.
 async fn round(app: &Arc<App>, under_way: &mut UnderWay) -> DbResult<bool> {
     let expanded = expand(app).await?;
+    if app.clock.now() >= under_way.ask_at {
+        relay::lost::begin_due(app).await?;
+        under_way.ask_at = app.clock.now().after(relay::lost::ASK);
+    }
     under_way.forget_ended();
     let started = under_way.start(app).await?;
     Ok(expanded > 0 || started > 0)
@@ -80,6 +85,8 @@ async fn round(app: &Arc<App>, under_way: &mut UnderWay) -> DbResult<bool> {
 struct UnderWay {
     tasks: JoinSet<PortalId>,
     per_portal: HashMap<PortalId, usize>,
+    /// When it is asked again which chats are to be compared with their portal's history.
+    ask_at: Millis,
 }
 
 impl UnderWay {

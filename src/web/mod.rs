@@ -27,7 +27,7 @@ use actix_web::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::caller::Operators;
-use crate::{app::App, db::DbError, queue::worker, relay};
+use crate::{app::App, clock::Millis, db::DbError, queue::worker, relay};
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ pub struct Running {
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    recover(&app).await.map_err(std::io::Error::other)?;
+    let alive = recover(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
     let operators = web::Data::new(Operators(own?));
@@ -117,17 +117,26 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let tasks = vec![
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
+        tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
 }
 
-/// What the last process left half done. Unswept, it would hold its lanes for ever.
-async fn recover(app: &App) -> Result<(), DbError> {
+/// What was sent while no server listened stands in the portals' histories.
+async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    if let Err(error) = relay::lost::after_start(&app, alive).await {
+        tracing::error!(%error, "it could not be noted which chats to compare with their portals");
+    }
+}
+
+/// What the last process left half done: unswept, it would hold its lanes for ever. Answers when a server was alive last.
+async fn recover(app: &App) -> Result<Option<Millis>, DbError> {
+    let alive = app.db.look_last_alive().await?;
     let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
     if again + uncertain > 0 {
         tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
     }
-    Ok(())
+    Ok(alive)
 }
 
 impl Running {
