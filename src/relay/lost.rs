@@ -168,12 +168,12 @@ impl Place {
             return Vec::new();
         }
         // Nothing is sent to a client a day late, and nothing that was written before the channel was connected.
-        let since = now.before(STALE).max(self.binding.created_at);
+        let since = now.before(STALE).max(self.binding.created_at).seconds();
         let mut found: Vec<_> = history
             .message
             .iter()
             .filter(|message| to_client(message, history))
-            .filter(|message| Millis::from_iso(&message.date).is_some_and(|at| at > since))
+            .filter(|message| Millis::from_iso(&message.date).is_some_and(|at| at.seconds() >= since))
             .collect();
         found.sort_by_key(|message| message.id);
         found

@@ -92,6 +92,7 @@ async fn a_receipt_without_its_event_is_looked_into(story: &Story) {
     shop.operator_writes(chat, "out of step", &[]);
     story.until_waiting(1).await;
     shop.posts_held_events(false);
+    shop.client_receives(3).await;
     client_has(story, &shop, &["heard", "half heard", "out of step"]).await;
     assert_eq!(shop.calls_of(HISTORY).len(), 1);
 }

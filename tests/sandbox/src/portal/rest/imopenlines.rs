@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Caller, RestError, params::Params};
+use super::{Answer, Caller, RestError, files::PAGE_DOWNLOAD, params::Params};
 use crate::{
     clock::iso,
-    portal::{Author, CardKind, CardRef, Chat, ChatId, Line, Message, Portal, State, UserId, crm::may_see, lines},
+    portal::{
+        Author, CardKind, CardRef, Chat, ChatId, File, Line, Message, Portal, State, UserId, crm::may_see, lines,
+    },
 };
 
 pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Params<'_>) -> Answer {
@@ -246,6 +248,12 @@ fn open(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     })
 }
 
+/// Where a page of the portal fetches a file: it opens only in a browser that is signed in.
+pub(super) fn page_link(domain: &str, file: &File) -> String {
+    let name: String = url::form_urlencoded::byte_serialize(file.name.as_bytes()).collect();
+    format!("http://{domain}{PAGE_DOWNLOAD}?action=disk.api.file.download&fileId={}&fileName={name}", file.id)
+}
+
 /// The messages of one talk: the named one, else the last of the chat.
 fn history(portal: &Portal, params: Params<'_>) -> Answer {
     portal.read(|state| {
@@ -271,8 +279,7 @@ fn history(portal: &Portal, params: Params<'_>) -> Answer {
                     "size": file.size,
                     "status": "done",
                     "authorid": message.author.id(),
-                    // Opens only in a browser that is signed in to the portal.
-                    "urldownload": file.url,
+                    "urldownload": page_link(&state.domain, file),
                 });
                 (file.id.to_string(), row)
             })
