@@ -35,6 +35,34 @@ pub struct Gap {
     pub limit: i64,
 }
 
+/// A message that ought to have come, and what looks for it if it has not.
+#[derive(Clone, Debug)]
+pub struct Missed {
+    pub chat: ChatId,
+    /// The portal's number of it.
+    pub message: i64,
+    pub look: NewDelivery,
+}
+
+/// Has a message looked for, unless it has come.
+pub(super) fn insert_missed(conn: &mut Conn, owner: &str, missed: &Missed, now: Millis) -> DbResult<()> {
+    if known(conn, owner, missed.chat, &[missed.message])?.is_empty() {
+        dispatch::insert(conn, owner, &missed.look, now)?;
+    }
+    Ok(())
+}
+
+/// Which of these messages of operators have been written down.
+fn known(conn: &mut Conn, owner: &str, id: ChatId, messages: &[i64]) -> DbResult<Vec<i64>> {
+    let keys: Vec<String> = messages.iter().map(i64::to_string).collect();
+    let own = message::portal_id.eq(owner).and(message::chat_id.eq(id.0));
+    let known: Vec<String> = message::table
+        .filter(own.and(message::direction.eq(Direction::Out.text())).and(message::source_key.eq_any(keys)))
+        .select(message::source_key)
+        .load(conn)?;
+    Ok(known.iter().filter_map(|key| key.parse().ok()).collect())
+}
+
 /// Has a chat looked at, not later than `at`.
 pub(super) fn set(conn: &mut Conn, owner: &str, id: ChatId, at: Millis) -> DbResult<()> {
     diesel::update(chat::table.find(id.0).filter(chat::portal_id.eq(owner)))
@@ -128,15 +156,6 @@ impl Db {
     /// Which of these messages of operators have been written down.
     pub async fn look_known(&self, portal: &PortalId, id: ChatId, messages: Vec<i64>) -> DbResult<Vec<i64>> {
         let owner = portal.0.clone();
-        self.read(move |conn| {
-            let keys: Vec<String> = messages.iter().map(i64::to_string).collect();
-            let own = message::portal_id.eq(owner).and(message::chat_id.eq(id.0));
-            let known: Vec<String> = message::table
-                .filter(own.and(message::direction.eq(Direction::Out.text())).and(message::source_key.eq_any(keys)))
-                .select(message::source_key)
-                .load(conn)?;
-            Ok(known.iter().filter_map(|key| key.parse().ok()).collect())
-        })
-        .await
+        self.read(move |conn| known(conn, &owner, id, &messages)).await
     }
 }

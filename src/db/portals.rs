@@ -46,6 +46,8 @@ struct Row {
     _gated_until: i64,
     _created_at: i64,
     _changed_at: i64,
+    _node_id: Option<i64>,
+    _epoch: i64,
 }
 
 impl TryFrom<Row> for Portal {

@@ -3,7 +3,7 @@
 //! would have had. Whichever of the two comes first, there is one message.
 //!
 //! A chat is looked at
-//! * after a start, and after another node's portal was taken over ([`after_start`], [`after_gap`]);
+//! * after a start, and after a node has died: events come to any of them, whosever the portal is ([`everywhere`]);
 //! * an hour after somebody wrote in it (`db::messages`), because a portal that has gone silent says nothing of it;
 //! * a minute after a receipt of an operator's message that has not come itself ([`missed`]).
 //!
@@ -25,8 +25,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, BindingState, ChatView, DbResult, Delivery, DeliveryKind, Gap, Lane, NewDelivery, NewInbox, Settled,
-        Source,
+        Binding, BindingState, ChatView, DbResult, Delivery, DeliveryKind, Gap, Lane, Missed, NewDelivery, NewInbox,
+        Settled, Source,
     },
     domain::{
         failure::{Failure, Told},
@@ -63,24 +63,27 @@ struct Look {
     message: Option<i64>,
 }
 
-/// Has every portal's active chats looked at: what was sent since the server was alive is not known. Work of seconds; nobody waits
-/// for it.
-pub async fn after_start(app: &App, alive: Option<Millis>) -> DbResult<()> {
-    let Some(alive) = alive else { return Ok(()) };
-    let mut last = None;
-    loop {
-        let portals = app.db.look_portals(last, PAGE).await?;
-        for portal in &portals {
-            after_gap(app, portal, alive).await?;
+/// Has every portal's active chats looked at: events may have been lost since `since`. Nobody waits for it.
+pub async fn everywhere(app: &App, since: Millis) {
+    let noted = async {
+        let mut last = None;
+        loop {
+            let portals = app.db.look_portals(last, PAGE).await?;
+            for portal in &portals {
+                after_gap(app, portal, since).await?;
+            }
+            last = portals.into_iter().next_back();
+            if last.is_none() {
+                return DbResult::Ok(());
+            }
         }
-        last = portals.into_iter().next_back();
-        if last.is_none() {
-            return Ok(());
-        }
+    };
+    if let Err(error) = noted.await {
+        tracing::error!(%error, "it could not be noted which chats to compare with their portals");
     }
 }
 
-/// Has a portal's active chats looked at: its events may have been lost since `since`. Returns how many there are.
+/// The same of one portal. Returns how many chats there are.
 pub async fn after_gap(app: &App, portal: &PortalId, since: Millis) -> DbResult<usize> {
     let from = app.clock.now().after(FIRST_AFTER);
     let gap = Gap { active_since: since.before(ACTIVE), from, step: STEP, limit: MAX_CHATS };
@@ -88,25 +91,20 @@ pub async fn after_gap(app: &App, portal: &PortalId, since: Millis) -> DbResult<
 }
 
 /// Begins the looks that are due.
-pub async fn begin_due(app: &App) -> DbResult<usize> {
-    app.db.look_begin_due(AT_ONCE, app.clock.now()).await
+pub async fn begin_due(app: &App) {
+    if let Err(error) = app.db.look_begin_due(AT_ONCE, app.clock.now()).await {
+        tracing::error!(%error, "chats could not be compared with their portals");
+    }
 }
 
-/// The look that follows from a receipt of an operator's message; none when the message itself has come.
-pub async fn missed(
-    app: &App,
-    portal: &PortalId,
-    view: &ChatView,
-    receipt: &LineItem,
-) -> DbResult<Option<NewDelivery>> {
+/// The look that follows from a receipt of an operator's message, unless the message itself has come.
+pub fn missed(app: &App, view: &ChatView, receipt: &LineItem) -> Option<Missed> {
     let by_operator = !receipt.system && receipt.author_id > 0 && Some(receipt.author_id) != receipt.dialog.user_id;
-    let id = receipt.message_id;
-    if !by_operator || app.db.look_known(portal, view.chat.id(), vec![id]).await?.contains(&id) {
-        return Ok(None);
-    }
-    let look = Look { chat: view.chat.id().0, message: Some(id) };
+    let (chat, message) = (view.chat.id(), receipt.message_id);
+    let look = Look { chat: chat.0, message: Some(message) };
     let at = app.clock.now().after(MISSED_AFTER);
-    Ok(Some(NewDelivery::new(Lane::Look(view.chat.id()), DeliveryKind::Look, at).payload(&look)))
+    let look = NewDelivery::new(Lane::Look(chat), DeliveryKind::Look, at).payload(&look);
+    by_operator.then_some(Missed { chat, message, look })
 }
 
 /// Compares one chat.

@@ -27,11 +27,16 @@ use actix_web::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::caller::Operators;
-use crate::{app::App, clock::Millis, db::DbError, queue::worker, relay};
+use crate::{
+    app::App,
+    clock::Millis,
+    queue::{expand, node, worker},
+    relay,
+};
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
@@ -92,7 +97,9 @@ pub struct Running {
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    let alive = recover(&app).await.map_err(std::io::Error::other)?;
+    // Asked before anything new is accepted.
+    let alive = app.db.look_last_alive().await.map_err(std::io::Error::other)?;
+    node::join(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
     let operators = web::Data::new(Operators(own?));
@@ -115,6 +122,8 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let serving = tokio::spawn(server);
     let (stop, stopping) = watch::channel(false);
     let tasks = vec![
+        tokio::spawn(node::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(expand::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
         tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
@@ -124,19 +133,9 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
 
 /// What was sent while no server listened stands in the portals' histories.
 async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
-    if let Err(error) = relay::lost::after_start(&app, alive).await {
-        tracing::error!(%error, "it could not be noted which chats to compare with their portals");
+    if let Some(alive) = alive {
+        relay::lost::everywhere(&app, alive).await;
     }
-}
-
-/// What the last process left half done: unswept, it would hold its lanes for ever. Answers when a server was alive last.
-async fn recover(app: &App) -> Result<Option<Millis>, DbError> {
-    let alive = app.db.look_last_alive().await?;
-    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
-    if again + uncertain > 0 {
-        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
-    }
-    Ok(alive)
 }
 
 impl Running {
@@ -152,6 +151,7 @@ impl Running {
             let _ = task.await;
         }
         let _ = self.serving.await;
+        node::leave(&self.app).await;
         self.app.db.close().await;
     }
 }
