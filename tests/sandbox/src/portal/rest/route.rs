@@ -21,6 +21,7 @@ use crate::{
 pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route("/rest/download.json", web::get().to(files::download))
         .route("/~f/{token}", web::get().to(files::public_page))
+        .route(files::PAGE_DOWNLOAD, web::get().to(files::signed_in_only))
         .route("/rest/{method}", web::to(rest));
 }
 
