@@ -19,6 +19,7 @@ use super::{
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, InboxId, InstallationId, NodeId, PortalId},
+    failpoint,
 };
 
 stored_enum! {
@@ -145,6 +146,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &PortalId, items: &[NewInbox], now
             .execute(c))?;
         outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
     }
+    failpoint::pass("inbox-stored");
     Ok(outcome)
 }
 

@@ -14,7 +14,7 @@ use super::{
     inbox::insert,
     spool::{Batch, Spool},
 };
-use crate::{clock::Millis, domain::ids::PortalId};
+use crate::{clock::Millis, domain::ids::PortalId, failpoint};
 
 /// One request's items, as the spool keeps them. Files that an earlier version wrote must stay readable.
 #[derive(Serialize, Deserialize)]
@@ -73,11 +73,12 @@ impl Db {
         let (owner, items) = (portal.clone(), Arc::new(items));
         let own = Arc::clone(&items);
         let command = move |conn: &mut Conn| insert(conn, &owner, &own, now);
-        let Some(spool) = self.spool.get() else { return self.write(command).await };
+        let committed = |_accepted: &Vec<Accepted>| failpoint::pass("inbox-committed");
+        let Some(spool) = self.spool.get() else { return self.write(command).await.inspect(committed) };
         if spool.waiting() == 0 {
             match self.writer.write_soon(command).await {
                 Err(DbError::Unavailable(_why)) => {}
-                done => return done,
+                done => return done.inspect(committed),
             }
         }
         let record = serde_json::to_vec(&Offered::new(portal, &items, now));

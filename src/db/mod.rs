@@ -21,11 +21,14 @@ mod inbox;
 mod installations;
 mod intake;
 mod logins;
+mod looks;
 mod media;
 mod messages;
 mod nodes;
 mod portals;
 mod provision;
+#[cfg(test)]
+mod queue_model;
 mod runs;
 mod schema;
 mod settle;
@@ -55,6 +58,7 @@ pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
 pub use intake::Spooled;
 pub use logins::Login;
+pub use looks::{Gap, Missed};
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{
     Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,

@@ -32,6 +32,7 @@ use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use self::{caller::Operators, door::Door};
 use crate::{
     app::App,
+    clock::Millis,
     queue::{expand, keeper, node, worker},
     relay,
 };
@@ -108,6 +109,8 @@ pub struct Running {
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
+    // Asked before anything new is accepted.
+    let alive = app.db.look_last_alive().await.map_err(std::io::Error::other)?;
     node::join(&app).await.map_err(std::io::Error::other)?;
     if !app.config.is_embedded() {
         app.db.begin_spool(&app.config.data_dir.join("spool"))?;
@@ -154,8 +157,16 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keeper::run(Arc::clone(&app), stopping)),
+        tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
     ];
     Ok(Running { app, door, server: handle, serving, stop, tasks, beating })
+}
+
+/// What was sent while no server listened stands in the portals' histories.
+async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    if let Some(alive) = alive {
+        relay::lost::everywhere(&app, alive).await;
+    }
 }
 
 impl Running {

@@ -10,6 +10,7 @@ mod grant;
 mod hostile;
 mod install;
 mod intake;
+mod lost;
 mod recovery;
 mod robot;
 mod schema;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Case> {
         hostile::list(),
         recovery::list(),
         intake::list(),
+        lost::list(),
         schema::list(),
     ]
     .concat()
