@@ -12,6 +12,7 @@ mod bench;
 mod bindings;
 mod channels;
 mod chats;
+mod conditions;
 mod conn;
 mod deliveries;
 mod dispatch;
