@@ -6,7 +6,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join_all};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 
 use crate::{
     app::App,
@@ -20,21 +20,26 @@ const AT_ONCE: i64 = 256;
 /// An item that fails to expand this often is put aside to be looked at.
 const MAX_TRIES: i32 = 8;
 const AGAIN: Duration = Duration::from_secs(5);
+/// Before a database that failed is asked again.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// Works until told to stop.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        let expanded = round(&app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "what came in could not be read");
-            0
-        });
-        if expanded == 0 {
-            tokio::select! {
+        match round(&app).await {
+            Ok(0) => tokio::select! {
                 () = app.bell.arrived(app.node.poll()) => {}
                 _changed = stop.changed() => {}
+            },
+            Ok(_expanded) => app.bell.ring_due(),
+            Err(error) => {
+                tracing::error!(%error, "what came in could not be expanded");
+                // No bell: what rings it comes faster than a database returns.
+                tokio::select! {
+                    () = sleep(AWAY) => {}
+                    _changed = stop.changed() => {}
+                }
             }
-        } else {
-            app.bell.ring_due();
         }
     }
 }
@@ -79,6 +84,8 @@ async fn write(app: &App, item: &InboxItem, outcome: Result<Expansion, ExpandErr
             Err(error @ DbError::Unavailable(_)) => return Err(error),
             Err(error) => ExpandError::Db(error),
         },
+        // It is not the item's fault that the database is away or full: it is not given up for that.
+        Err(ExpandError::Db(error @ DbError::Unavailable(_))) => return Err(error),
         Err(error) => error,
     };
     let hopeless = is_hopeless(item, &error);
