@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod b24;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,5 +1,7 @@
 //! Chats and the people in them.
 
+use std::collections::HashMap;
+
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _,
@@ -217,6 +219,16 @@ impl Db {
         })
         .await
     }
+}
+
+/// Chats by their ids.
+pub(super) fn views(conn: &mut Conn, ids: &[i64]) -> DbResult<HashMap<i64, ChatView>> {
+    let found: Vec<(Chat, Option<Contact>)> = chat::table
+        .left_join(contact::table.on(chat::contact_id.eq(contact::id.nullable())))
+        .filter(chat::id.eq_any(ids))
+        .select((chat::all_columns, contact::all_columns.nullable()))
+        .load(conn)?;
+    Ok(found.into_iter().map(|(chat, contact)| (chat.id, ChatView { chat, contact })).collect())
 }
 
 fn view(conn: &mut Conn, chat: Chat) -> DbResult<ChatView> {

@@ -14,7 +14,7 @@ const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqli
 const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// FULL, because a 200 promises that the row survives a power cut (in WAL mode, NORMAL may lose the last commits).
-const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
+pub(super) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
 /// A connection to either database.
@@ -59,6 +59,11 @@ impl Manager {
             #[cfg(feature = "postgres")]
             Kind::Postgres => "BEGIN",
         }
+    }
+
+    /// Whether other nodes may write too.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self.kind, Kind::Sqlite)
     }
 
     pub fn open(&self) -> DbResult<Conn> {

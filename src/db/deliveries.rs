@@ -1,8 +1,10 @@
 //! Deliveries: intended transfers to the other side. `dispatch` says which of them runs when.
 
+use std::sync::Arc;
+
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Db, DbError, DbResult, schema::delivery, stored_enum};
+use super::{Carried, Db, DbError, DbResult, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId},
@@ -169,6 +171,8 @@ pub struct Delivery {
     pub part: Option<PartId>,
     pub run: Option<RunId>,
     pub payload: String,
+    /// What it carries, as it was when it was claimed.
+    pub carried: Option<Arc<Carried>>,
     pub state: DeliveryState,
     /// How many attempts have been made, this one included.
     pub tries: i32,
@@ -177,13 +181,18 @@ pub struct Delivery {
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
+    pub(super) lane: String,
+    /// Of its portal when it was claimed.
+    pub(super) epoch: i64,
+    /// When the running attempt did.
+    pub(super) began_at: Millis,
 }
 
 #[derive(Queryable)]
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
-    _lane: String,
+    lane: String,
     kind: String,
     _priority: i32,
     message_id: Option<i64>,
@@ -191,7 +200,7 @@ pub(super) struct Row {
     run_id: Option<i64>,
     payload: String,
     pub(super) state: String,
-    _due_at: i64,
+    pub(super) due_at: i64,
     pub(super) tries: i32,
     uncertain: bool,
     told: Option<String>,
@@ -218,6 +227,10 @@ impl TryFrom<Row> for Delivery {
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
+            lane: row.lane,
+            carried: None,
+            epoch: 0,
+            began_at: Millis(0),
         })
     }
 }

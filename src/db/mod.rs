@@ -7,6 +7,8 @@
 //!
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL's default).
 
+#[cfg(feature = "bench")]
+mod bench;
 mod bindings;
 mod channels;
 mod chats;
@@ -19,6 +21,7 @@ mod installations;
 mod logins;
 mod media;
 mod messages;
+mod nodes;
 mod portals;
 mod provision;
 #[cfg(test)]
@@ -26,15 +29,18 @@ mod queue_model;
 mod runs;
 mod schema;
 mod settle;
+mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use diesel::r2d2;
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "bench")]
+pub use bench::Ceiling;
 pub use bindings::{Binding, BindingState, NewBinding};
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
@@ -45,19 +51,25 @@ pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
 pub use logins::Login;
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
-pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};
+pub use messages::{
+    Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,
+};
+pub use nodes::{Interrupted, Resumption};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
 pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
 pub use settle::{Expansion, Settled};
 
 use conn::{Conn, Manager};
+use tenants::Tenants;
 use writer::Writer;
 
-use crate::secret::Keys;
+use crate::{domain::ids::PortalId, secret::Keys};
 
 /// How many connections read at the same time; more wait without blocking a thread.
 const READERS: u32 = 4;
+/// After so long what another node has changed is seen.
+const SEEN_ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// What a query can fail with. Nothing here may be shown to a person.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +97,8 @@ pub struct Db {
     keys: Arc<Keys>,
     /// As many permits as readers, so that waiting for one is async instead of a blocked thread.
     permits: Arc<Semaphore>,
+    tenants: Arc<Tenants>,
+    shared: bool,
 }
 
 impl Db {
@@ -93,6 +107,7 @@ impl Db {
     pub fn open(url: &str, keys: Arc<Keys>) -> DbResult<Self> {
         let manager = Manager::new(url)?;
         conn::migrate(&manager)?;
+        let shared = manager.is_shared();
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))
@@ -103,6 +118,8 @@ impl Db {
             writer: Writer::start(manager)?,
             readers,
             keys,
+            tenants: Arc::new(Tenants::new(shared.then_some(SEEN_ELSEWHERE))),
+            shared,
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
         })
     }
@@ -114,6 +131,16 @@ impl Db {
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
         self.writer.write(command).await
+    }
+
+    /// The same for what changes a portal's settings: whoever asks for them afterwards reads them anew.
+    pub(crate) async fn write_settings<T, F>(&self, portal: &PortalId, command: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let (tenants, portal) = (Arc::clone(&self.tenants), portal.clone());
+        self.writer.write_then(command, move || tenants.forget(&portal)).await
     }
 
     pub(crate) async fn read<T, F>(&self, query: F) -> DbResult<T>

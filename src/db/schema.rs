@@ -12,6 +12,16 @@ diesel::table! {
         gated_until -> BigInt,
         created_at -> BigInt,
         changed_at -> BigInt,
+        node_id -> Nullable<BigInt>,
+        epoch -> BigInt,
+    }
+}
+
+diesel::table! {
+    node (id) {
+        id -> BigInt,
+        name -> Text,
+        beat -> BigInt,
     }
 }
 
@@ -253,6 +263,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
+    node,
     installation,
     grants,
     provision,

@@ -4,8 +4,8 @@
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun, RecipientOutcome,
-    Recorded, SentPart,
+    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun,
+    RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, messages, runs,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InboxId, MessageId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PortalId, RunId},
     failpoint,
 };
 
@@ -214,18 +214,16 @@ impl Db {
         .await
     }
 
-    /// Writes how an attempt ended, and all that follows. Nothing follows when the delivery was erased meanwhile, with its
-    /// portal.
-    pub async fn delivery_settle(
-        &self,
-        portal: &PortalId,
-        id: DeliveryId,
-        settled: Settled,
-        now: Millis,
-    ) -> DbResult<()> {
-        let portal = portal.0.clone();
+    /// Writes how an attempt ended, and all that follows. False, and nothing is written, when the portal is another node's by now,
+    /// or was erased.
+    pub async fn delivery_settle(&self, ended: &Delivery, settled: Settled, now: Millis) -> DbResult<bool> {
+        let ended = ended.clone();
         self.write(move |conn| {
-            let known = diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
+            if !dispatch::is_current(conn, &ended)? {
+                return Ok(false);
+            }
+            let portal = ended.portal.0.as_str();
+            diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
@@ -235,19 +233,20 @@ impl Db {
                     delivery::changed_at.eq(now.0),
                 ))
                 .execute(conn)?;
-            if known == 0 {
-                return Ok(());
-            }
-            diesel::update(attempt::table.filter(attempt::delivery_id.eq(id.0).and(attempt::ended_at.is_null())))
-                .set((
+            diesel::insert_into(attempt::table)
+                .values((
+                    attempt::portal_id.eq(portal),
+                    attempt::delivery_id.eq(ended.id.0),
+                    attempt::started_at.eq(ended.began_at.0),
                     attempt::ended_at.eq(now.0),
                     attempt::outcome.eq(settled.outcome),
                     attempt::error.eq(&settled.error),
                 ))
                 .execute(conn)?;
-            settle(conn, &portal, &settled, now)?;
+            settle(conn, portal, &settled, now)?;
             failpoint::pass("settling");
-            dispatch::settled(conn, &portal, id, (settled.state, settled.due_at))
+            dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
+            Ok(true)
         })
         .await
     }

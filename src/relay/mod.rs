@@ -38,8 +38,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled,
-        Source,
+        Binding, Carried, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem,
+        Settled, Source,
     },
     domain::{
         connector::Connector,
@@ -99,7 +99,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
 /// call after 60 s.
 const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
-const ASK_AFTER: Duration = Duration::from_secs(5);
+pub const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
 const ASK_FOR: Duration = Duration::from_mins(1);
 
@@ -149,6 +149,10 @@ pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
 pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
     let began = app.clock.now();
     let outcomes = match group {
+        // Another node may have been given the portal: this one must not send. If it has not, the attempt is repeated.
+        many if !app.node.may_act() => {
+            many.iter().map(|delivery| (delivery.id, Err(Failure::transient("this node is silent")))).collect()
+        }
         [one] => vec![(one.id, attempt(app, one).await)],
         many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
             status::deliver_all(app, many).await
@@ -355,6 +359,12 @@ async fn revive(app: &App, channel: &Channel) {
         Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
     }
     app.bell.ring();
+}
+
+/// What a delivery carries. Erased with its portal, there is nothing to do.
+fn carried(delivery: &Delivery) -> Result<&Carried, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    delivery.carried.as_deref().ok_or_else(gone)
 }
 
 /// The database is away: nothing happened, and it is tried again.

@@ -3,21 +3,32 @@
 use super::{settle, source};
 
 /// What holds a portal, so that its functions need no other.
-const HOLDERS: &[&str] =
-    &["channel: &Channel", "portal: &PortalId", "portal: Portal", "installation: &Installation", "login: &Login"];
+const HOLDERS: &[&str] = &[
+    "channel: &Channel",
+    "ended: &Delivery",
+    "portal: &PortalId",
+    "portal: Portal",
+    "installation: &Installation",
+    "login: &Login",
+];
 
 /// Functions over all portals, each with its reason.
 const ACROSS: &[(&str, &str)] = &[
     ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
-    ("channel_polled", "the asking tasks of this node serve every portal"),
+    ("channel_polled", "the asking tasks of this node serve every portal of its own"),
     ("close", "stops the writer; no data"),
     ("delivery_claim", "the worker takes what is due, whoever's it is"),
     ("delivery_counts", "numbers for health, without anybody's data"),
     ("delivery_next_due", "a time for the worker, without anybody's data"),
-    ("delivery_sweep", "after a crash every interrupted attempt is looked at"),
     ("inbox_due", "the worker expands what came, whoever's it is"),
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
-    ("login_mark_dead", "the same"),
+    ("login_any_now", "the same"),
+    ("node_beat", "nodes are nobody's data"),
+    ("node_end", "the same; what a dead node was doing is looked at, whoever's it is"),
+    ("node_join", "the same"),
+    ("node_list", "the same"),
+    ("node_share", "a count of portals"),
+    ("node_yield", "which portals are whose"),
     ("probe", "proves that a commit is possible; no data"),
     ("read", "the way of all queries"),
     ("write", "the way of all queries"),
