@@ -6,6 +6,7 @@
 
 mod kills;
 mod ledger;
+mod nodes;
 mod order;
 mod points;
 mod repeats;
@@ -19,7 +20,8 @@ use crate::harness::Case;
 pub fn all() -> Vec<Case> {
     // A build without debug assertions has no points to end at.
     let points = if cfg!(debug_assertions) { points::list() } else { Vec::new() };
-    [kills::list(), points, repeats::list(), order::list(), soak::list()].concat()
+    let nodes = nodes::list().into_iter().map(|case| Case { by_several: true, ..case }).collect();
+    [kills::list(), points, repeats::list(), order::list(), soak::list(), nodes].concat()
 }
 
 /// Whether the long forms are asked for.

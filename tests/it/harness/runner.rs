@@ -40,6 +40,8 @@ pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 pub struct Case {
     pub name: &'static str,
     pub in_browser: bool,
+    /// Several processes work on one database: told on PostgreSQL alone.
+    pub by_several: bool,
     pub tell: for<'a> fn(&'a Story) -> Telling<'a>,
 }
 
@@ -63,6 +65,7 @@ macro_rules! stories {
         $crate::harness::Case {
             name: concat!(module_path!(), "::", stringify!($name)),
             in_browser: $in_browser,
+            by_several: false,
             tell: |story| Box::pin($name(story)),
         }
     };
@@ -106,7 +109,8 @@ pub fn run(arguments: Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
     logs::start();
     let arguments = Arguments { test_threads: arguments.test_threads.or(Some(AT_ONCE)), ..arguments };
     let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
-    let stories = cases.iter().flat_map(|case| [trial(case, On::Sqlite), trial(case, On::Postgres)]);
+    let on = |case: &Case| if case.by_several { vec![On::Postgres] } else { vec![On::Sqlite, On::Postgres] };
+    let stories = cases.iter().flat_map(|case| on(case).into_iter().map(|on| trial(case, on)));
     let conclusion = libtest_mimic::run(&arguments, rules.chain(stories).collect());
     browser::stop();
     postgres::stop();
