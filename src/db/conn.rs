@@ -17,6 +17,11 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 pub(super) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
+/// A process that is stopped in the middle of a transaction would hold its rows for as long as it stands still, and nobody could
+/// take its work over. Shorter than the silence after which it is declared dead.
+#[cfg(feature = "postgres")]
+const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '10s'";
+
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
 pub enum Conn {
@@ -73,7 +78,10 @@ impl Manager {
                 Ok(Conn::Sqlite(conn))
             }),
             #[cfg(feature = "postgres")]
-            Kind::Postgres => diesel::PgConnection::establish(&self.target).map(Conn::Postgres),
+            Kind::Postgres => diesel::PgConnection::establish(&self.target).and_then(|mut conn| {
+                conn.batch_execute(POSTGRES_SETTINGS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                Ok(Conn::Postgres(conn))
+            }),
         };
         opened.map_err(|error| DbError::Unavailable(error.to_string()))
     }
