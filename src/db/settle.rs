@@ -4,11 +4,11 @@
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun,
+    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
     RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, messages, runs,
+    dispatch, looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -30,6 +30,8 @@ pub struct Expansion {
     pub progress: Option<(ChannelId, String, MessageProgress)>,
     /// The portal's own numbers of chats: chat, and the client's portal user.
     pub chats: Vec<(ChatId, i64, Option<i64>)>,
+    /// Messages that ought to have come before this.
+    pub missed: Vec<Missed>,
     /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
     pub failure_note: Option<NewDelivery>,
 }
@@ -115,6 +117,9 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     }
     for numbers in &expansion.chats {
         keep_numbers(conn, portal, *numbers)?;
+    }
+    for missed in &expansion.missed {
+        looks::insert_missed(conn, portal, missed, now)?;
     }
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?

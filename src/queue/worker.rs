@@ -7,6 +7,7 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
+    clock::Millis,
     db::{DbError, DbResult, Delivery, DeliveryState, Room, Settled},
     domain::ids::PortalId,
     failpoint,
@@ -28,7 +29,12 @@ const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(
 /// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut under_way = UnderWay::default();
+    let mut looks_at = Millis(0);
     while !*stop.borrow() {
+        if app.clock.now() >= looks_at {
+            relay::lost::begin_due(&app).await;
+            looks_at = app.clock.now().after(relay::lost::ASK);
+        }
         under_way.forget_ended();
         let started = under_way.start(&app).await.unwrap_or_else(|error| {
             tracing::error!(%error, "what is due could not be claimed");

@@ -150,7 +150,17 @@ impl Portal {
             "ts": self.world().clock.now_s(),
             "auth": auth,
         });
-        self.post(event.name, &binding.handler, form::pairs(&body));
+        let form = form::pairs(&body);
+        let is_held = self.journal(|journal| {
+            let is_held = journal.held_names.iter().any(|name| name == event.name);
+            if is_held {
+                journal.held.push((event.name.to_owned(), binding.handler.clone(), form.clone()));
+            }
+            is_held
+        });
+        if !is_held {
+            self.post(event.name, &binding.handler, form);
+        }
     }
 
     /// The `auth` block of a post: the portal's identity, and a user's tokens if there is an active one.
