@@ -22,7 +22,9 @@ fn the_cheap_figures_are_measured() {
     let rows: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     std::fs::remove_file(&json).unwrap();
     let figures: Vec<&str> = rows.as_array().unwrap().iter().filter_map(|row| row["figure"].as_str()).collect();
-    for expected in ["accept ÷ bare", "accept ÷ group", "5 ms more", "acknowledged p99", "operator → messenger", "start to"] {
+    for expected in
+        ["accept ÷ bare", "accept ÷ group", "5 ms more", "acknowledged p99", "operator → messenger", "start to"]
+    {
         assert!(figures.iter().any(|figure| figure.contains(expected)), "no figure `{expected}` in {figures:#?}");
     }
 }
