@@ -11,6 +11,7 @@ pub mod db;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod domain;
+pub mod failpoint;
 pub mod lock;
 pub mod media;
 pub mod messaging;

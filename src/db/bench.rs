@@ -81,7 +81,7 @@ impl Db {
         let portal = portal.0.clone();
         self.write(move |conn| {
             for (peer, who, number) in &known {
-                let id = chats::upsert(conn, &portal, (&channel, peer), Some(who), now)?;
+                let id = chats::upsert(conn, &portal, (&channel, peer), Some(who), (now, None))?;
                 diesel::update(chat::table.find(id)).set(chat::b24_chat_id.eq(number)).execute(conn)?;
             }
             Ok(())

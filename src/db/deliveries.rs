@@ -49,6 +49,8 @@ stored_enum! {
         Provision = "provision",
         /// Finding out whether an announced uninstall is true.
         Uninstall = "uninstall",
+        /// Comparing a chat with the portal's history.
+        Look = "look",
     }
 }
 
@@ -91,6 +93,8 @@ pub enum Lane {
     Installation(InstallationId),
     /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
     Uninstall(InstallationId),
+    /// Comparing a chat with the portal's history: nobody waits for it.
+    Look(ChatId),
 }
 
 impl Lane {
@@ -105,6 +109,7 @@ impl Lane {
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
             Self::Uninstall(id) => format!("uninstall:{id}"),
+            Self::Look(chat) => format!("look:{chat}"),
         })
     }
 }
@@ -124,7 +129,10 @@ pub struct NewDelivery {
 
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
-        let priority = if kind == DeliveryKind::Status { Priority::Status } else { Priority::Normal };
+        let priority = match kind {
+            DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
+            _other => Priority::Normal,
+        };
         Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at }
     }
 

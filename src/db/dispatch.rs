@@ -63,15 +63,21 @@ pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// Adds a delivery at the end of its lane.
-pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
-    let lane = new.lane.text()?;
-    let ahead: Option<i64> = delivery::table
-        .filter(delivery::lane.eq(&lane).and(sql::<Bool>(HOLDS)))
+/// Whether something holds a place in a lane.
+pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
+    let held: Option<i64> = delivery::table
+        .filter(delivery::lane.eq(lane.text()?).and(sql::<Bool>(HOLDS)))
         .select(delivery::id)
         .first(conn)
         .optional()?;
-    let state = if ahead.is_some() { DeliveryState::Queued } else { DeliveryState::Waiting };
+    Ok(held.is_some())
+}
+
+/// Adds a delivery at the end of its lane.
+pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
+    let lane = new.lane.text()?;
+    let is_head = !is_held(conn, &new.lane)?;
+    let state = if is_head { DeliveryState::Waiting } else { DeliveryState::Queued };
     diesel::insert_into(delivery::table)
         .values((
             delivery::portal_id.eq(owner),
@@ -90,7 +96,7 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::changed_at.eq(now.0),
         ))
         .execute(conn)?;
-    if ahead.is_none() { touch(conn, owner, new.due_at.0) } else { Ok(()) }
+    if is_head { touch(conn, owner, new.due_at.0) } else { Ok(()) }
 }
 
 /// The head of a lane has ended: the next one is the head.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, InboxId, InstallationId, NodeId, PortalId},
+    failpoint,
 };
 
 stored_enum! {
@@ -147,9 +148,11 @@ impl Db {
                     .execute(c))?;
                 outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
             }
+            failpoint::pass("inbox-stored");
             Ok(outcome)
         })
         .await
+        .inspect(|_committed| failpoint::pass("inbox-committed"))
     }
 
     /// The oldest items that are due of this node's portals, in the order in which they came; portals that no node has become its

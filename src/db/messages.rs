@@ -1,6 +1,6 @@
 //! Messages and their parts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
@@ -18,6 +18,10 @@ use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, MediaId, MessageId, PartId, PortalId},
 };
+
+/// A chat in which people write is compared with the portal's history so long after the first message since the last time: at most
+/// one call an hour for each chat that is in use.
+const LOOK_AFTER: Duration = Duration::from_hours(1);
 
 stored_enum! {
     Direction {
@@ -222,7 +226,10 @@ impl From<PartRow> for Part {
 
 /// Writes a message, its chat, its parts and their deliveries; a known one changes nothing.
 pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Millis) -> DbResult<Recorded> {
-    let chat = chats::upsert(conn, portal, (&new.channel, &new.peer), new.who.as_ref(), now)?;
+    // People wait for an answer to what a client or an operator wrote; robots write to many who never answer.
+    let is_talk = matches!(new.origin, MessageOrigin::Client | MessageOrigin::Operator);
+    let look_at = is_talk.then(|| now.after(LOOK_AFTER));
+    let chat = chats::upsert(conn, portal, (&new.channel, &new.peer), new.who.as_ref(), (now, look_at))?;
     let row = (
         message::portal_id.eq(portal),
         message::chat_id.eq(chat),

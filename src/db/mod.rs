@@ -19,11 +19,14 @@ mod grants;
 mod inbox;
 mod installations;
 mod logins;
+mod looks;
 mod media;
 mod messages;
 mod nodes;
 mod portals;
 mod provision;
+#[cfg(test)]
+mod queue_model;
 mod runs;
 mod schema;
 mod settle;
@@ -48,6 +51,7 @@ pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
 pub use logins::Login;
+pub use looks::{Gap, Missed};
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{
     Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,

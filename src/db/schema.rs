@@ -163,6 +163,7 @@ diesel::table! {
         b24_user_id -> Nullable<BigInt>,
         last_message_at -> BigInt,
         created_at -> BigInt,
+        look_at -> Nullable<BigInt>,
     }
 }
 

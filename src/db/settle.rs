@@ -4,16 +4,17 @@
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun,
+    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
     RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, messages, runs,
+    dispatch, looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, InboxId, MessageId, PortalId, RunId},
+    failpoint,
 };
 
 /// What an inbox item turned into.
@@ -29,6 +30,8 @@ pub struct Expansion {
     pub progress: Option<(ChannelId, String, MessageProgress)>,
     /// The portal's own numbers of chats: chat, and the client's portal user.
     pub chats: Vec<(ChatId, i64, Option<i64>)>,
+    /// Messages that ought to have come before this.
+    pub missed: Vec<Missed>,
     /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
     pub failure_note: Option<NewDelivery>,
 }
@@ -97,6 +100,7 @@ fn insert_all(conn: &mut Conn, portal: &str, new: &[NewDelivery], now: Millis) -
 fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> DbResult<()> {
     for new in &expansion.messages {
         messages::insert(conn, portal, new, now)?;
+        failpoint::pass("expanding");
     }
     insert_all(conn, portal, &expansion.deliveries, now)?;
     if let Some((run, recipients)) = &expansion.run
@@ -113,6 +117,9 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     }
     for numbers in &expansion.chats {
         keep_numbers(conn, portal, *numbers)?;
+    }
+    for missed in &expansion.missed {
+        looks::insert_missed(conn, portal, missed, now)?;
     }
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
@@ -242,6 +249,7 @@ impl Db {
                 ))
                 .execute(conn)?;
             settle(conn, portal, &settled, now)?;
+            failpoint::pass("settling");
             dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
             Ok(true)
         })

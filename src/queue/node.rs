@@ -19,7 +19,7 @@ use crate::{
     app::App,
     db::{DbResult, Resumption},
     domain::ids::NodeId,
-    relay::{ASK_AFTER, REPEATABLE},
+    relay::{self, ASK_AFTER, REPEATABLE},
     secret::{SealError, random_id},
 };
 
@@ -146,8 +146,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut watching = Watching::default();
     let mut beats = 0_u32;
     while !*stop.borrow() {
-        if let Err(error) = round(&app, &mut watching, beats).await {
-            tracing::error!(%error, "the nodes could not be looked at");
+        match round(&app, &mut watching, beats).await {
+            // Events come to any node: what the dead one had not accepted may be any portal's.
+            Ok(true) => {
+                let (app, since) = (Arc::clone(&app), app.clock.now().before(SILENT * 2));
+                tokio::spawn(async move { relay::lost::everywhere(&app, since).await });
+            }
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the nodes could not be looked at"),
         }
         beats = beats.wrapping_add(1);
         tokio::select! {
@@ -157,7 +163,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn round(app: &App, watching: &mut Watching, beats: u32) -> DbResult<()> {
+/// True when others have died.
+async fn round(app: &App, watching: &mut Watching, beats: u32) -> DbResult<bool> {
     let began = Instant::now();
     let me = app.node.id();
     if app.db.node_beat(me).await? {
@@ -165,7 +172,8 @@ async fn round(app: &App, watching: &mut Watching, beats: u32) -> DbResult<()> {
     } else {
         tracing::error!(node = %me, "this node was declared dead: it had been silent for too long; it begins anew");
         let name = name(&app.config.data_dir).unwrap_or_else(|_unreadable| me.to_string());
-        return enter(app, name).await;
+        enter(app, name).await?;
+        return Ok(false);
     }
     let nodes = app.db.node_list().await?;
     let silent = watching.silent(&nodes, me, Instant::now());
@@ -177,7 +185,8 @@ async fn round(app: &App, watching: &mut Watching, beats: u32) -> DbResult<()> {
         }
     }
     let alive = nodes.len().saturating_sub(silent.len()).max(1);
-    share(app, me, alive).await
+    share(app, me, alive).await?;
+    Ok(!silent.is_empty())
 }
 
 /// Keeps about as many portals as every node should have.

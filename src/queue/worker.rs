@@ -7,8 +7,10 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     app::App,
+    clock::Millis,
     db::{DbError, DbResult, Delivery, DeliveryState, Room, Settled},
     domain::ids::PortalId,
+    failpoint,
     outgoing::CALL_TIMEOUT,
     relay,
 };
@@ -27,7 +29,12 @@ const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(
 /// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut under_way = UnderWay::default();
+    let mut looks_at = Millis(0);
     while !*stop.borrow() {
+        if app.clock.now() >= looks_at {
+            relay::lost::begin_due(&app).await;
+            looks_at = app.clock.now().after(relay::lost::ASK);
+        }
         under_way.forget_ended();
         let started = under_way.start(&app).await.unwrap_or_else(|error| {
             tracing::error!(%error, "what is due could not be claimed");
@@ -70,6 +77,9 @@ impl UnderWay {
         let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full, takes: app.node.takes() };
         let claimed = app.db.delivery_claim(app.node.id(), room, app.clock.now()).await?;
         let count = claimed.len();
+        if count > 0 {
+            failpoint::pass("claimed");
+        }
         for group in relay::groups(claimed) {
             let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
             *self.per_portal.entry(portal.clone()).or_default() += 1;
@@ -109,6 +119,7 @@ impl UnderWay {
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
+    failpoint::pass("sent");
     let mut outcomes: HashMap<_, _> = outcomes.into_iter().collect();
     let ended = group.iter().map(|delivery| {
         let outcome = outcomes.remove(&delivery.id);
@@ -118,6 +129,7 @@ async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
                 None => conclude(app, delivery).await,
             };
             record(app, delivery, settled).await;
+            failpoint::pass("settled");
         }
     });
     join_all(ended).await;

@@ -9,6 +9,7 @@
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+//! * [`lost`]: what operators wrote and no event brought
 
 pub mod accounts;
 pub mod address;
@@ -17,6 +18,7 @@ pub mod budget;
 pub mod card;
 mod files;
 pub mod grant;
+pub mod lost;
 mod notes;
 pub mod polling;
 pub mod proof;
@@ -55,8 +57,13 @@ pub use notes::reason_text as notes_text;
 pub use tokens::KeptTokens;
 
 /// Kinds whose repetition is the same as doing it once.
-pub const REPEATABLE: &[DeliveryKind] =
-    &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
+pub const REPEATABLE: &[DeliveryKind] = &[
+    DeliveryKind::Status,
+    DeliveryKind::RobotAnswer,
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::Look,
+];
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -198,6 +205,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
+        DeliveryKind::Look => lost::deliver(app, delivery).await,
     }
 }
 
@@ -216,9 +224,11 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::Note => notes::resolve(app, delivery).await,
         DeliveryKind::ToAddress => address::resolve(app, delivery).await,
         DeliveryKind::CardComment => Ok(Resolved::CannotTell),
-        DeliveryKind::Status | DeliveryKind::RobotAnswer | DeliveryKind::Provision | DeliveryKind::Uninstall => {
-            Ok(Resolved::DidNot)
-        }
+        DeliveryKind::Status
+        | DeliveryKind::RobotAnswer
+        | DeliveryKind::Provision
+        | DeliveryKind::Uninstall
+        | DeliveryKind::Look => Ok(Resolved::DidNot),
     }
 }
 

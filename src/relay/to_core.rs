@@ -14,6 +14,7 @@ use crate::{
         bbcode::{self, Node},
         incoming::{LineItems, OperatorFile, OperatorMessage},
     },
+    clock::Millis,
     db::{
         Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
         MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
@@ -71,7 +72,7 @@ async fn expand_one(
         b24_message: Some(message.im.message_id),
         b24_chat: Some(message.im.chat_id),
         progress: if unsupported.is_some() { MessageProgress::Failed } else { MessageProgress::Waiting },
-        sent_at: item.received_at,
+        sent_at: message.sent_at.map_or(item.received_at, Millis::from_seconds).min(item.received_at),
         parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core.clone()), ..part }).collect(),
         delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
     }))
@@ -286,6 +287,7 @@ mod tests {
             line_name: String::new(),
             signature,
             state: BindingState::Active,
+            created_at: Millis(0),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{ByLine, ExpandError, LineRef, Resolved, carried, channel_of, db_failure, files, grant, notes};
+use super::{ByLine, ExpandError, LineRef, Resolved, carried, channel_of, db_failure, files, grant, lost, notes};
 use crate::{
     app::App,
     b24::incoming::LineItem,
@@ -105,18 +105,19 @@ fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progr
 }
 
 /// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer
-/// was not seen.
+/// was not seen, and tell of an operator's message whose own event has not come.
 pub async fn receipts(app: &App, item: &InboxItem, items: &[LineItem]) -> Result<Expansion, ExpandError> {
     let mut expansion = Expansion::default();
     for receipt in items {
         let Some(external) = ExternalChatId::parse(&receipt.dialog.chat_id) else { continue };
         let view = app.db.chat_of_peer(&item.portal, &external.channel, &external.peer).await?;
-        let Some(view) = view.filter(|view| view.chat.b24_chat.is_none()) else { continue };
-        if let Some(number) = receipt.dialog.im_chat_id {
-            expansion.relevant = true;
+        let Some(view) = view else { continue };
+        if let Some(number) = receipt.dialog.im_chat_id.filter(|_| view.chat.b24_chat.is_none()) {
             expansion.chats.push((view.chat.id(), number, receipt.dialog.user_id));
         }
+        expansion.missed.extend(lost::missed(app, &view, receipt));
     }
+    expansion.relevant = !expansion.chats.is_empty() || !expansion.missed.is_empty();
     Ok(expansion)
 }
 

@@ -29,6 +29,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use self::caller::Operators;
 use crate::{
     app::App,
+    clock::Millis,
     queue::{expand, node, worker},
     relay,
 };
@@ -96,6 +97,8 @@ pub struct Running {
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
+    // Asked before anything new is accepted.
+    let alive = app.db.look_last_alive().await.map_err(std::io::Error::other)?;
     node::join(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
@@ -123,8 +126,16 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
         tokio::spawn(expand::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
+        tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
+}
+
+/// What was sent while no server listened stands in the portals' histories.
+async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    if let Some(alive) = alive {
+        relay::lost::everywhere(&app, alive).await;
+    }
 }
 
 impl Running {

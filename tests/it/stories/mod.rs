@@ -9,6 +9,7 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod lost;
 mod recovery;
 mod robot;
 mod schema;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        lost::list(),
         schema::list(),
     ]
     .concat()
