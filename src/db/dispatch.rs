@@ -6,14 +6,15 @@
 //! lets nothing run (`gated_until`): the dispatcher asks for ready portals, then for each one's due heads, so its cost depends on
 //! what is due now and not on what waits.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
 };
+use tokio::time::sleep;
 
 use super::{
-    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    Carried, Db, DbError, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
     conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
@@ -25,6 +26,8 @@ use crate::{
     domain::ids::{NodeId, PortalId},
 };
 
+/// Before a database that could not be read is read again.
+const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
@@ -256,7 +259,7 @@ impl Db {
         let mut claimed = self.write(move |conn| claim(conn, me, &room, now)).await?;
         let ids: Vec<i64> = claimed.iter().filter_map(|delivery| delivery.message).map(|id| id.0).collect();
         if !ids.is_empty() {
-            let known = self.read(move |conn| messages::carried(conn, &ids)).await?;
+            let known = self.carried(ids).await?;
             for delivery in &mut claimed {
                 delivery.carried = delivery
                     .message
@@ -266,6 +269,20 @@ impl Db {
             }
         }
         Ok(claimed)
+    }
+
+    /// Whatever becomes of the database meanwhile: what was claimed is forgotten by nobody else, so it must be carried out here.
+    async fn carried(&self, ids: Vec<i64>) -> DbResult<HashMap<i64, (String, Arc<Carried>)>> {
+        loop {
+            let ids = ids.clone();
+            match self.read(move |conn| messages::carried(conn, &ids)).await {
+                Err(DbError::Unavailable(why)) => {
+                    tracing::warn!(why, "what was claimed could not be read");
+                    sleep(READ_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Lets nothing of a portal run before `until`: its REST budget is used up.

@@ -34,7 +34,7 @@ stored_enum! {
 }
 
 /// Who brought an item: a repeat is one only inside its source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An event of the portal.
     Portal(InstallationId),

@@ -68,7 +68,7 @@ pub use nodes::{Interrupted, Resumption};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
 pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
-pub use settle::{Expansion, Settled};
+pub use settle::{Expansion, Round, Settled, Turn};
 
 use conn::{Conn, Manager};
 use tenants::Tenants;
@@ -170,7 +170,7 @@ impl Db {
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
         let (tenants, portal) = (Arc::clone(&self.tenants), portal.clone());
-        self.writer.write_then(command, move || tenants.forget(&portal)).await
+        self.writer.write_then(command, move |_done| tenants.forget(&portal)).await
     }
 
     pub(crate) async fn read<T, F>(&self, query: F) -> DbResult<T>

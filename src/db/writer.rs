@@ -92,15 +92,16 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
-        self.write_then(command, || {}).await
+        self.write_then(command, |_done| {}).await
     }
 
-    /// The same, and does `then` after the commit and before the answer, whether somebody still waits for that or not.
+    /// The same, and does `then` after the commit and before the answer and the next transaction, whether somebody still waits
+    /// for that or not. It is told whether the command is done.
     pub async fn write_then<T, F, G>(&self, command: F, then: G) -> DbResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
-        G: FnOnce() + Send + 'static,
+        G: FnOnce(bool) + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let job: Command = Box::new(move |conn| {
@@ -110,7 +111,7 @@ impl Writer {
                     Ok(()) => done,
                     Err(reason) => Err(DbError::Unavailable(reason)),
                 };
-                then();
+                then(outcome.is_ok());
                 // Nobody waits any more when the request was cancelled; the row is written all the same.
                 let _ = answer.send(outcome);
             });
