@@ -10,12 +10,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
-    dsl::sql, sql_types::Bool,
 };
 use tokio::time::sleep;
 
 use super::{
     Carried, Db, DbError, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
     messages, nodes,
@@ -34,13 +34,6 @@ const PORTALS_AT_ONCE: i64 = 64;
 const WHILE_PARKED: [DeliveryKind; 4] =
     [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
-// Letter by letter the conditions of the partial indexes (migrations/): a database uses such an index only where it sees that
-// the query asks for nothing else.
-/// A head that runs when it is due. A parked one is, too, now and then: it looks by itself whether it can go on.
-const RUNS: &str = "delivery.state IN ('waiting', 'parked')";
-/// A delivery that holds its place in its lane.
-const HOLDS: &str = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')";
-
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
@@ -69,7 +62,7 @@ pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
 /// Whether something holds a place in a lane.
 pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
     let held: Option<i64> = delivery::table
-        .filter(delivery::lane.eq(lane.text()?).and(sql::<Bool>(HOLDS)))
+        .filter(delivery::lane.eq(lane.text()?).and(Holds))
         .select(delivery::id)
         .first(conn)
         .optional()?;
@@ -105,7 +98,7 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
 /// The head of a lane has ended: the next one is the head.
 fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
     let next: Option<(i64, String, String, i64)> = delivery::table
-        .filter(delivery::lane.eq(lane).and(sql::<Bool>(HOLDS)))
+        .filter(delivery::lane.eq(lane).and(Holds))
         .order(delivery::id)
         .select((delivery::id, delivery::state, delivery::portal_id, delivery::due_at))
         .first(conn)
@@ -148,7 +141,7 @@ fn allowed(state: PortalState) -> Option<Vec<&'static str>> {
 
 /// Nothing that waits in a portal is ever done; what is under way ends by itself.
 pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
-    let waits = sql::<Bool>("delivery.state IN ('queued', 'waiting', 'parked')");
+    let waits = Holds.and(delivery::state.ne(DeliveryState::Sending.text()));
     diesel::update(delivery::table.filter(delivery::portal_id.eq(owner).and(waits)))
         .set(delivery::state.eq(DeliveryState::Cancelled.text()))
         .execute(conn)?;
@@ -168,16 +161,14 @@ fn heads(conn: &mut Conn, portal: &Ready, room: usize, now: Millis) -> DbResult<
     let (mut rows, mut next): (Vec<Row>, Option<i64>) = (Vec::new(), None);
     for priority in Priority::ALL {
         let left = room.saturating_sub(rows.len());
-        let mut heads = delivery::table
-            .filter(delivery::portal_id.eq(portal.id.clone()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq(priority.number()))
-            .into_boxed();
-        if let Some(kinds) = allowed(portal.state) {
-            heads = heads.filter(delivery::kind.eq_any(kinds));
-        }
         // One more than there is room for: it tells when to come again.
         let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
-        let mut found: Vec<Row> = heads.order((delivery::due_at, delivery::id)).limit(limit).load(conn)?;
+        let own = delivery::portal_id.eq(&portal.id).and(delivery::priority.eq(priority.number()));
+        let heads = delivery::table.filter(own).filter(Runs).order((delivery::due_at, delivery::id)).limit(limit);
+        let mut found: Vec<Row> = match allowed(portal.state) {
+            None => heads.load(conn)?,
+            Some(kinds) => heads.filter(delivery::kind.eq_any(kinds)).load(conn)?,
+        };
         let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
         next = next.into_iter().chain(found.get(due).map(|row| row.due_at)).min();
         found.truncate(due);
@@ -327,9 +318,9 @@ impl Db {
         let (owner, lane) = (portal.0.clone(), lane.text()?);
         self.write(move |conn| {
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let open: i64 = delivery::table.filter(own).filter(sql::<Bool>(HOLDS)).count().get_result(conn)?;
+            let open: i64 = delivery::table.filter(own).filter(Holds).count().get_result(conn)?;
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let hastened = diesel::update(delivery::table.filter(own).filter(sql::<Bool>(RUNS)))
+            let hastened = diesel::update(delivery::table.filter(own).filter(Runs))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
             if hastened > 0 {
@@ -345,7 +336,7 @@ impl Db {
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            let waiting = delivery::portal_id.eq(&owner).and(sql::<Bool>(RUNS));
+            let waiting = delivery::portal_id.eq(&owner).and(Runs);
             let resumed = diesel::update(delivery::table.filter(waiting))
                 .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))

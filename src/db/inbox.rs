@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _, QueryDsl as _,
     Queryable, RunQueryDsl as _,
-    dsl::{exists, not, sql},
-    sql_types::Bool,
+    dsl::{exists, not},
 };
 
 use super::{
     Db, DbError, DbResult,
+    conditions::{IsNew, IsOlderNew},
     conn::Conn,
     on_each,
     schema::{inbox, portal},
@@ -162,11 +162,11 @@ impl Db {
                     .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
                     .filter(older.field(inbox::source).eq(inbox::source))
                     .filter(older.field(inbox::id).lt(inbox::id))
-                    .filter(older.field(inbox::due_at).gt(now.0).and(sql::<Bool>("older.state = 'new'")));
+                    .filter(older.field(inbox::due_at).gt(now.0).and(IsOlderNew));
                 // Literals, so that the partial indexes are seen to fit. An item of an erased portal is expanded into nothing.
                 Ok(inbox::table
                     .left_join(portal::table.on(portal::id.eq(inbox::portal_id)))
-                    .filter(sql::<Bool>("inbox.state = 'new'"))
+                    .filter(IsNew)
                     .filter(inbox::due_at.le(now.0))
                     .filter(portal::node_id.is_null().or(portal::node_id.eq(me.0)))
                     .filter(not(exists(held)))

@@ -13,6 +13,7 @@ mod bench;
 mod bindings;
 mod channels;
 mod chats;
+mod conditions;
 mod conn;
 mod deliveries;
 mod dispatch;

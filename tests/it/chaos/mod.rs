@@ -6,6 +6,7 @@
 
 mod kills;
 mod ledger;
+mod nodes;
 mod order;
 mod points;
 mod repeats;
@@ -19,7 +20,7 @@ use crate::harness::Case;
 pub fn all() -> Vec<Case> {
     // A build without debug assertions has no points to end at.
     let points = if cfg!(debug_assertions) { points::list() } else { Vec::new() };
-    [kills::list(), points, repeats::list(), order::list(), soak::list()].concat()
+    [kills::list(), points, repeats::list(), order::list(), soak::list(), nodes::list()].concat()
 }
 
 /// Whether the long forms are asked for.

@@ -6,6 +6,7 @@
 //! empty and fails if something is left behind, if the make-believe portal was called against its contract, or if anything
 //! panicked.
 
+mod balancer;
 pub mod browser;
 mod frame;
 mod helper;
@@ -20,6 +21,7 @@ mod shop;
 mod story;
 mod window;
 
+pub use balancer::Balancer;
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub use process::{Own, Process};
