@@ -200,10 +200,13 @@ async fn no_body_breaks_anything(story: &Story) {
         let length = body.len();
         let beginning = String::from_utf8_lossy(&body[..length.min(80)]).into_owned();
         let kind = if body.first() == Some(&b'{') { "application/json" } else { "application/x-www-form-urlencoded" };
-        let answer = story.http().post(&door).header("content-type", kind).body(body).send().await;
-        let status = answer
-            .unwrap_or_else(|error| panic!("{door} did not answer {length} bytes {beginning:?}: {error}"))
-            .status();
+        let sent = story.http().post(&door).header("content-type", kind).body(body).send().await;
+        let status = match sent {
+            Ok(answer) => answer.status(),
+            // Who is refused before his large body is read may find the connection closed before he has read the refusal.
+            Err(error) if length > 64 * 1024 && !error.is_connect() && !error.is_timeout() => return false,
+            Err(error) => panic!("{door} did not answer {length} bytes {beginning:?}: {error}"),
+        };
         assert!(!status.is_server_error(), "{door} answered {status} to {length} bytes {beginning:?}");
         // What is damaged a little may still be right; only our own webhook and the portal's events may be taken.
         status.is_success()

@@ -141,7 +141,8 @@ impl<'s> Stream<'s> {
             let fewer = async || (self.missing() < missing).then_some(());
             self.story.until(&format!("one of {missing} missing messages arrives"), fewer).await;
         }
-        self.story.calms_down().await;
+        // What was tried while the database was away has its own time to be tried again.
+        self.story.passes_until_calm().await;
         for (chat, book) in self.chats.iter().zip(&self.book) {
             let arrived = self.arrived(chat);
             let once = arrived.iter().collect::<std::collections::BTreeSet<_>>();
