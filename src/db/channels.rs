@@ -6,7 +6,7 @@ use diesel::{
 };
 
 use super::{
-    Db, DbError, DbResult, on_each,
+    Db, DbError, DbResult, NewDelivery, dispatch, on_each,
     schema::{binding, channel},
     stored_enum,
 };
@@ -316,15 +316,25 @@ impl Db {
         .await
     }
 
-    /// The core refuses the credentials with which `channel` was read; false when it has changed since.
-    pub async fn channel_mark_dead(&self, portal: &PortalId, channel: &Channel, now: Millis) -> DbResult<bool> {
+    /// The core refuses the credentials with which `channel` was read; false when it has changed since. With the change,
+    /// `notice` is on its way.
+    pub async fn channel_mark_dead(
+        &self,
+        portal: &PortalId,
+        channel: &Channel,
+        notice: NewDelivery,
+        now: Millis,
+    ) -> DbResult<bool> {
         let (portal, id, seen) = (portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
         self.write(move |conn| {
-            let own = channel::portal_id.eq(portal).and(channel::changed_at.eq(seen));
+            let own = channel::portal_id.eq(&portal).and(channel::changed_at.eq(seen));
             let alive = channel::state.eq(ChannelState::Alive.text());
             let changed = diesel::update(channel::table.find(id).filter(own).filter(alive))
                 .set((channel::state.eq(ChannelState::Dead.text()), channel::changed_at.eq(now.0)))
                 .execute(conn)?;
+            if changed == 1 {
+                dispatch::insert(conn, &portal, &notice, now)?;
+            }
             Ok(changed == 1)
         })
         .await

@@ -47,6 +47,10 @@ stored_enum! {
         Provision = "provision",
         /// Finding out whether an announced uninstall is true.
         Uninstall = "uninstall",
+        /// Looking whether a parked portal has come back.
+        Probe = "probe",
+        /// Telling a portal's administrators what they can repair.
+        Notice = "notice",
     }
 }
 
@@ -89,6 +93,10 @@ pub enum Lane {
     Installation(InstallationId),
     /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
     Uninstall(InstallationId),
+    /// Whether a parked portal has come back.
+    Probe(PortalId),
+    /// What administrators are told, by what it is about.
+    Notice(PortalId, String),
 }
 
 impl Lane {
@@ -103,6 +111,8 @@ impl Lane {
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
             Self::Uninstall(id) => format!("uninstall:{id}"),
+            Self::Probe(portal) => format!("probe:{portal}"),
+            Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
         })
     }
 }

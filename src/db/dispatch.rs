@@ -25,8 +25,14 @@ use crate::{
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
-const WHILE_PARKED: [DeliveryKind; 4] =
-    [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
+const WHILE_PARKED: [DeliveryKind; 6] = [
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::ToCore,
+    DeliveryKind::ToAddress,
+    DeliveryKind::Probe,
+    DeliveryKind::Notice,
+];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
 // Letter by letter the conditions of the partial indexes (migrations/): a database uses such an index only where it sees that
 // the query asks for nothing else.
@@ -47,7 +53,7 @@ pub struct Room {
 }
 
 /// The portal has something to do at `due_at`.
-fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
+pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     let known: Option<(Option<i64>, i64)> =
         portal::table.find(id).select((portal::ready_at, portal::gated_until)).first(conn).optional()?;
     let Some((ready_at, gated_until)) = known else { return Ok(()) };
@@ -192,6 +198,19 @@ fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
     Ok(())
 }
 
+/// See [`Db::delivery_resume`].
+pub(super) fn resume(conn: &mut Conn, owner: &str, now: Millis) -> DbResult<usize> {
+    let heads = delivery::portal_id.eq(owner).and(sql::<Bool>(RUNS));
+    let resumed = diesel::update(delivery::table.filter(heads))
+        .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
+        .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
+        .execute(conn)?;
+    if let Some(due_at) = next_ready(conn, owner, PortalState::Active)? {
+        touch(conn, owner, due_at)?;
+    }
+    Ok(resumed)
+}
+
 impl Db {
     /// Adds a delivery that belongs to no message.
     pub async fn delivery_add(&self, portal: &PortalId, new: NewDelivery, now: Millis) -> DbResult<()> {
@@ -309,18 +328,7 @@ impl Db {
     /// answer keeps its time: too early it finds nobody.
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
-        self.write(move |conn| {
-            let heads = delivery::portal_id.eq(&owner).and(sql::<Bool>(RUNS));
-            let resumed = diesel::update(delivery::table.filter(heads))
-                .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
-                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
-                .execute(conn)?;
-            if let Some(due_at) = next_ready(conn, &owner, PortalState::Active)? {
-                touch(conn, &owner, due_at)?;
-            }
-            Ok(resumed)
-        })
-        .await
+        self.write(move |conn| resume(conn, &owner, now)).await
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL's default).
 
+mod administrators;
 mod bindings;
 mod channels;
 mod chats;
@@ -19,6 +20,7 @@ mod installations;
 mod logins;
 mod media;
 mod messages;
+mod parking;
 mod portals;
 mod provision;
 mod runs;
@@ -44,6 +46,7 @@ pub use installations::{Ended, Installation, InstallationState};
 pub use logins::Login;
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};
+pub use parking::{Held, Parking};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
 pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};

@@ -251,6 +251,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    parking (portal_id) {
+        portal_id -> Text,
+        parked_at -> BigInt,
+        resumed_at -> Nullable<BigInt>,
+        looks -> Integer,
+    }
+}
+
+diesel::table! {
+    administrator (portal_id, user_id) {
+        portal_id -> Text,
+        user_id -> BigInt,
+        seen_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
     installation,
@@ -268,4 +285,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     run,
     delivery,
     attempt,
+    parking,
+    administrator,
 );

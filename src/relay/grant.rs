@@ -304,6 +304,7 @@ impl Refresh {
 
     async fn refusal(&self, grant: &Grant, error: OAuthError) -> Refused {
         if error.is_final()
+            && !error.may_come_back()
             && let Err(error) = bury(&self.db, &self.installation, grant, (&error, self.clock.now())).await
         {
             return Refused::Db(error);

@@ -6,6 +6,7 @@
 //!
 //! * [`proof`]: who is calling, proved; [`grant`]: calls in a portal's name, tokens refreshed by one at a time
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
+//! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
@@ -18,6 +19,8 @@ pub mod card;
 mod files;
 pub mod grant;
 mod notes;
+mod notices;
+pub mod parking;
 pub mod polling;
 pub mod proof;
 pub mod provision;
@@ -55,8 +58,14 @@ pub use notes::reason_text as notes_text;
 pub use tokens::KeptTokens;
 
 /// Kinds whose repetition is the same as doing it once.
-pub const REPEATABLE: &[DeliveryKind] =
-    &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
+pub const REPEATABLE: &[DeliveryKind] = &[
+    DeliveryKind::Status,
+    DeliveryKind::RobotAnswer,
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::Probe,
+    DeliveryKind::Notice,
+];
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +203,8 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
+        DeliveryKind::Probe => parking::probe(app, delivery).await,
+        DeliveryKind::Notice => notices::deliver(app, delivery).await,
     }
 }
 
@@ -212,9 +223,12 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::Note => notes::resolve(app, delivery).await,
         DeliveryKind::ToAddress => address::resolve(app, delivery).await,
         DeliveryKind::CardComment => Ok(Resolved::CannotTell),
-        DeliveryKind::Status | DeliveryKind::RobotAnswer | DeliveryKind::Provision | DeliveryKind::Uninstall => {
-            Ok(Resolved::DidNot)
-        }
+        DeliveryKind::Status
+        | DeliveryKind::RobotAnswer
+        | DeliveryKind::Provision
+        | DeliveryKind::Uninstall
+        | DeliveryKind::Probe
+        | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }
 }
 
@@ -238,7 +252,7 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     let now = app.clock.now();
     let mut verdict = verdict(&failure, tried(delivery, now));
     if verdict == Verdict::ParkPortal {
-        verdict = park(app, delivery, began, now).await;
+        verdict = parking::park(app, &delivery.portal, began).await;
     }
     tracing::warn!(
         delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
@@ -264,18 +278,6 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     settled.error = Some(failure.cause.clone());
     tell(app, delivery, failure.told, &mut settled).await;
     settled
-}
-
-/// Parks the portal, unless somebody has repaired it while the attempt was under way: then it is simply tried again.
-async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Verdict {
-    match app.db.portal_park(&delivery.portal, began, now).await {
-        Ok(true) => Verdict::ParkPortal,
-        Ok(false) => Verdict::Again(now.after(Duration::from_secs(1))),
-        Err(error) => {
-            tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-            Verdict::Again(now.after(Duration::from_mins(1)))
-        }
-    }
 }
 
 /// Whether the other side is to be asked about an attempt: once, and a portal until its receipts can be expected to have come.
@@ -313,13 +315,17 @@ async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Chan
         .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the channel is gone"))
 }
 
-/// Marks a channel dead when its core says so, so that its page tells the person what to do. Credentials that were replaced since
-/// the channel was read are not judged by the old ones.
+/// Marks a channel dead when its core says so, so that its page tells the person what to do and the administrators read of it.
+/// Credentials that were replaced since the channel was read are not judged by the old ones.
 async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
-    if failure.retry == Retry::WhenChannelReturns
-        && let Err(error) = app.db.channel_mark_dead(&channel.portal, channel, app.clock.now()).await
-    {
-        tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
+    if failure.retry == Retry::WhenChannelReturns {
+        let now = app.clock.now();
+        let notice = notices::Notice::channel_died(&channel.id, failure.told).delivery(&channel.portal, now);
+        match app.db.channel_mark_dead(&channel.portal, channel, notice, now).await {
+            Ok(died) if died => app.bell.ring(),
+            Ok(_known) => {}
+            Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
+        }
     }
     failure
 }

@@ -9,6 +9,7 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod parking;
 mod recovery;
 mod robot;
 mod schema;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Case> {
         install::list(),
         uninstall::list(),
         grant::list(),
+        parking::list(),
         accounts::list(),
         frames::list(),
         texts::list(),
