@@ -61,6 +61,11 @@ impl Manager {
         }
     }
 
+    /// Whether other nodes may write too.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self.kind, Kind::Sqlite)
+    }
+
     pub fn open(&self) -> DbResult<Conn> {
         let opened = match self.kind {
             Kind::Sqlite => SqliteConnection::establish(&self.target).and_then(|mut conn| {

@@ -26,11 +26,12 @@ mod provision;
 mod runs;
 mod schema;
 mod settle;
+mod tenants;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use diesel::r2d2;
 use tokio::sync::Semaphore;
@@ -53,12 +54,15 @@ pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
 pub use settle::{Expansion, Settled};
 
 use conn::{Conn, Manager};
+use tenants::Tenants;
 use writer::Writer;
 
-use crate::secret::Keys;
+use crate::{domain::ids::PortalId, secret::Keys};
 
 /// How many connections read at the same time; more wait without blocking a thread.
 const READERS: u32 = 4;
+/// After so long what another node has changed is seen.
+const SEEN_ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// What a query can fail with. Nothing here may be shown to a person.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +90,7 @@ pub struct Db {
     keys: Arc<Keys>,
     /// As many permits as readers, so that waiting for one is async instead of a blocked thread.
     permits: Arc<Semaphore>,
+    tenants: Arc<Tenants>,
 }
 
 impl Db {
@@ -94,6 +99,7 @@ impl Db {
     pub fn open(url: &str, keys: Arc<Keys>) -> DbResult<Self> {
         let manager = Manager::new(url)?;
         conn::migrate(&manager)?;
+        let manager_shared = manager.is_shared();
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))
@@ -104,6 +110,7 @@ impl Db {
             writer: Writer::start(manager)?,
             readers,
             keys,
+            tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
         })
     }
@@ -115,6 +122,16 @@ impl Db {
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
         self.writer.write(command).await
+    }
+
+    /// The same for what changes a portal's settings: whoever asks for them afterwards reads them anew.
+    pub(crate) async fn write_settings<T, F>(&self, portal: &PortalId, command: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let (tenants, portal) = (Arc::clone(&self.tenants), portal.clone());
+        self.writer.write_then(command, move || tenants.forget(&portal)).await
     }
 
     pub(crate) async fn read<T, F>(&self, query: F) -> DbResult<T>

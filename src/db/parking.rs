@@ -70,7 +70,7 @@ impl Db {
         now: Millis,
     ) -> DbResult<Parking> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             let active = portal::state.eq(PortalState::Active.text()).and(portal::changed_at.le(began.0));
             let changed = diesel::update(portal::table.find(&id).filter(active))
                 .set((portal::state.eq(PortalState::Parked.text()), portal::changed_at.eq(now.0)))
@@ -127,7 +127,7 @@ impl Db {
         now: Millis,
     ) -> DbResult<Option<Held>> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             let parked = portal::state.eq(PortalState::Parked.text());
             diesel::update(portal::table.find(&id).filter(parked))
                 .set((portal::state.eq(PortalState::Active.text()), portal::changed_at.eq(now.0)))

@@ -2,7 +2,7 @@
 
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Db, DbError, DbResult, on_each, schema::portal, stored_enum};
+use super::{Db, DbError, DbResult, conn::Conn, on_each, schema::portal, stored_enum};
 use crate::{clock::Millis, domain::ids::PortalId};
 
 stored_enum! {
@@ -60,16 +60,19 @@ impl TryFrom<Row> for Portal {
     }
 }
 
+pub(super) fn read(conn: &mut Conn, id: &str) -> DbResult<Option<Portal>> {
+    portal::table.find(id).first::<Row>(conn).optional()?.map(Portal::try_from).transpose()
+}
+
 impl Db {
     pub async fn portal_get(&self, portal: &PortalId) -> DbResult<Option<Portal>> {
-        let id = portal.0.clone();
-        self.read(move |conn| portal::table.find(id).first::<Row>(conn).optional()?.map(Portal::try_from).transpose())
-            .await
+        Ok(self.tenant(portal).await?.portal.clone())
     }
 
     /// Writes what a proof showed; a portal that was parked or stopped is active again.
     pub async fn portal_put(&self, portal: Portal, now: Millis) -> DbResult<()> {
-        self.write(move |conn| {
+        let id = portal.id.clone();
+        self.write_settings(&id, move |conn| {
             let changes = (
                 portal::domain.eq(&portal.domain),
                 portal::client_endpoint.eq(&portal.client_endpoint),
@@ -90,9 +93,10 @@ impl Db {
         .await
     }
 
-    pub async fn portal_set_state(&self, portal: &PortalId, state: PortalState, now: Millis) -> DbResult<()> {
+    #[cfg(test)]
+    pub(crate) async fn portal_set_state(&self, portal: &PortalId, state: PortalState, now: Millis) -> DbResult<()> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             diesel::update(portal::table.find(id))
                 .set((portal::state.eq(state.text()), portal::changed_at.eq(now.0)))
                 .execute(conn)?;
@@ -110,7 +114,7 @@ impl Db {
         now: Millis,
     ) -> DbResult<()> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             diesel::update(portal::table.find(id))
                 .set((
                     portal::domain.eq(domain),
@@ -131,7 +135,7 @@ impl Db {
             media, message, parking, part, provision, run,
         };
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             let keys: Vec<Option<String>> =
                 media::table.filter(media::portal_id.eq(&id)).select(media::stored).load(conn)?;
             macro_rules! erase {

@@ -56,6 +56,16 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
+        self.write_then(command, || {}).await
+    }
+
+    /// The same, and does `then` after the commit and before the answer, whether somebody still waits for that or not.
+    pub async fn write_then<T, F, G>(&self, command: F, then: G) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+        G: FnOnce() + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job: Command = Box::new(move |conn| {
             let done = in_savepoint(conn, command);
@@ -64,6 +74,7 @@ impl Writer {
                     Ok(()) => done,
                     Err(reason) => Err(DbError::Unavailable(reason)),
                 };
+                then();
                 // Nobody waits any more when the request was cancelled; the row is written all the same.
                 let _ = answer.send(outcome);
             })

@@ -17,7 +17,7 @@ const ACROSS: &[(&str, &str)] = &[
     ("delivery_sweep", "after a crash every interrupted attempt is looked at"),
     ("inbox_due", "the worker expands what came, whoever's it is"),
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
-    ("login_mark_dead", "the same"),
+    ("login_any_now", "the same"),
     ("probe", "proves that a commit is possible; no data"),
     ("read", "the way of all queries"),
     ("write", "the way of all queries"),
