@@ -9,11 +9,14 @@ pub mod db;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod domain;
+pub mod journal;
 pub mod lock;
 pub mod media;
 pub mod messaging;
+pub mod metrics;
 pub mod outgoing;
 pub mod queue;
+pub mod redeliver;
 pub mod relay;
 pub mod secret;
 pub mod telemetry;

@@ -2,10 +2,10 @@
 
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Db, DbError, DbResult, schema::delivery, stored_enum};
+use super::{Db, DbError, DbResult, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
 };
 
 stored_enum! {
@@ -128,12 +128,14 @@ pub struct NewDelivery {
     /// JSON, read by the kind's own code in `relay`.
     pub payload: String,
     pub due_at: Millis,
+    /// Of what this follows from.
+    pub trace: Option<Trace>,
 }
 
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
         let priority = if kind == DeliveryKind::Status { Priority::Status } else { Priority::Normal };
-        Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at }
+        Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at, trace: None }
     }
 
     #[must_use]
@@ -187,16 +189,17 @@ pub struct Delivery {
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
+    pub trace: Option<Trace>,
 }
 
 #[derive(Queryable)]
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
-    _lane: String,
-    kind: String,
+    pub(super) lane: String,
+    pub(super) kind: String,
     _priority: i32,
-    message_id: Option<i64>,
+    pub(super) message_id: Option<i64>,
     part_id: Option<i64>,
     run_id: Option<i64>,
     payload: String,
@@ -207,7 +210,8 @@ pub(super) struct Row {
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
-    _changed_at: i64,
+    changed_at: i64,
+    trace: Option<i64>,
 }
 
 impl TryFrom<Row> for Delivery {
@@ -228,6 +232,26 @@ impl TryFrom<Row> for Delivery {
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
+            trace: row.trace.map(Trace),
+        })
+    }
+}
+
+impl TryFrom<Row> for DeadDelivery {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: DeliveryId(row.id),
+            portal: PortalId(row.portal_id),
+            kind: DeliveryKind::read(&row.kind)?,
+            state: DeliveryState::read(&row.state)?,
+            message: row.message_id.map(MessageId),
+            told: row.told,
+            error: row.error,
+            tries: row.tries,
+            created_at: Millis(row.created_at),
+            ended_at: Millis(row.changed_at),
         })
     }
 }

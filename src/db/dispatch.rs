@@ -89,6 +89,7 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::uncertain.eq(false),
             delivery::created_at.eq(now.0),
             delivery::changed_at.eq(now.0),
+            delivery::trace.eq(new.trace.map(|trace| trace.0)),
         ))
         .execute(conn)?;
     if ahead.is_none() { touch(conn, owner, new.due_at.0) } else { Ok(()) }

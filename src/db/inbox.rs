@@ -9,7 +9,8 @@ use diesel::{
 use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, InboxId, InstallationId, PortalId},
+    domain::ids::{ChannelId, InboxId, InstallationId, PortalId, Trace},
+    metrics::METRICS,
 };
 
 stored_enum! {
@@ -37,6 +38,16 @@ pub enum Source {
 }
 
 impl Source {
+    /// What brought it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Portal(_) => "portal",
+            Self::Robot(_) => "robot",
+            Self::Card(_) => "card",
+            Self::Channel(_) => "channel",
+        }
+    }
+
     fn text(&self) -> String {
         match self {
             Self::Portal(id) => format!("portal:{id}"),
@@ -69,6 +80,12 @@ pub struct NewInbox {
     pub body: String,
 }
 
+impl NewInbox {
+    pub fn trace(&self, portal: &PortalId) -> Trace {
+        Trace::of(portal, &self.source.text(), &self.key)
+    }
+}
+
 /// What became of an offered item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
@@ -85,6 +102,7 @@ pub struct InboxItem {
     pub body: String,
     pub tries: i32,
     pub received_at: Millis,
+    pub trace: Trace,
 }
 
 #[derive(Queryable)]
@@ -92,7 +110,7 @@ struct Row {
     id: i64,
     portal_id: String,
     source: String,
-    _dedup_key: String,
+    dedup_key: String,
     body: String,
     _state: String,
     tries: i32,
@@ -106,6 +124,7 @@ impl TryFrom<Row> for InboxItem {
 
     fn try_from(row: Row) -> DbResult<Self> {
         Ok(Self {
+            trace: Trace::of(&PortalId(row.portal_id.clone()), &row.source, &row.dedup_key),
             id: InboxId(row.id),
             portal: PortalId(row.portal_id),
             source: Source::read(&row.source)?,
@@ -119,30 +138,38 @@ impl TryFrom<Row> for InboxItem {
 impl Db {
     /// Stores verified items; all or none. When it answers, they are durable.
     pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
+        let told: Vec<_> = items.iter().map(|item| (item.source.kind(), item.trace(portal))).collect();
+        let owner = portal.clone();
         let portal = portal.0.clone();
-        self.write(move |conn| {
-            let mut outcome = Vec::with_capacity(items.len());
-            for item in &items {
-                let row = (
-                    inbox::portal_id.eq(&portal),
-                    inbox::source.eq(item.source.text()),
-                    inbox::dedup_key.eq(&item.key),
-                    inbox::body.eq(&item.body),
-                    inbox::state.eq(InboxState::New.text()),
-                    inbox::tries.eq(0),
-                    inbox::due_at.eq(now.0),
-                    inbox::received_at.eq(now.0),
-                );
-                let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
-                    .values(row)
-                    .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
-                    .do_nothing()
-                    .execute(c))?;
-                outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
-            }
-            Ok(outcome)
-        })
-        .await
+        let outcome = self
+            .write(move |conn| {
+                let mut outcome = Vec::with_capacity(items.len());
+                for item in &items {
+                    let row = (
+                        inbox::portal_id.eq(&portal),
+                        inbox::source.eq(item.source.text()),
+                        inbox::dedup_key.eq(&item.key),
+                        inbox::body.eq(&item.body),
+                        inbox::state.eq(InboxState::New.text()),
+                        inbox::tries.eq(0),
+                        inbox::due_at.eq(now.0),
+                        inbox::received_at.eq(now.0),
+                    );
+                    let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
+                        .values(row)
+                        .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
+                        .do_nothing()
+                        .execute(c))?;
+                    outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
+                }
+                Ok(outcome)
+            })
+            .await?;
+        for (accepted, (source, trace)) in outcome.iter().zip(told) {
+            METRICS.accepted(source, *accepted == Accepted::Repeated);
+            tracing::debug!(%trace, portal = %owner, source, ?accepted, "accepted");
+        }
+        Ok(outcome)
     }
 
     /// The oldest items that are due, of all portals, in the order in which they came. An item that could not be expanded

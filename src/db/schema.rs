@@ -236,6 +236,7 @@ diesel::table! {
         error -> Nullable<Text>,
         created_at -> BigInt,
         changed_at -> BigInt,
+        trace -> Nullable<BigInt>,
     }
 }
 

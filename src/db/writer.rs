@@ -11,6 +11,7 @@ use std::{
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use diesel::connection::SimpleConnection as _;
@@ -20,6 +21,7 @@ use super::{
     DbError, DbResult,
     conn::{Conn, Manager},
 };
+use crate::metrics::METRICS;
 
 /// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
 const GROUP_LIMIT: usize = 256;
@@ -155,10 +157,12 @@ impl Loop {
             // The commands are dropped unrun, which tells their callers that the database is not available.
             Err(error) => return tracing::error!(%error, size, "a group of writes could not begin"),
         };
+        let began = Instant::now();
         let answers: Vec<Answer> = group.into_iter().map(|command| command(&mut conn)).collect();
         // A broken transaction refuses every query; its COMMIT would be a roll-back that looks like a success.
         let outcome = conn.batch_execute("SELECT 1").and_then(|()| conn.batch_execute("COMMIT"));
         let outcome = outcome.map_err(|error| error.to_string());
+        METRICS.committed(size, began.elapsed(), outcome.is_ok());
         match &outcome {
             Ok(()) => self.conn = Some(conn),
             Err(reason) => tracing::error!(reason, size, "a group of writes was not committed"),

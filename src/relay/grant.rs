@@ -30,6 +30,7 @@ use crate::{
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
     },
+    metrics::METRICS,
 };
 
 /// How long a person's call waits for the budget …
@@ -227,6 +228,7 @@ async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refuse
     };
     // Others take from the same budget while this one waits.
     while let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) {
+        METRICS.budget_waited();
         if caller == Caller::Background {
             app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
         }

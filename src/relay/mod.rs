@@ -29,6 +29,7 @@ mod status;
 mod to_core;
 mod to_portal;
 mod tokens;
+mod trace;
 mod uninstall;
 
 use std::time::Duration;
@@ -49,6 +50,8 @@ use crate::{
         failure::{Failure, Retry, Told},
         ids::{ChannelId, DeliveryId, InstallationId, PortalId},
     },
+    journal,
+    metrics::METRICS,
     queue::retry::{HOLD_WHEN_DOWN, STALE, Tried, Verdict, verdict},
 };
 
@@ -78,6 +81,14 @@ pub enum ExpandError {
 
 /// Turns an inbox item into what follows from it.
 pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
+    let mut expansion = understand(app, item).await?;
+    trace::of_expansion(item.trace, &mut expansion);
+    let (messages, deliveries) = (expansion.messages.len(), expansion.deliveries.len());
+    tracing::debug!(trace = %item.trace, inbox = %item.id, portal = %item.portal, messages, deliveries, "expanded");
+    Ok(expansion)
+}
+
+async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
     let malformed = |error: &dyn std::fmt::Display| ExpandError::Malformed(error.to_string());
     match &item.source {
         Source::Portal(installation) => {
@@ -157,23 +168,28 @@ pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
 /// Makes one attempt at each delivery of a group.
 pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
     let began = app.clock.now();
-    let outcomes = match group {
-        [one] => vec![(one.id, attempt(app, one).await)],
-        many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
-            status::deliver_all(app, many).await
+    let _under_way = METRICS.under_way(group.len());
+    trace::begin(group);
+    let outcomes = journal::about(trace::about(group), async {
+        match group {
+            [one] => vec![(one.id, attempt(app, one).await)],
+            many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
+                status::deliver_all(app, many).await
+            }
+            many => to_portal::deliver_all(app, many).await,
         }
-        many => to_portal::deliver_all(app, many).await,
-    };
+    })
+    .await;
     let mut settled = Vec::with_capacity(outcomes.len());
     for (id, outcome) in outcomes {
         let Some(delivery) = group.iter().find(|delivery| delivery.id == id) else { continue };
-        settled.push((
-            id,
-            match outcome {
-                Ok(done) => done,
-                Err(failure) => failed(app, delivery, began, failure).await,
-            },
-        ));
+        let mut done = match outcome {
+            Ok(done) => done,
+            Err(failure) => failed(app, delivery, began, failure).await,
+        };
+        METRICS.attempt_ended(delivery.kind.text(), done.outcome);
+        trace::end(delivery, &mut done);
+        settled.push((id, done));
     }
     settled
 }
@@ -255,7 +271,7 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
         verdict = parking::park(app, &delivery.portal, began).await;
     }
     tracing::warn!(
-        delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
+        trace = delivery.trace.map(tracing::field::display), delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
         told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
     );
     let mut settled = match verdict {

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::caller::{Operators, is_local};
+use super::caller::{Operators, is_operator};
 use crate::app::App;
 
 pub async fn ping() -> HttpResponse {
@@ -12,7 +12,7 @@ pub async fn ping() -> HttpResponse {
 
 /// For the operators of the server: on `ADMIN_BIND`; without one on `BIND`, and there only for callers from this machine.
 pub async fn health(app: web::Data<App>, operators: web::Data<Operators>, request: HttpRequest) -> HttpResponse {
-    if !from_here(&app, &operators, &request) {
+    if !is_operator(&app, &operators, &request) {
         return HttpResponse::NotFound().finish();
     }
     if let Err(error) = app.db.probe().await {
@@ -31,11 +31,4 @@ pub async fn health(app: web::Data<App>, operators: web::Data<Operators>, reques
         })),
         Err(error) => HttpResponse::ServiceUnavailable().json(json!({ "ok": false, "database": error.to_string() })),
     }
-}
-
-fn from_here(app: &App, operators: &Operators, request: &HttpRequest) -> bool {
-    if operators.0.is_empty() {
-        return is_local(app, request);
-    }
-    operators.0.contains(&request.app_config().local_addr())
 }

@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod frame;
 mod health;
+mod operators;
 mod pages;
 mod session;
 mod views;
@@ -27,6 +28,7 @@ use actix_web::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::caller::Operators;
+pub use self::operators::{Chosen, OPERATOR_HEADER};
 use crate::{app::App, db::DbError, queue::worker, relay};
 
 /// A client that has not sent its headers by then is let go.
@@ -76,7 +78,12 @@ fn routes(config: &mut ServiceConfig) {
         .route("/frame/crm/open", web::post().to(frame::crm_open))
         .route("/frame/session/renew", web::post().to(frame::session_renew));
     // operators of the server
-    config.route("/health/ping", web::get().to(health::ping)).route("/health", web::get().to(health::health));
+    config
+        .route("/health/ping", web::get().to(health::ping))
+        .route("/health", web::get().to(health::health))
+        .route("/metrics", web::get().to(operators::metrics))
+        .route("/dead", web::post().to(operators::dead))
+        .route("/redeliver", web::post().to(operators::redeliver));
 }
 
 /// A server that runs.

@@ -11,6 +11,8 @@ const ACROSS: &[(&str, &str)] = &[
     ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
     ("channel_polled", "the asking tasks of this node serve every portal"),
     ("close", "stops the writer; no data"),
+    ("dead_list", "the operators of the server look at what was given up, of one portal or of all"),
+    ("dead_put_back", "the same"),
     ("delivery_claim", "the worker takes what is due, whoever's it is"),
     ("delivery_counts", "numbers for health, without anybody's data"),
     ("delivery_next_due", "a time for the worker, without anybody's data"),
@@ -19,6 +21,7 @@ const ACROSS: &[(&str, &str)] = &[
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
     ("login_any_now", "the same"),
     ("probe", "proves that a commit is possible; no data"),
+    ("queue_gauges", "numbers for the metrics, without anybody's data"),
     ("read", "the way of all queries"),
     ("write", "the way of all queries"),
 ];
