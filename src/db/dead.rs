@@ -175,3 +175,71 @@ impl Db {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        db::{Delivery, Lane, NewDelivery, NewInbox, Room, Settled, Source, testing},
+        domain::ids::{ChannelId, ChatId},
+    };
+
+    async fn claim(db: &Db, now: Millis) -> Vec<Delivery> {
+        db.delivery_claim(Room { total: 9, per_portal: 9, full: Vec::new() }, now).await.unwrap()
+    }
+
+    async fn ends(db: &Db, portal: &PortalId, delivery: &Delivery, state: DeliveryState) {
+        db.delivery_settle(portal, delivery.id, Settled::new(state, "ended"), Millis(5)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_dead_take_their_place_in_their_lane_and_are_asked_about() {
+        let (db, _folder) = testing::db("dead");
+        let portal = testing::portal(&db, "p").await;
+        let new = |chat| NewDelivery::new(Lane::OutOf(ChatId(chat)), DeliveryKind::Note, Millis(0));
+        for chat in [1, 2, 2] {
+            db.delivery_add(&portal, new(chat), Millis(0)).await.unwrap();
+        }
+        let heads = claim(&db, Millis(1)).await;
+        ends(&db, &portal, &heads[0], DeliveryState::Failed).await;
+        ends(&db, &portal, &heads[1], DeliveryState::Unknown).await;
+        let behind = claim(&db, Millis(6)).await;
+        assert_eq!(behind.len(), 1);
+
+        let filter = |since| DeadFilter { since: Some(Millis(since)), ..DeadFilter::default() };
+        assert_eq!(db.dead_list(filter(6), 9).await.unwrap().0.len(), 0);
+        assert_eq!(db.dead_list(filter(5), 9).await.unwrap().0.len(), 2);
+        let other = DeadFilter { portal: Some(PortalId("q".into())), ..DeadFilter::default() };
+        assert_eq!(db.dead_put_back(other, 9, Millis(7)).await.unwrap(), PutBack::default());
+        let done = db.dead_put_back(DeadFilter::default(), 9, Millis(7)).await.unwrap();
+        assert_eq!(done, PutBack { deliveries: 2, inbox: 0 });
+
+        let again = claim(&db, Millis(8)).await;
+        assert_eq!(again.iter().map(|it| (it.id, it.uncertain)).collect::<Vec<_>>(), [(heads[0].id, false)]);
+        // Its lane is not free before what has begun there ends.
+        ends(&db, &portal, &behind[0], DeliveryState::Done).await;
+        let again = claim(&db, Millis(9)).await;
+        assert_eq!(again.iter().map(|it| (it.id, it.uncertain)).collect::<Vec<_>>(), [(heads[1].id, true)]);
+        assert_eq!(db.dead_list(DeadFilter::default(), 9).await.unwrap().0.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_dead_inbox_item_is_expanded_again() {
+        let (db, _folder) = testing::db("dead-inbox");
+        let portal = testing::portal(&db, "p").await;
+        let source = Source::Channel(ChannelId("a".into()));
+        let item = NewInbox { source, key: "1".into(), body: "{}".into() };
+        db.inbox_accept(&portal, vec![item], Millis(0)).await.unwrap();
+        let due = db.inbox_due(9, Millis(0)).await.unwrap().remove(0);
+        db.inbox_postpone(&portal, due.id, None, "not understood".into()).await.unwrap();
+        assert_eq!(db.queue_gauges(Millis(0)).await.unwrap().inbox_dead, 1);
+        let (_deliveries, items) = db.dead_list(DeadFilter::default(), 9).await.unwrap();
+        assert_eq!(items[0].error.as_deref(), Some("not understood"));
+        let later = Millis(0).after(Duration::from_hours(1));
+        let one = DeadFilter { inbox: vec![items[0].id], ..DeadFilter::default() };
+        assert_eq!(db.dead_put_back(one, 9, later).await.unwrap().inbox, 1);
+        assert_eq!(db.inbox_due(9, later).await.unwrap().len(), 1);
+    }
+}

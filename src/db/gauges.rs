@@ -57,7 +57,7 @@ fn number(conn: &mut Conn, sql: &str) -> DbResult<Option<i64>> {
 
 /// Rows of an index that has just them.
 fn count(conn: &mut Conn, rows: &str) -> DbResult<i64> {
-    let sql = format!("SELECT COUNT(*) AS number FROM (SELECT 1 FROM {rows} LIMIT {MOST}) AS some");
+    let sql = format!("SELECT COUNT(*) AS number FROM (SELECT 1 FROM {rows} LIMIT {MOST}) AS counted");
     Ok(number(conn, &sql)?.unwrap_or(0))
 }
 
@@ -70,7 +70,8 @@ impl Db {
                 "delivery WHERE state IN ('waiting', 'parked') AND due_at <= {} AND portal_id IN ({ready})",
                 now.0
             );
-            let oldest = format!("SELECT MIN(due_at) AS number FROM (SELECT due_at FROM {due} LIMIT {MOST}) AS some");
+            let oldest =
+                format!("SELECT MIN(due_at) AS number FROM (SELECT due_at FROM {due} LIMIT {MOST}) AS counted");
             Ok(Gauges {
                 due: count(conn, &due)?,
                 oldest_due: number(conn, &oldest)?.map(Millis),

@@ -18,6 +18,7 @@ mod rows;
 mod runner;
 mod shop;
 mod story;
+mod verb;
 mod window;
 
 pub use frame::{Answer, Frame};

@@ -9,6 +9,7 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod operating;
 mod parking;
 mod recovery;
 mod robot;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Case> {
         uninstall::list(),
         grant::list(),
         parking::list(),
+        operating::list(),
         accounts::list(),
         frames::list(),
         texts::list(),
