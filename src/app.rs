@@ -18,7 +18,7 @@ use crate::{
     media::{Memory, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
-    queue::Bell,
+    queue::{Bell, Node},
     relay::{Failures, KeptTokens, Locks, budget::Budgets},
     secret::Keys,
 };
@@ -53,6 +53,8 @@ pub struct App {
     pub memory: Memory,
     /// Tells the worker that there may be work.
     pub bell: Bell,
+    /// This process among those that work on the database.
+    pub node: Node,
     /// What every portal still lets us call.
     pub budgets: Budgets,
     /// Who has failed to prove himself lately.
@@ -82,6 +84,7 @@ impl App {
             store: Store::new(config.media_dir.clone()),
             memory: Memory::default(),
             bell: Bell::default(),
+            node: Node::default(),
             budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
             failures: Failures::default(),
             refreshing: Locks::default(),

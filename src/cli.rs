@@ -33,6 +33,12 @@ enum Verb {
     /// Starts everything against a make-believe portal and a make-believe phone, with no account and no internet
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoFlags),
+    /// Measures this server against what this machine can do
+    #[cfg(feature = "bench")]
+    Bench(crate::bench::BenchFlags),
+    #[cfg(feature = "bench")]
+    #[command(hide = true)]
+    BenchCeiling(crate::bench::CeilingFlags),
 }
 
 /// Runs the verb that the command line names.
@@ -43,6 +49,10 @@ pub async fn run() -> ExitCode {
         Verb::Redeliver(flags) => redeliver::run(flags).await,
         #[cfg(feature = "demo")]
         Verb::Demo(flags) => crate::demo::run(flags).await,
+        #[cfg(feature = "bench")]
+        Verb::Bench(flags) => crate::bench::run(flags).await,
+        #[cfg(feature = "bench")]
+        Verb::BenchCeiling(flags) => crate::bench::ceiling(flags).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,6 +35,8 @@ pub struct Binding {
     /// Whether this line puts the operator's name before his texts.
     pub signature: bool,
     pub state: BindingState,
+    /// When the channel was connected to the line.
+    pub created_at: Millis,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ struct Row {
     line_name: String,
     signature: bool,
     state: String,
-    _created_at: i64,
+    created_at: i64,
     _changed_at: i64,
 }
 
@@ -78,6 +80,7 @@ impl TryFrom<Row> for Binding {
             line_name: row.line_name,
             signature: row.signature,
             state: BindingState::read(&row.state)?,
+            created_at: Millis(row.created_at),
         })
     }
 }

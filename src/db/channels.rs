@@ -1,22 +1,22 @@
 //! Channels: one connected messenger account each.
 
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
+    Queryable, RunQueryDsl as _,
 };
 
 use super::{
     Db, DbError, DbResult, NewDelivery,
     conn::Conn,
     dispatch, on_each,
-    schema::{binding, channel},
+    schema::{binding, channel, portal},
     stored_enum,
 };
 use crate::{
     clock::Millis,
     domain::{
         connector::Connector,
-        ids::{ChannelId, LoginId, PortalId},
+        ids::{ChannelId, LoginId, NodeId, PortalId},
     },
     messaging::{ChannelRef, CoreKind},
     secret::{Secret, constant_time_eq, fingerprint},
@@ -232,18 +232,28 @@ impl Db {
         Ok(self.tenant(portal).await?.channels.clone())
     }
 
-    /// Channels that this server must ask for updates, of all portals.
-    pub async fn channel_polled(&self) -> DbResult<Vec<Channel>> {
-        self.read(move |conn| {
-            read_all(
-                channel::table
+    /// Channels that this node must ask for updates: those of its portals; portals that no node has become its own where `takes`.
+    pub async fn channel_polled(&self, me: NodeId, takes: bool) -> DbResult<Vec<Channel>> {
+        let found: Vec<(Row, Option<i64>)> = self
+            .read(move |conn| {
+                Ok(channel::table
+                    .inner_join(portal::table.on(portal::id.eq(channel::portal_id)))
+                    .filter(portal::node_id.is_null().or(portal::node_id.eq(me.0)))
                     .filter(channel::intake.eq(Intake::Polling.text()))
                     .filter(channel::state.eq(ChannelState::Alive.text()))
                     .filter(channel::id.eq_any(binding::table.select(binding::channel_id)))
-                    .load(conn)?,
-            )
-        })
-        .await
+                    .select((channel::all_columns, portal::node_id))
+                    .load(conn)?)
+            })
+            .await?;
+        let mut mine = Vec::with_capacity(found.len());
+        for (row, node) in found {
+            let channel = Channel::try_from(row)?;
+            if node.is_some() || (takes && self.portal_own(&channel.portal, me).await?) {
+                mine.push(channel);
+            }
+        }
+        Ok(mine)
     }
 
     /// A webhook is about to be registered with this secret. The one before is good until that has succeeded: the core may

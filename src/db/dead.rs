@@ -187,11 +187,12 @@ mod tests {
     };
 
     async fn claim(db: &Db, now: Millis) -> Vec<Delivery> {
-        db.delivery_claim(Room { total: 9, per_portal: 9, full: Vec::new() }, now).await.unwrap()
+        let room = Room { total: 9, per_portal: 9, full: Vec::new(), takes: true };
+        db.delivery_claim(testing::node(db).await, room, now).await.unwrap()
     }
 
-    async fn ends(db: &Db, portal: &PortalId, delivery: &Delivery, state: DeliveryState) {
-        db.delivery_settle(portal, delivery.id, Settled::new(state, "ended"), Millis(5)).await.unwrap();
+    async fn ends(db: &Db, delivery: &Delivery, state: DeliveryState) {
+        db.delivery_settle(delivery, Settled::new(state, "ended"), Millis(5)).await.unwrap();
     }
 
     #[tokio::test]
@@ -203,8 +204,8 @@ mod tests {
             db.delivery_add(&portal, new(chat), Millis(0)).await.unwrap();
         }
         let heads = claim(&db, Millis(1)).await;
-        ends(&db, &portal, &heads[0], DeliveryState::Failed).await;
-        ends(&db, &portal, &heads[1], DeliveryState::Unknown).await;
+        ends(&db, &heads[0], DeliveryState::Failed).await;
+        ends(&db, &heads[1], DeliveryState::Unknown).await;
         let behind = claim(&db, Millis(6)).await;
         assert_eq!(behind.len(), 1);
 
@@ -219,7 +220,7 @@ mod tests {
         let again = claim(&db, Millis(8)).await;
         assert_eq!(again.iter().map(|it| (it.id, it.uncertain)).collect::<Vec<_>>(), [(heads[0].id, false)]);
         // Its lane is not free before what has begun there ends.
-        ends(&db, &portal, &behind[0], DeliveryState::Done).await;
+        ends(&db, &behind[0], DeliveryState::Done).await;
         let again = claim(&db, Millis(9)).await;
         assert_eq!(again.iter().map(|it| (it.id, it.uncertain)).collect::<Vec<_>>(), [(heads[1].id, true)]);
         assert_eq!(db.dead_list(DeadFilter::default(), 9).await.unwrap().0.len(), 0);
@@ -232,7 +233,7 @@ mod tests {
         let source = Source::Channel(ChannelId("a".into()));
         let item = NewInbox { source, key: "1".into(), body: "{}".into() };
         db.inbox_accept(&portal, vec![item], Millis(0)).await.unwrap();
-        let due = db.inbox_due(9, Millis(0)).await.unwrap().remove(0);
+        let due = db.inbox_due(testing::node(&db).await, true, 9, Millis(0)).await.unwrap().remove(0);
         db.inbox_postpone(&portal, due.id, None, "not understood".into()).await.unwrap();
         assert_eq!(db.queue_gauges(Millis(0)).await.unwrap().inbox_dead, 1);
         let (_deliveries, items) = db.dead_list(DeadFilter::default(), 9).await.unwrap();
@@ -240,6 +241,6 @@ mod tests {
         let later = Millis(0).after(Duration::from_hours(1));
         let one = DeadFilter { inbox: vec![items[0].id], ..DeadFilter::default() };
         assert_eq!(db.dead_put_back(one, 9, later).await.unwrap().inbox, 1);
-        assert_eq!(db.inbox_due(9, later).await.unwrap().len(), 1);
+        assert_eq!(db.inbox_due(testing::node(&db).await, true, 9, later).await.unwrap().len(), 1);
     }
 }

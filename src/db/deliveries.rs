@@ -1,8 +1,10 @@
 //! Deliveries: intended transfers to the other side. `dispatch` says which of them runs when.
 
+use std::sync::Arc;
+
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Db, DbError, DbResult, dead::DeadDelivery, schema::delivery, stored_enum};
+use super::{Carried, Db, DbError, DbResult, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
@@ -51,6 +53,8 @@ stored_enum! {
         Probe = "probe",
         /// Telling a portal's administrators what they can repair.
         Notice = "notice",
+        /// Comparing a chat with the portal's history.
+        Look = "look",
     }
 }
 
@@ -97,6 +101,8 @@ pub enum Lane {
     Probe(PortalId),
     /// What administrators are told, by what it is about.
     Notice(PortalId, String),
+    /// Comparing a chat with the portal's history: nobody waits for it.
+    Look(ChatId),
 }
 
 impl Lane {
@@ -113,6 +119,7 @@ impl Lane {
             Self::Uninstall(id) => format!("uninstall:{id}"),
             Self::Probe(portal) => format!("probe:{portal}"),
             Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
+            Self::Look(chat) => format!("look:{chat}"),
         })
     }
 }
@@ -134,7 +141,10 @@ pub struct NewDelivery {
 
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
-        let priority = if kind == DeliveryKind::Status { Priority::Status } else { Priority::Normal };
+        let priority = match kind {
+            DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
+            _other => Priority::Normal,
+        };
         Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at, trace: None }
     }
 
@@ -181,6 +191,8 @@ pub struct Delivery {
     pub part: Option<PartId>,
     pub run: Option<RunId>,
     pub payload: String,
+    /// What it carries, as it was when it was claimed.
+    pub carried: Option<Arc<Carried>>,
     pub state: DeliveryState,
     /// How many attempts have been made, this one included.
     pub tries: i32,
@@ -190,6 +202,11 @@ pub struct Delivery {
     pub error: Option<String>,
     pub created_at: Millis,
     pub trace: Option<Trace>,
+    pub(super) lane: String,
+    /// Of its portal when it was claimed.
+    pub(super) epoch: i64,
+    /// When the running attempt did.
+    pub(super) began_at: Millis,
 }
 
 #[derive(Queryable)]
@@ -204,7 +221,7 @@ pub(super) struct Row {
     run_id: Option<i64>,
     payload: String,
     pub(super) state: String,
-    _due_at: i64,
+    pub(super) due_at: i64,
     pub(super) tries: i32,
     uncertain: bool,
     told: Option<String>,
@@ -233,6 +250,10 @@ impl TryFrom<Row> for Delivery {
             error: row.error,
             created_at: Millis(row.created_at),
             trace: row.trace.map(Trace),
+            lane: row.lane,
+            carried: None,
+            epoch: 0,
+            began_at: Millis(0),
         })
     }
 }

@@ -6,6 +6,8 @@
 //! lets nothing run (`gated_until`): the dispatcher asks for ready portals, then for each one's due heads, so its cost depends on
 //! what is due now and not on what waits.
 
+use std::sync::Arc;
+
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
     dsl::sql, sql_types::Bool,
@@ -15,11 +17,12 @@ use super::{
     Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
     conn::Conn,
     deliveries::{Priority, Row},
-    schema::{attempt, delivery, portal},
+    messages, nodes,
+    schema::{delivery, portal},
 };
 use crate::{
     clock::Millis,
-    domain::ids::{DeliveryId, PortalId},
+    domain::ids::{NodeId, PortalId},
 };
 
 /// Portals looked at in one round.
@@ -50,6 +53,8 @@ pub struct Room {
     pub per_portal: usize,
     /// Portals that have as many under way as they may.
     pub full: Vec<PortalId>,
+    /// Whether portals that no node has may become this one's.
+    pub takes: bool,
 }
 
 /// The portal has something to do at `due_at`.
@@ -64,15 +69,21 @@ pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// Adds a delivery at the end of its lane.
-pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
-    let lane = new.lane.text()?;
-    let ahead: Option<i64> = delivery::table
-        .filter(delivery::lane.eq(&lane).and(sql::<Bool>(HOLDS)))
+/// Whether something holds a place in a lane.
+pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
+    let held: Option<i64> = delivery::table
+        .filter(delivery::lane.eq(lane.text()?).and(sql::<Bool>(HOLDS)))
         .select(delivery::id)
         .first(conn)
         .optional()?;
-    let state = if ahead.is_some() { DeliveryState::Queued } else { DeliveryState::Waiting };
+    Ok(held.is_some())
+}
+
+/// Adds a delivery at the end of its lane.
+pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
+    let lane = new.lane.text()?;
+    let is_head = !is_held(conn, &new.lane)?;
+    let state = if is_head { DeliveryState::Waiting } else { DeliveryState::Queued };
     diesel::insert_into(delivery::table)
         .values((
             delivery::portal_id.eq(owner),
@@ -92,12 +103,11 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::trace.eq(new.trace.map(|trace| trace.0)),
         ))
         .execute(conn)?;
-    if ahead.is_none() { touch(conn, owner, new.due_at.0) } else { Ok(()) }
+    if is_head { touch(conn, owner, new.due_at.0) } else { Ok(()) }
 }
 
-/// The head of a delivery's lane has ended: the next one is the head.
-fn promote(conn: &mut Conn, id: DeliveryId) -> DbResult<()> {
-    let lane: String = delivery::table.find(id.0).select(delivery::lane).first(conn)?;
+/// The head of a lane has ended: the next one is the head.
+fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
     let next: Option<(i64, String, String, i64)> = delivery::table
         .filter(delivery::lane.eq(lane).and(sql::<Bool>(HOLDS)))
         .order(delivery::id)
@@ -113,19 +123,21 @@ fn promote(conn: &mut Conn, id: DeliveryId) -> DbResult<()> {
 }
 
 /// Brings lane and portal in step with a delivery's new state.
-pub(super) fn settled(
-    conn: &mut Conn,
-    owner: &str,
-    id: DeliveryId,
-    (state, due_at): (DeliveryState, Millis),
-) -> DbResult<()> {
+pub(super) fn settled(conn: &mut Conn, delivery: &Delivery, (state, due_at): (DeliveryState, Millis)) -> DbResult<()> {
     match state {
-        DeliveryState::Waiting | DeliveryState::Parked => touch(conn, owner, due_at.0),
+        DeliveryState::Waiting | DeliveryState::Parked => touch(conn, &delivery.portal.0, due_at.0),
         DeliveryState::Queued | DeliveryState::Sending => Ok(()),
         DeliveryState::Done | DeliveryState::Failed | DeliveryState::Unknown | DeliveryState::Cancelled => {
-            promote(conn, id)
+            promote(conn, &delivery.lane)
         }
     }
+}
+
+/// Whether the portal is still of the epoch in which a delivery was claimed: if not, another node has it, and has marked what
+/// this one was doing.
+pub(super) fn is_current(conn: &mut Conn, delivery: &Delivery) -> DbResult<bool> {
+    let epoch: Option<i64> = portal::table.find(&delivery.portal.0).select(portal::epoch).first(conn).optional()?;
+    Ok(epoch == Some(delivery.epoch))
 }
 
 /// The kinds that a portal's state lets run; None: all.
@@ -148,39 +160,68 @@ pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// The due heads of one portal, the most urgent first.
-fn heads(conn: &mut Conn, owner: &str, (state, room): (PortalState, usize), now: Millis) -> DbResult<Vec<Row>> {
-    let mut rows: Vec<Row> = Vec::new();
-    for priority in Priority::ALL {
-        let left = i64::try_from(room.saturating_sub(rows.len())).unwrap_or(0);
-        let mut due = delivery::table
-            .filter(delivery::portal_id.eq(owner.to_owned()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq(priority.number()).and(delivery::due_at.le(now.0)))
-            .into_boxed();
-        if let Some(kinds) = allowed(state) {
-            due = due.filter(delivery::kind.eq_any(kinds));
-        }
-        rows.extend(due.order((delivery::due_at, delivery::id)).limit(left).load::<Row>(conn)?);
-    }
-    Ok(rows)
+/// A portal that has something to do.
+struct Ready {
+    id: String,
+    state: PortalState,
+    epoch: i64,
 }
 
-/// When the portal has to be looked at again.
-fn next_ready(conn: &mut Conn, owner: &str, state: PortalState) -> DbResult<Option<i64>> {
-    let mut next: Option<i64> = None;
+/// The due heads of one portal, the most urgent first, and when it has to be looked at again.
+fn heads(conn: &mut Conn, portal: &Ready, room: usize, now: Millis) -> DbResult<(Vec<Row>, Option<i64>)> {
+    let (mut rows, mut next): (Vec<Row>, Option<i64>) = (Vec::new(), None);
     for priority in Priority::ALL {
+        let left = room.saturating_sub(rows.len());
         let mut heads = delivery::table
-            .filter(delivery::portal_id.eq(owner.to_owned()).and(sql::<Bool>(RUNS)))
+            .filter(delivery::portal_id.eq(portal.id.clone()).and(sql::<Bool>(RUNS)))
             .filter(delivery::priority.eq(priority.number()))
             .into_boxed();
-        if let Some(kinds) = allowed(state) {
+        if let Some(kinds) = allowed(portal.state) {
             heads = heads.filter(delivery::kind.eq_any(kinds));
         }
-        let first: Option<i64> =
-            heads.order((delivery::due_at, delivery::id)).select(delivery::due_at).first(conn).optional()?;
-        next = next.into_iter().chain(first).min();
+        // One more than there is room for: it tells when to come again.
+        let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
+        let mut found: Vec<Row> = heads.order((delivery::due_at, delivery::id)).limit(limit).load(conn)?;
+        let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
+        next = next.into_iter().chain(found.get(due).map(|row| row.due_at)).min();
+        found.truncate(due);
+        rows.append(&mut found);
     }
-    Ok(next)
+    Ok((rows, next))
+}
+
+/// Portals with something to do, those that have waited longest first: this node's own, then free ones, which become its own.
+fn ready(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Ready>> {
+    let full = i64::try_from(room.full.len()).unwrap_or(i64::MAX);
+    let own: Vec<(String, String, i64)> = portal::table
+        .filter(portal::node_id.eq(me.0).and(portal::ready_at.le(now.0)))
+        .order(portal::ready_at)
+        .limit(PORTALS_AT_ONCE.saturating_add(full))
+        .select((portal::id, portal::state, portal::epoch))
+        .load(conn)?;
+    let mut ready = Vec::new();
+    for (id, state, epoch) in own {
+        if !room.full.iter().any(|portal| portal.0 == id) {
+            ready.push(Ready { id, state: PortalState::read(&state)?, epoch });
+        }
+    }
+    if !room.takes {
+        return Ok(ready);
+    }
+    let free: Vec<(String, String, i64)> = portal::table
+        .filter(portal::node_id.is_null().and(portal::ready_at.le(now.0)))
+        .order(portal::ready_at)
+        .limit(PORTALS_AT_ONCE)
+        .select((portal::id, portal::state, portal::epoch))
+        .load(conn)?;
+    if !free.is_empty() && nodes::is_alive(conn, me)? {
+        for (id, state, epoch) in free {
+            if nodes::take(conn, &id, me)? {
+                ready.push(Ready { id, state: PortalState::read(&state)?, epoch: epoch + 1 });
+            }
+        }
+    }
+    Ok(ready)
 }
 
 fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
@@ -191,22 +232,42 @@ fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
             delivery::changed_at.eq(now.0),
         ))
         .execute(conn)?;
-    diesel::insert_into(attempt::table)
-        .values((attempt::portal_id.eq(&row.portal_id), attempt::delivery_id.eq(row.id), attempt::started_at.eq(now.0)))
-        .execute(conn)?;
     row.tries += 1;
     DeliveryState::Sending.text().clone_into(&mut row.state);
     Ok(())
 }
 
+fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Delivery>> {
+    let mut claimed = Vec::new();
+    for portal in ready(conn, me, room, now)? {
+        let left = room.total.saturating_sub(claimed.len()).min(room.per_portal);
+        if left == 0 {
+            break;
+        }
+        let (mut rows, next) = heads(conn, &portal, left, now)?;
+        for row in &mut rows {
+            begin_attempt(conn, row, now)?;
+        }
+        // To the end of the row of ready portals, so that one with much to do does not hold the others up. What a parked portal does
+        // not let run is looked at again when it comes back.
+        let next = next.map(|at| at.max(now.0));
+        diesel::update(portal::table.find(&portal.id)).set(portal::ready_at.eq(next)).execute(conn)?;
+        for row in rows {
+            claimed.push(Delivery { epoch: portal.epoch, began_at: now, ..Delivery::try_from(row)? });
+        }
+    }
+    Ok(claimed)
+}
+
 /// See [`Db::delivery_resume`].
 pub(super) fn resume(conn: &mut Conn, owner: &str, now: Millis) -> DbResult<usize> {
-    let heads = delivery::portal_id.eq(owner).and(sql::<Bool>(RUNS));
-    let resumed = diesel::update(delivery::table.filter(heads))
+    let waiting = delivery::portal_id.eq(owner).and(sql::<Bool>(RUNS));
+    let resumed = diesel::update(delivery::table.filter(waiting))
         .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
         .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
         .execute(conn)?;
-    if let Some(due_at) = next_ready(conn, owner, PortalState::Active)? {
+    let all = Ready { id: owner.to_owned(), state: PortalState::Active, epoch: 0 };
+    if let (_none, Some(due_at)) = heads(conn, &all, 0, now)? {
         touch(conn, owner, due_at)?;
     }
     Ok(resumed)
@@ -219,38 +280,22 @@ impl Db {
         self.write(move |conn| insert(conn, &portal, &new, now)).await
     }
 
-    /// Takes due heads of ready portals, those that have waited longest first, and records that an attempt at each begins.
-    pub async fn delivery_claim(&self, room: Room, now: Millis) -> DbResult<Vec<Delivery>> {
-        self.write(move |conn| {
-            let full: Vec<String> = room.full.iter().map(|portal| portal.0.clone()).collect();
-            let ready: Vec<(String, String)> = portal::table
-                .filter(portal::ready_at.le(now.0))
-                .filter(portal::id.ne_all(full))
-                .order(portal::ready_at)
-                .limit(PORTALS_AT_ONCE)
-                .select((portal::id, portal::state))
-                .load(conn)?;
-            let mut claimed = Vec::new();
-            for (owner, state) in ready {
-                let left = room.total.saturating_sub(claimed.len()).min(room.per_portal);
-                if left == 0 {
-                    break;
-                }
-                let state = PortalState::read(&state)?;
-                let mut rows = heads(conn, &owner, (state, left), now)?;
-                for row in &mut rows {
-                    begin_attempt(conn, row, now)?;
-                }
-                // What a parked portal does not let run is looked at again when it comes back.
-                let next = next_ready(conn, &owner, state)?;
-                // To the end of the row of ready portals, so that one with much to do does not hold the others up.
-                let next = next.map(|at| at.max(now.0));
-                diesel::update(portal::table.find(&owner)).set(portal::ready_at.eq(next)).execute(conn)?;
-                claimed.extend(rows.into_iter().map(Delivery::try_from).collect::<DbResult<Vec<_>>>()?);
+    /// Takes due heads of ready portals, those that have waited longest first, and records that an attempt at each begins. What
+    /// they carry comes with them.
+    pub async fn delivery_claim(&self, me: NodeId, room: Room, now: Millis) -> DbResult<Vec<Delivery>> {
+        let mut claimed = self.write(move |conn| claim(conn, me, &room, now)).await?;
+        let ids: Vec<i64> = claimed.iter().filter_map(|delivery| delivery.message).map(|id| id.0).collect();
+        if !ids.is_empty() {
+            let known = self.read(move |conn| messages::carried(conn, &ids)).await?;
+            for delivery in &mut claimed {
+                delivery.carried = delivery
+                    .message
+                    .and_then(|id| known.get(&id.0))
+                    .filter(|(portal, _carried)| *portal == delivery.portal.0)
+                    .map(|(_portal, carried)| Arc::clone(carried));
             }
-            Ok(claimed)
-        })
-        .await
+        }
+        Ok(claimed)
     }
 
     /// Lets nothing of a portal run before `until`: its REST budget is used up.
@@ -277,32 +322,6 @@ impl Db {
                 .optional()?
                 .flatten();
             Ok(next.map(Millis))
-        })
-        .await
-    }
-
-    /// After a crash: attempts that nobody finished run again. Those that might do something twice are marked, so that the other
-    /// side is asked first. Returns how many of each.
-    pub async fn delivery_sweep(&self, repeatable: &'static [DeliveryKind], now: Millis) -> DbResult<(usize, usize)> {
-        self.write(move |conn| {
-            let kinds: Vec<&str> = repeatable.iter().map(|kind| kind.text()).collect();
-            let sending = || delivery::state.eq(DeliveryState::Sending.text());
-            let owners: Vec<String> =
-                delivery::table.filter(sending()).select(delivery::portal_id).distinct().load(conn)?;
-            diesel::update(attempt::table.filter(attempt::ended_at.is_null()))
-                .set((attempt::ended_at.eq(now.0), attempt::outcome.eq("interrupted")))
-                .execute(conn)?;
-            let waits = (delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0));
-            let again = diesel::update(delivery::table.filter(sending().and(delivery::kind.eq_any(kinds))))
-                .set(waits)
-                .execute(conn)?;
-            let uncertain = diesel::update(delivery::table.filter(sending()))
-                .set((waits, delivery::uncertain.eq(true)))
-                .execute(conn)?;
-            for owner in owners {
-                touch(conn, &owner, now.0)?;
-            }
-            Ok((again, uncertain))
         })
         .await
     }
@@ -349,12 +368,12 @@ mod tests {
     }
 
     async fn claim(db: &Db, now: i64) -> Vec<Delivery> {
-        let room = Room { total: 64, per_portal: 8, full: Vec::new() };
-        db.delivery_claim(room, Millis(now)).await.unwrap()
+        let room = Room { total: 64, per_portal: 8, full: Vec::new(), takes: true };
+        db.delivery_claim(testing::node(db).await, room, Millis(now)).await.unwrap()
     }
 
     async fn settle(db: &Db, delivery: &Delivery, settled: Settled, now: i64) {
-        db.delivery_settle(&delivery.portal, delivery.id, settled, Millis(now)).await.unwrap();
+        assert!(db.delivery_settle(delivery, settled, Millis(now)).await.unwrap());
     }
 
     #[tokio::test]
@@ -415,8 +434,8 @@ mod tests {
         let portal = testing::portal(&db, "p").await;
         db.portal_set_state(&portal, PortalState::Active, Millis(20)).await.unwrap();
         let park = async |began| db.portal_park(&portal, Millis(began), |_looks| Vec::new(), Millis(30)).await.unwrap();
-        assert_eq!(park(10).await, Parking::Repaired);
-        assert_eq!(park(20).await, Parking::Begun);
-        assert_eq!(park(20).await, Parking::Already);
+        assert_eq!(park(10).await, crate::db::Parking::Repaired);
+        assert_eq!(park(20).await, crate::db::Parking::Begun);
+        assert_eq!(park(20).await, crate::db::Parking::Already);
     }
 }

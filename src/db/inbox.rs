@@ -1,15 +1,23 @@
 //! The inbox: what came in, verified and durable, not yet understood. One row stands between an event and its 200.
 
+use std::collections::BTreeSet;
+
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _, QueryDsl as _,
+    Queryable, RunQueryDsl as _,
     dsl::{exists, not, sql},
     sql_types::Bool,
 };
 
-use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
+use super::{
+    Db, DbError, DbResult, on_each,
+    schema::{inbox, portal},
+    stored_enum,
+};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, InboxId, InstallationId, PortalId, Trace},
+    domain::ids::{ChannelId, InboxId, InstallationId, NodeId, PortalId, Trace},
+    failpoint,
     metrics::METRICS,
 };
 
@@ -162,9 +170,11 @@ impl Db {
                         .execute(c))?;
                     outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
                 }
+                failpoint::pass("inbox-stored");
                 Ok(outcome)
             })
             .await?;
+        failpoint::pass("inbox-committed");
         for (accepted, (source, trace)) in outcome.iter().zip(told) {
             METRICS.accepted(source, *accepted == Accepted::Repeated);
             tracing::debug!(%trace, portal = %owner, source, ?accepted, "accepted");
@@ -172,27 +182,41 @@ impl Db {
         Ok(outcome)
     }
 
-    /// The oldest items that are due, of all portals, in the order in which they came. An item that could not be expanded
-    /// yet holds back the later ones of its source, which may be of the same chat, and nobody else's.
-    pub async fn inbox_due(&self, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {
-        self.read(move |conn| {
-            let older = diesel::alias!(inbox as older);
-            let held = older
-                .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
-                .filter(older.field(inbox::source).eq(inbox::source))
-                .filter(older.field(inbox::id).lt(inbox::id))
-                .filter(older.field(inbox::due_at).gt(now.0).and(sql::<Bool>("older.state = 'new'")));
-            // Literals, so that the partial indexes are seen to fit.
-            let rows: Vec<Row> = inbox::table
-                .filter(sql::<Bool>("inbox.state = 'new'"))
-                .filter(inbox::due_at.le(now.0))
-                .filter(not(exists(held)))
-                .order(inbox::id)
-                .limit(limit)
-                .load(conn)?;
-            rows.into_iter().map(InboxItem::try_from).collect()
-        })
-        .await
+    /// The oldest items that are due of this node's portals, in the order in which they came; portals that no node has become its
+    /// own where `takes`. An item that could not be expanded yet holds back the later ones of its source, which may be of the
+    /// same chat, and nobody else's.
+    pub async fn inbox_due(&self, me: NodeId, takes: bool, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {
+        let found: Vec<(Row, Option<String>, Option<i64>)> = self
+            .read(move |conn| {
+                let older = diesel::alias!(inbox as older);
+                let held = older
+                    .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
+                    .filter(older.field(inbox::source).eq(inbox::source))
+                    .filter(older.field(inbox::id).lt(inbox::id))
+                    .filter(older.field(inbox::due_at).gt(now.0).and(sql::<Bool>("older.state = 'new'")));
+                // Literals, so that the partial indexes are seen to fit. An item of an erased portal is expanded into nothing.
+                Ok(inbox::table
+                    .left_join(portal::table.on(portal::id.eq(inbox::portal_id)))
+                    .filter(sql::<Bool>("inbox.state = 'new'"))
+                    .filter(inbox::due_at.le(now.0))
+                    .filter(portal::node_id.is_null().or(portal::node_id.eq(me.0)))
+                    .filter(not(exists(held)))
+                    .order(inbox::id)
+                    .limit(limit)
+                    .select((inbox::all_columns, portal::id.nullable(), portal::node_id.nullable()))
+                    .load(conn)?)
+            })
+            .await?;
+        let mut refused: Vec<String> = Vec::new();
+        let free = found.iter().filter(|(.., node)| node.is_none());
+        let free: BTreeSet<String> = free.filter_map(|(_, portal, _)| portal.clone()).collect();
+        for portal in free {
+            if !takes || !self.portal_own(&PortalId(portal.clone()), me).await? {
+                refused.push(portal);
+            }
+        }
+        let mine = found.into_iter().map(|(row, ..)| row).filter(|row| !refused.contains(&row.portal_id));
+        mine.map(InboxItem::try_from).collect()
     }
 
     /// The item could not be expanded now: it is looked at again at `again_at`, or never when that is None.
@@ -237,7 +261,7 @@ mod tests {
         let items = vec![item("a", "1"), item("b", "1"), item("a", "2")];
         db.inbox_accept(&portal, items, Millis(0)).await.unwrap();
         let due = async |at| {
-            let items = db.inbox_due(9, Millis(at)).await.unwrap();
+            let items = db.inbox_due(testing::node(&db).await, true, 9, Millis(at)).await.unwrap();
             items.into_iter().map(|item| (item.id, item.body)).collect::<Vec<_>>()
         };
         let first = due(0).await[0].0;

@@ -8,6 +8,8 @@
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL's default).
 
 mod administrators;
+#[cfg(feature = "bench")]
+mod bench;
 mod bindings;
 mod channels;
 mod chats;
@@ -20,11 +22,15 @@ mod grants;
 mod inbox;
 mod installations;
 mod logins;
+mod looks;
 mod media;
 mod messages;
+mod nodes;
 mod parking;
 mod portals;
 mod provision;
+#[cfg(test)]
+mod queue_model;
 mod runs;
 mod schema;
 mod settle;
@@ -38,6 +44,8 @@ use std::{sync::Arc, time::Duration};
 use diesel::r2d2;
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "bench")]
+pub use bench::Ceiling;
 pub use bindings::{Binding, BindingState, NewBinding};
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
@@ -49,8 +57,12 @@ pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
 pub use logins::Login;
+pub use looks::{Gap, Missed};
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
-pub use messages::{Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart};
+pub use messages::{
+    Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,
+};
+pub use nodes::{Interrupted, Resumption};
 pub use parking::{Held, Parking};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
@@ -95,6 +107,7 @@ pub struct Db {
     /// As many permits as readers, so that waiting for one is async instead of a blocked thread.
     permits: Arc<Semaphore>,
     tenants: Arc<Tenants>,
+    shared: bool,
 }
 
 impl Db {
@@ -103,7 +116,7 @@ impl Db {
     pub fn open(url: &str, keys: Arc<Keys>) -> DbResult<Self> {
         let manager = Manager::new(url)?;
         conn::migrate(&manager)?;
-        let manager_shared = manager.is_shared();
+        let shared = manager.is_shared();
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))
@@ -114,7 +127,8 @@ impl Db {
             writer: Writer::start(manager)?,
             readers,
             keys,
-            tenants: Arc::new(Tenants::new(manager_shared.then_some(SEEN_ELSEWHERE))),
+            tenants: Arc::new(Tenants::new(shared.then_some(SEEN_ELSEWHERE))),
+            shared,
             permits: Arc::new(Semaphore::new(usize::try_from(READERS).unwrap_or(1))),
         })
     }

@@ -43,6 +43,8 @@ struct Row {
     _gated_until: i64,
     _created_at: i64,
     _changed_at: i64,
+    _node_id: Option<i64>,
+    _epoch: i64,
 }
 
 impl TryFrom<Row> for Portal {
@@ -93,8 +95,7 @@ impl Db {
         .await
     }
 
-    #[cfg(test)]
-    pub(crate) async fn portal_set_state(&self, portal: &PortalId, state: PortalState, now: Millis) -> DbResult<()> {
+    pub async fn portal_set_state(&self, portal: &PortalId, state: PortalState, now: Millis) -> DbResult<()> {
         let id = portal.0.clone();
         self.write_settings(portal, move |conn| {
             diesel::update(portal::table.find(id))

@@ -74,6 +74,10 @@ impl fmt::Display for Trace {
 }
 
 row_id! {
+    /// A process that works on the database; a restarted one has another.
+    NodeId
+}
+row_id! {
     /// A row of `installation`.
     InstallationId
 }

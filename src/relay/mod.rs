@@ -10,6 +10,7 @@
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+//! * [`lost`]: what operators wrote and no event brought
 
 pub mod accounts;
 pub mod address;
@@ -18,6 +19,7 @@ pub mod budget;
 pub mod card;
 mod files;
 pub mod grant;
+pub mod lost;
 mod notes;
 mod notices;
 pub mod parking;
@@ -42,8 +44,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled,
-        Source,
+        Binding, Carried, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem,
+        Settled, Source,
     },
     domain::{
         connector::Connector,
@@ -68,6 +70,7 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Uninstall,
     DeliveryKind::Probe,
     DeliveryKind::Notice,
+    DeliveryKind::Look,
 ];
 
 /// Why an inbox item could not be expanded.
@@ -119,7 +122,7 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
 /// call after 60 s.
 const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
-const ASK_AFTER: Duration = Duration::from_secs(5);
+pub const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
 const ASK_FOR: Duration = Duration::from_mins(1);
 
@@ -172,6 +175,10 @@ pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)
     trace::begin(group);
     let outcomes = journal::about(trace::about(group), async {
         match group {
+            // Another node may have been given the portal: this one must not send. If it has not, the attempt is repeated.
+            many if !app.node.may_act() => {
+                many.iter().map(|delivery| (delivery.id, Err(Failure::transient("this node is silent")))).collect()
+            }
             [one] => vec![(one.id, attempt(app, one).await)],
             many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
                 status::deliver_all(app, many).await
@@ -221,6 +228,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
         DeliveryKind::Probe => parking::probe(app, delivery).await,
         DeliveryKind::Notice => notices::deliver(app, delivery).await,
+        DeliveryKind::Look => lost::deliver(app, delivery).await,
     }
 }
 
@@ -243,6 +251,7 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::RobotAnswer
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
+        | DeliveryKind::Look
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }
@@ -377,6 +386,12 @@ async fn revive(app: &App, channel: &Channel) {
         Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
     }
     app.bell.ring();
+}
+
+/// What a delivery carries. Erased with its portal, there is nothing to do.
+fn carried(delivery: &Delivery) -> Result<&Carried, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    delivery.carried.as_deref().ok_or_else(gone)
 }
 
 /// The database is away: nothing happened, and it is tried again.

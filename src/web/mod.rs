@@ -29,11 +29,16 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use self::caller::Operators;
 pub use self::operators::{Chosen, OPERATOR_HEADER};
-use crate::{app::App, db::DbError, queue::worker, relay};
+use crate::{
+    app::App,
+    clock::Millis,
+    queue::{expand, node, worker},
+    relay,
+};
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
@@ -99,7 +104,9 @@ pub struct Running {
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    recover(&app).await.map_err(std::io::Error::other)?;
+    // Asked before anything new is accepted.
+    let alive = app.db.look_last_alive().await.map_err(std::io::Error::other)?;
+    node::join(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
     let operators = web::Data::new(Operators(own?));
@@ -122,19 +129,20 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let serving = tokio::spawn(server);
     let (stop, stopping) = watch::channel(false);
     let tasks = vec![
+        tokio::spawn(node::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(expand::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
+        tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
 }
 
-/// What the last process left half done. Unswept, it would hold its lanes for ever.
-async fn recover(app: &App) -> Result<(), DbError> {
-    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
-    if again + uncertain > 0 {
-        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
+/// What was sent while no server listened stands in the portals' histories.
+async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    if let Some(alive) = alive {
+        relay::lost::everywhere(&app, alive).await;
     }
-    Ok(())
 }
 
 impl Running {
@@ -150,6 +158,7 @@ impl Running {
             let _ = task.await;
         }
         let _ = self.serving.await;
+        node::leave(&self.app).await;
         self.app.db.close().await;
     }
 }

@@ -23,8 +23,9 @@ mod window;
 
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
+pub use process::{Own, Process};
 pub(crate) use runner::stories;
 pub use runner::{Case, Rule, run};
 pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
-pub use story::{CLIENT_ID, HOUR, MINUTE, Story};
+pub use story::{CLIENT_ID, HOUR, MINUTE, PATIENCE, Story};
 pub use window::{Window, handle};

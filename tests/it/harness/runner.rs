@@ -27,6 +27,8 @@ const BROWSERS_AT_ONCE: usize = 2;
 const SLOWEST: usize = 8;
 /// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
 const LONGEST_STORY: Duration = Duration::from_mins(3);
+/// … but for the long forms of `CHAOS=long`.
+const LONGEST_CHAOS: Duration = Duration::from_hours(12);
 
 /// Letting the queue run empty, and stopping everything.
 const LONGEST_END: Duration = Duration::from_secs(90);
@@ -119,7 +121,7 @@ pub fn run(arguments: Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
 fn trial(case: &Case, on: On) -> Trial {
     let case = *case;
     // `it::stories::install::…` is read without its beginning.
-    let name = case.name.splitn(3, "::").last().unwrap_or(case.name);
+    let name = case.name.trim_start_matches("it::").trim_start_matches("stories::");
     let name = if on == On::Postgres { format!("{name}::postgres") } else { name.to_owned() };
     match missing(case, on) {
         None => {
@@ -195,13 +197,14 @@ async fn tell(case: Case, database: Option<String>) -> Vec<String> {
         Ok(story) => story,
         Err(why) => return vec![format!("the story could not begin: {why}")],
     };
-    let telling = AssertUnwindSafe(timeout(LONGEST_STORY, (case.tell)(&story))).catch_unwind();
+    let longest = if crate::chaos::is_long() { LONGEST_CHAOS } else { LONGEST_STORY };
+    let telling = AssertUnwindSafe(timeout(longest, (case.tell)(&story))).catch_unwind();
     let mut complaints = match telling.await {
         Ok(Ok(())) => match timeout(LONGEST_END, story.leftovers()).await {
             Ok(complaints) => complaints,
             Err(_elapsed) => vec!["what the story left behind could not be looked at in time".to_owned()],
         },
-        Ok(Err(_elapsed)) => vec![format!("the story was not over after {LONGEST_STORY:?}")],
+        Ok(Err(_elapsed)) => vec![format!("the story was not over after {longest:?}")],
         // Why is in the record of panics.
         Err(_panic) => vec!["the story was not told to its end".to_owned()],
     };

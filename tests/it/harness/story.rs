@@ -163,6 +163,11 @@ impl Story {
         &self.config
     }
 
+    /// Where our server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// An address of our server.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -292,7 +297,7 @@ impl Story {
         true
     }
 
-    pub(super) async fn counts(&self) -> Option<OpenCounts> {
+    pub async fn counts(&self) -> Option<OpenCounts> {
         self.app().db.delivery_counts().await.ok()
     }
 

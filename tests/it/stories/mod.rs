@@ -9,6 +9,7 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod lost;
 mod operating;
 mod parking;
 mod recovery;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        lost::list(),
         schema::list(),
     ]
     .concat()
