@@ -50,11 +50,16 @@ macro_rules! codes {
                 Self::Other(cut(text, 64))
             }
 
-            /// For logs and metrics.
+            /// For logs.
             pub fn as_str(&self) -> &str {
+                if let Self::Other(text) = self { text } else { self.label() }
+            }
+
+            /// For metrics: no more of them than the table has.
+            pub fn label(&self) -> &'static str {
                 match self {
                     $(Self::$variant => first(&[$($text),+]),)+
-                    Self::Other(text) => text,
+                    Self::Other(_) => "other",
                     Self::NotConnected => "not_connected",
                     Self::Forbidden => "forbidden_address",
                     Self::Unsendable => "unsendable",
