@@ -34,6 +34,7 @@ mod portals;
 mod provision;
 #[cfg(test)]
 mod queue_model;
+mod retention;
 mod runs;
 mod schema;
 mod settle;

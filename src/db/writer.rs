@@ -284,7 +284,9 @@ impl Loop {
                     Ok(()) => self.conn = Some(conn),
                     Err(why) => tracing::error!(why, size = answers.len(), "a group of writes was not committed"),
                 }
-                answers.into_iter().for_each(|answer| answer(outcome.clone()));
+                for answer in answers {
+                    answer(outcome.clone());
+                }
             }
         }
         true
@@ -315,7 +317,9 @@ impl Loop {
         };
         let size = unseen.answers.len();
         tracing::warn!(size, committed = outcome.is_ok(), "the answer to a commit was lost, and asked for");
-        unseen.answers.into_iter().for_each(|answer| answer(outcome.clone()));
+        for answer in unseen.answers {
+            answer(outcome.clone());
+        }
         true
     }
 

@@ -14,6 +14,7 @@ const HOLDERS: &[&str] = &[
 
 /// Functions over all portals, each with its reason.
 const ACROSS: &[(&str, &str)] = &[
+    ("attempt_forget", "what is old is deleted, whoever's it is"),
     ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
     ("channel_polled", "the asking tasks of this node serve every portal of its own"),
     ("close", "stops the writer; no data"),
@@ -22,6 +23,7 @@ const ACROSS: &[(&str, &str)] = &[
     ("delivery_claim", "the worker takes what is due, whoever's it is"),
     ("delivery_counts", "numbers for health, without anybody's data"),
     ("delivery_next_due", "a time for the worker, without anybody's data"),
+    ("inbox_forget", "what is old is deleted, whoever's it is"),
     ("inbox_due", "the worker expands what came, whoever's it is"),
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
     ("login_any_now", "the same"),
