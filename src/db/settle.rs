@@ -4,11 +4,11 @@
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
+    Db, DbResult, Delivery, DeliveryState, First, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
     RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, looks, messages, runs,
+    dispatch, firsts, looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -41,6 +41,8 @@ pub struct Settled {
     pub state: DeliveryState,
     /// For [`DeliveryState::Waiting`]: when to try again.
     pub due_at: Millis,
+    /// The next attempt takes a turn of its channel, too.
+    pub first: Option<First>,
     /// It may have happened: the next attempt asks before it does anything.
     pub uncertain: bool,
     /// The attempt's outcome, a short code.
@@ -70,6 +72,7 @@ impl Settled {
         Self {
             state,
             due_at: Millis(0),
+            first: None,
             uncertain: false,
             outcome,
             told: None,
@@ -226,10 +229,14 @@ impl Db {
                 return Ok(false);
             }
             let portal = ended.portal.0.as_str();
+            let due_at = match &settled.first {
+                Some(first) => firsts::turn(conn, portal, first, settled.due_at)?,
+                None => settled.due_at,
+            };
             diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
-                    delivery::due_at.eq(settled.due_at.0),
+                    delivery::due_at.eq(due_at.0),
                     delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
                     delivery::error.eq(&settled.error),
@@ -247,7 +254,7 @@ impl Db {
                 ))
                 .execute(conn)?;
             settle(conn, portal, &settled, now)?;
-            dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
+            dispatch::settled(conn, &ended, (settled.state, due_at))?;
             Ok(true)
         })
         .await
