@@ -11,6 +11,7 @@ pub mod db;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod domain;
+pub mod failpoint;
 pub mod lock;
 pub mod media;
 pub mod messaging;
@@ -18,5 +19,6 @@ pub mod outgoing;
 pub mod queue;
 pub mod relay;
 pub mod secret;
+pub mod sockets;
 pub mod telemetry;
 pub mod web;

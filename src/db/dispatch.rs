@@ -9,15 +9,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _, dsl::sql, sql_types::Bool,
+    RunQueryDsl as _,
 };
+use tokio::time::sleep;
 
 use super::{
-    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    Carried, Db, DbError, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
     firsts, messages, nodes,
@@ -28,19 +30,14 @@ use crate::{
     domain::ids::{NodeId, PortalId},
 };
 
+/// Before a database that could not be read is read again.
+const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
 const WHILE_PARKED: [DeliveryKind; 4] =
     [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
-// Letter by letter the conditions of the partial indexes (migrations/): a database uses such an index only where it sees that
-// the query asks for nothing else.
-/// A head that runs when it is due. A parked one is, too, now and then: it looks by itself whether it can go on.
-const RUNS: &str = "delivery.state IN ('waiting', 'parked')";
-/// A delivery that holds its place in its lane.
-const HOLDS: &str = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')";
-
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
@@ -88,7 +85,7 @@ fn head(conn: &mut Conn, lane: &str) -> DbResult<Option<Head>> {
         delivery::message_id,
         delivery::place,
     );
-    let held = delivery::table.filter(delivery::lane.eq(lane).and(sql::<Bool>(HOLDS)));
+    let held = delivery::table.filter(delivery::lane.eq(lane).and(Holds));
     Ok(held.order((delivery::place, delivery::id)).select(columns).first(conn).optional()?)
 }
 
@@ -189,7 +186,7 @@ fn allowed(state: PortalState) -> Option<Vec<&'static str>> {
 
 /// Nothing that waits in a portal is ever done; what is under way ends by itself.
 pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
-    let waits = sql::<Bool>("delivery.state IN ('queued', 'waiting', 'parked')");
+    let waits = Holds.and(delivery::state.ne(DeliveryState::Sending.text()));
     diesel::update(delivery::table.filter(delivery::portal_id.eq(owner).and(waits)))
         .set(delivery::state.eq(DeliveryState::Cancelled.text()))
         .execute(conn)?;
@@ -209,16 +206,14 @@ fn heads(conn: &mut Conn, portal: &Ready, room: usize, now: Millis) -> DbResult<
     let (mut rows, mut next): (Vec<Row>, Option<i64>) = (Vec::new(), None);
     for priority in Priority::ALL {
         let left = room.saturating_sub(rows.len());
-        let mut heads = delivery::table
-            .filter(delivery::portal_id.eq(portal.id.clone()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq(priority.number()))
-            .into_boxed();
-        if let Some(kinds) = allowed(portal.state) {
-            heads = heads.filter(delivery::kind.eq_any(kinds));
-        }
         // One more than there is room for: it tells when to come again.
         let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
-        let mut found: Vec<Row> = heads.order((delivery::due_at, delivery::id)).limit(limit).load(conn)?;
+        let own = delivery::portal_id.eq(&portal.id).and(delivery::priority.eq(priority.number()));
+        let heads = delivery::table.filter(own).filter(Runs).order((delivery::due_at, delivery::id)).limit(limit);
+        let mut found: Vec<Row> = match allowed(portal.state) {
+            None => heads.load(conn)?,
+            Some(kinds) => heads.filter(delivery::kind.eq_any(kinds)).load(conn)?,
+        };
         let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
         next = next.into_iter().chain(found.get(due).map(|row| row.due_at)).min();
         found.truncate(due);
@@ -309,7 +304,7 @@ impl Db {
         let mut claimed = self.write(move |conn| claim(conn, me, &room, now)).await?;
         let ids: Vec<i64> = claimed.iter().filter_map(|delivery| delivery.message).map(|id| id.0).collect();
         if !ids.is_empty() {
-            let known = self.read(move |conn| messages::carried(conn, &ids)).await?;
+            let known = self.carried(ids).await?;
             for delivery in &mut claimed {
                 delivery.carried = delivery
                     .message
@@ -319,6 +314,20 @@ impl Db {
             }
         }
         Ok(claimed)
+    }
+
+    /// Whatever becomes of the database meanwhile: what was claimed is forgotten by nobody else, so it must be carried out here.
+    async fn carried(&self, ids: Vec<i64>) -> DbResult<HashMap<i64, (String, Arc<Carried>)>> {
+        loop {
+            let ids = ids.clone();
+            match self.read(move |conn| messages::carried(conn, &ids)).await {
+                Err(DbError::Unavailable(why)) => {
+                    tracing::warn!(why, "what was claimed could not be read");
+                    sleep(READ_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Lets nothing of a portal run before `until`: its REST budget is used up.
@@ -354,9 +363,9 @@ impl Db {
         let (owner, lane) = (portal.0.clone(), lane.text()?);
         self.write(move |conn| {
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let open: i64 = delivery::table.filter(own).filter(sql::<Bool>(HOLDS)).count().get_result(conn)?;
+            let open: i64 = delivery::table.filter(own).filter(Holds).count().get_result(conn)?;
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let hastened = diesel::update(delivery::table.filter(own).filter(sql::<Bool>(RUNS)))
+            let hastened = diesel::update(delivery::table.filter(own).filter(Runs))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
             if hastened > 0 {
@@ -372,7 +381,7 @@ impl Db {
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            let waiting = delivery::portal_id.eq(&owner).and(sql::<Bool>(RUNS));
+            let waiting = delivery::portal_id.eq(&owner).and(Runs);
             let resumed = diesel::update(delivery::table.filter(waiting))
                 .filter(
                     delivery::kind.ne_all([DeliveryKind::RobotAnswer, DeliveryKind::ToAddress].map(DeliveryKind::text)),

@@ -3,13 +3,18 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join_all};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{
     app::App,
     clock::Millis,
     db::{DbError, DbResult, Delivery, DeliveryState, Room, Settled},
     domain::ids::PortalId,
+    failpoint,
     outgoing::CALL_TIMEOUT,
     relay,
 };
@@ -18,12 +23,12 @@ use crate::{
 const AT_ONCE: usize = 256;
 /// … and of one portal, so that one whose answers are slow cannot take every place.
 const AT_ONCE_PER_PORTAL: usize = 24;
-/// Before a result that could not be written is written again.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// Before a database that failed is asked again, or given the same result to write.
+const AGAIN: Duration = Duration::from_secs(1);
 /// A result that the database itself refuses so often is written without what follows from it.
 const MAX_REFUSALS: usize = 5;
 /// How long the calls under way are waited for when the server stops: the longest of them, and a moment to write it down.
-const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
+pub const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -35,15 +40,20 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             looks_at = app.clock.now().after(relay::lost::ASK);
         }
         under_way.forget_ended();
-        let started = under_way.start(&app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "what is due could not be claimed");
-            0
-        });
-        if started == 0 {
-            tokio::select! {
+        match under_way.start(&app).await {
+            Ok(0) => tokio::select! {
                 () = app.bell.due(app.node.poll()) => {}
                 _ended = under_way.one_ended(), if !under_way.is_empty() => {}
                 _changed = stop.changed() => {}
+            },
+            Ok(_started) => {}
+            Err(error) => {
+                tracing::error!(%error, "what is due could not be claimed");
+                // No bell: what rings it comes faster than a database returns.
+                tokio::select! {
+                    () = sleep(AGAIN) => {}
+                    _changed = stop.changed() => {}
+                }
             }
         }
     }
@@ -76,6 +86,9 @@ impl UnderWay {
         let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full, takes: app.node.takes() };
         let claimed = app.db.delivery_claim(app.node.id(), room, app.clock.now()).await?;
         let count = claimed.len();
+        if count > 0 {
+            failpoint::pass("claimed");
+        }
         for group in relay::groups(claimed) {
             let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
             *self.per_portal.entry(portal.clone()).or_default() += 1;
@@ -115,6 +128,7 @@ impl UnderWay {
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
+    failpoint::pass("sent");
     let mut outcomes: HashMap<_, _> = outcomes.into_iter().collect();
     let ended = group.iter().map(|delivery| {
         let outcome = outcomes.remove(&delivery.id);
@@ -124,6 +138,7 @@ async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
                 None => conclude(app, delivery).await,
             };
             record(app, delivery, settled).await;
+            failpoint::pass("settled");
         }
     });
     join_all(ended).await;
@@ -163,6 +178,6 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
                 ..Settled::new(next.state, next.outcome)
             };
         }
-        tokio::time::sleep(WRITE_AGAIN).await;
+        sleep(AGAIN).await;
     }
 }

@@ -6,6 +6,7 @@
 //! empty and fails if something is left behind, if the make-believe portal was called against its contract, or if anything
 //! panicked.
 
+mod balancer;
 pub mod browser;
 mod frame;
 mod helper;
@@ -20,10 +21,12 @@ mod shop;
 mod story;
 mod window;
 
+pub use balancer::Balancer;
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
+pub use process::{Own, Process};
 pub(crate) use runner::stories;
-pub use runner::{Case, Rule, run};
+pub use runner::{Case, On, Rule, run};
 pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
-pub use story::{CLIENT_ID, HOUR, MINUTE, Story};
+pub use story::{CLIENT_ID, HOUR, MINUTE, PATIENCE, Story};
 pub use window::{Window, handle};

@@ -111,7 +111,7 @@ async fn an_administrator_grants_the_rights_anew_outside_of_a_frame(story: &Stor
 
 async fn a_renamed_portal_is_followed(story: &Story) {
     let (portal, account) = connected(story).await;
-    story.sandbox.renames(&portal).await.unwrap();
+    portal.renames().await.unwrap();
     let chat = portal.is_written_to(&person(story, 1), &account, "Where are you?").await;
     let known = story.app().db.portal_get(&portal.id()).await.unwrap().unwrap();
     assert_eq!(known.domain, portal.domain());

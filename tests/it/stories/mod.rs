@@ -10,6 +10,7 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod intake;
 mod lost;
 mod recovery;
 mod robot;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         hostile::list(),
         recovery::list(),
         firsts::list(),
+        intake::list(),
         lost::list(),
         schema::list(),
     ]

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, TcpListener},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
@@ -49,11 +49,21 @@ pub(crate) fn serve_cloud(world: &Arc<World>, listeners: Vec<TcpListener>) -> io
     Ok(handle)
 }
 
+/// The server of one portal.
+pub(crate) struct Serving {
+    pub member_id: String,
+    pub handle: ServerHandle,
+    /// What its workers hold: gone when the last of them has ended, with its connections.
+    pub alive: Weak<Portal>,
+}
+
 /// Starts one portal's server: REST, pages and their JSON API.
-pub(crate) fn serve_portal(portal: &Portal, listeners: Vec<TcpListener>) -> io::Result<ServerHandle> {
+pub(crate) fn serve_portal(portal: &Portal, listeners: Vec<TcpListener>) -> io::Result<Serving> {
     let world = Arc::clone(portal.world());
     let data = web::Data::from(Arc::clone(&world));
+    let member_id = portal.member_id().to_owned();
     let portal = web::Data::new(portal.clone());
+    let alive = Arc::downgrade(&portal.clone().into_inner());
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
@@ -73,5 +83,5 @@ pub(crate) fn serve_portal(portal: &Portal, listeners: Vec<TcpListener>) -> io::
     let server = server.run();
     let handle = server.handle();
     world.runtime.spawn(server);
-    Ok(handle)
+    Ok(Serving { member_id, handle, alive })
 }

@@ -14,15 +14,18 @@ pub mod messengers;
 pub mod oauth;
 pub mod pages;
 pub mod portal;
+mod unrest;
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use actix_web::dev::ServerHandle;
 use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
+
+pub use unrest::Unrest;
 
 use crate::{
     clock::Clock,
@@ -63,9 +66,15 @@ pub struct World {
     pub oauth: OAuth,
     pub messengers: Messengers,
     pub portals: RwLock<Vec<Portal>>,
+    /// What listens for portals.
+    servers: Mutex<Vec<cloud::Serving>>,
 }
 
 impl World {
+    pub(crate) fn servers(&self) -> MutexGuard<'_, Vec<cloud::Serving>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The portal with the member id.
     pub fn portal(&self, member_id: &str) -> Option<Portal> {
         let portals = self.portals.read().unwrap_or_else(PoisonError::into_inner);
@@ -81,16 +90,17 @@ pub struct Sandbox {
 
 struct Running {
     world: Arc<World>,
-    servers: Mutex<Vec<ServerHandle>>,
+    cloud: ServerHandle,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // Portals hold the world and the world its portals.
         self.world.portals.write().unwrap_or_else(PoisonError::into_inner).clear();
-        for server in self.servers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            // The order is sent by the call itself; nobody waits for the answer here.
-            drop(server.stop(false));
+        // The order is sent by the call itself; nobody waits for the answer here.
+        drop(self.cloud.stop(false));
+        for server in self.world.servers().drain(..) {
+            drop(server.handle.stop(false));
         }
     }
 }
@@ -114,9 +124,10 @@ impl Sandbox {
             oauth: OAuth::new(around.clock.clone()),
             messengers: Messengers::new(around),
             portals: RwLock::default(),
+            servers: Mutex::default(),
         });
-        let server = cloud::serve_cloud(&world, listeners)?;
-        Ok(Self { running: Arc::new(Running { world, servers: Mutex::new(vec![server]) }) })
+        let cloud = cloud::serve_cloud(&world, listeners)?;
+        Ok(Self { running: Arc::new(Running { world, cloud }) })
     }
 
     /// Adds a portal on a free port.
@@ -130,18 +141,8 @@ impl Sandbox {
         let (listeners, port) = cloud::bind(port)?;
         let portal = Portal::new(Arc::clone(world), title, format!("localhost:{port}"));
         world.portals.write().unwrap_or_else(PoisonError::into_inner).push(portal.clone());
-        let server = cloud::serve_portal(&portal, listeners)?;
-        self.running.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        portal.listens(listeners)?;
         Ok(portal)
-    }
-
-    /// The portal moves to another domain (here: another port); the old one answers 302.
-    pub async fn renames(&self, portal: &Portal) -> io::Result<()> {
-        let (listeners, port) = cloud::bind(0)?;
-        let server = cloud::serve_portal(portal, listeners)?;
-        self.running.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
-        portal.moves_to(format!("localhost:{port}"));
-        Ok(())
     }
 
     /// Fills a portal and the phone for the demo: the same people on both sides, accounts to connect, deals to work on.

@@ -6,6 +6,7 @@
 mod acts;
 mod authorize;
 mod chats;
+mod trouble;
 mod view;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
@@ -39,7 +40,8 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             .route("/robots/place", web::post().to(acts::place_robot))
             .route("/robots/placed/{id}/remove", web::post().to(acts::remove_robot))
             .route("/sms", web::post().to(acts::send_sms))
-            .route("/lang", web::post().to(acts::lang)),
+            .route("/lang", web::post().to(acts::lang))
+            .route("/trouble", web::post().to(trouble::trouble)),
     );
 }
 

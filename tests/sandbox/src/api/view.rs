@@ -41,6 +41,7 @@ pub(super) async fn state(query: web::Query<Query>, portal: web::Data<Portal>) -
     let mut whole = portal.read(|state| whole(state, me));
     whole["portal"]["member_id"] = json!(portal.member_id());
     whole["revision"] = json!(revision);
+    whole["trouble"] = portal.troubles();
     let app = published.first();
     let install = portal.app();
     whole["app"] = json!({

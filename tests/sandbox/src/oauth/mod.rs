@@ -11,7 +11,7 @@ use std::{
 };
 
 pub use routes::configure;
-pub(crate) use routes::parameters;
+pub(crate) use routes::{cut, parameters};
 use serde_json::{Value, json};
 
 use crate::{clock::Clock, portal::Portal, random_hex};
@@ -90,6 +90,8 @@ struct State {
     codes: HashMap<String, Grant>,
     count: RefreshCount,
     down: bool,
+    /// How many answers to refreshes are lost on their way, by portal.
+    lost: HashMap<String, u32>,
 }
 
 /// How the token endpoint refuses.
@@ -130,6 +132,29 @@ impl OAuth {
     /// A server that is down answers 503 with a page instead of JSON.
     pub fn is_down(&self, down: bool) {
         self.state().down = down;
+    }
+
+    /// Every access token of a portal is past its time.
+    pub(crate) fn expire_access(&self, member_id: &str) {
+        let now = self.clock.now_ms();
+        for grant in self.state().access.values_mut().filter(|grant| grant.member_id == member_id) {
+            grant.expires_ms = grant.expires_ms.min(now);
+        }
+    }
+
+    pub(crate) fn loses_answers(&self, member_id: &str, count: u32) {
+        self.state().lost.insert(member_id.to_owned(), count);
+    }
+
+    /// Whether the answer to a refresh that was just done is lost.
+    fn loses_answer(&self, member_id: &str) -> bool {
+        match self.state().lost.get_mut(member_id) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Issues a pair for a user of a portal.

@@ -55,9 +55,18 @@ async fn token(request: HttpRequest, body: web::Bytes, world: web::Data<World>) 
         _ => Err(Refusal::Request),
     };
     match answer {
+        Ok(answer) if answer["member_id"].as_str().is_some_and(|id| world.oauth.loses_answer(id)) => cut(),
         Ok(answer) => HttpResponse::Ok().json(answer),
         Err(refusal) => refused(refusal),
     }
+}
+
+/// A body that breaks off at its first byte.
+pub(crate) fn cut() -> HttpResponse {
+    let broken = futures_util::stream::once(async {
+        Err::<web::Bytes, std::io::Error>(std::io::Error::other("the connection was cut"))
+    });
+    HttpResponse::Ok().content_type("application/json").streaming(broken)
 }
 
 fn refreshed(world: &World, all: &Map<String, Value>) -> Result<Value, Refusal> {

@@ -47,6 +47,7 @@ const PORTAL: &[Asset] = assets! {
     "/assets/frame.js", SCRIPT, "frame.js";
     "/assets/phone.js", SCRIPT, "phone.js";
     "/assets/robots.js", SCRIPT, "robots.js";
+    "/assets/trouble.js", SCRIPT, "trouble.js";
     "/assets/shell.js", SCRIPT, "shell.js";
     "/assets/slider.js", SCRIPT, "slider.js";
     "/assets/texts.js", SCRIPT, "texts.js";

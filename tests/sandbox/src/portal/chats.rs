@@ -217,8 +217,12 @@ impl Portal {
         } else {
             row.read_by_client = false;
         }
+        // Those who hear of it need the chat and not its history, which may be long.
+        let history = std::mem::take(&mut row.messages);
+        let told = row.clone();
+        row.messages = history;
         row.messages.push(message.clone());
-        let row = row.clone();
+        let row = told;
         if draft.forward {
             self.tells_add(state, &row, &message);
         }

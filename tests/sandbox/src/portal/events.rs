@@ -216,6 +216,11 @@ impl Portal {
 
     /// The queue has nothing under way.
     pub fn is_quiet(&self) -> bool {
-        self.journal(|journal| journal.posted.iter().all(|post| post.done))
+        self.posts_waiting() == 0
+    }
+
+    /// Posts that wait for their turn or are under way. They go out in order, so the first of them tells all.
+    pub fn posts_waiting(&self) -> usize {
+        self.journal(|journal| journal.posted.len() - journal.posted.partition_point(|post| post.done))
     }
 }

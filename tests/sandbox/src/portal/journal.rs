@@ -1,10 +1,12 @@
-//! What a portal remembers for tests: calls, breaches of the contract, posts, and the faults that a test has ordered.
+//! What a portal remembers for tests: calls, breaches of the contract, posts, and the faults that a test has ordered. What goes wrong
+//! until somebody ends it is in [`super::trouble`].
 
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::Value;
 
-use super::{Portal, UserId, events::PostedEvent};
+use super::{Portal, UserId, events::PostedEvent, trouble::Trouble};
+use crate::Unrest;
 
 /// One REST call.
 #[derive(Clone, Debug)]
@@ -41,6 +43,12 @@ pub enum Fault {
     Refuses { status: u16, code: String, text: String },
     /// Nothing is done; a page instead of JSON, as proxies answer.
     Html { status: u16 },
+    /// Nothing is done; a proxy's page that says to come again, with `Retry-After` or without.
+    Later { status: u16, after: Option<Duration> },
+    /// Nothing is done, and the answer has no body.
+    Empty { status: u16 },
+    /// Nothing is done, and the connection is cut without an answer.
+    Cuts,
     /// Nothing is done, and the answer comes late or never, as the caller's patience has it.
     Hangs(Duration),
     /// The call is done, and its usual answer comes late.
@@ -65,21 +73,29 @@ impl Fault {
             text: "Method is blocked due to operation time limit.".to_owned(),
         }
     }
+
+    /// A word for pages.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Refuses { .. } => "refuses",
+            Self::Html { .. } => "html",
+            Self::Later { .. } => "later",
+            Self::Empty { .. } => "empty",
+            Self::Cuts => "cuts",
+            Self::Hangs(_) => "hangs",
+            Self::DoesSlowly(_) => "slow",
+            Self::DoesAndHangs(_) => "does_and_hangs",
+            Self::DoesAndCuts => "does_and_cuts",
+        }
+    }
 }
 
 /// No method's name: faults of single elements stand under it.
 const ELEMENT: &str = "imconnector.send.messages/element";
 
-/// The portal's leaky bucket: this many calls fit in, and two a second drain away.
-const BUCKET_CALLS: i64 = 50;
-const DRAIN_MS_PER_CALL: i64 = 500;
-
 #[derive(Default)]
 pub(super) struct Journal {
-    /// The rate limit is on.
-    limited: bool,
-    /// When the bucket will be empty, if no more calls come.
-    empty_at_ms: i64,
+    pub trouble: Trouble,
     pub calls: Vec<CallRecord>,
     pub violations: Vec<Violation>,
     pub posted: Vec<PostedEvent>,
@@ -87,6 +103,7 @@ pub(super) struct Journal {
     /// Sends under way, by connector and external chat.
     pub under_way: HashMap<(String, String), u32>,
     pub faults: Vec<(String, Fault)>,
+    pub unrest: Unrest,
     /// Addresses that the portal has fetched files from, with the outcome.
     pub downloads: Vec<(String, Result<usize, String>)>,
     /// Events of these names are held back.
@@ -135,6 +152,11 @@ impl Portal {
         self.journal(|journal| journal.faults.push((method.to_owned(), fault)));
     }
 
+    /// From now on the portal's REST is so unsteady.
+    pub fn is_unsteady(&self, unrest: Unrest) {
+        self.journal(|journal| journal.unrest = unrest);
+    }
+
     /// The next element of `imconnector.send.messages` fails inside an answer that succeeds, with this text.
     pub fn refuses_next_message(&self, text: &str) {
         let fault = Fault::Refuses { status: 200, code: String::new(), text: text.to_owned() };
@@ -147,24 +169,6 @@ impl Portal {
             Fault::Refuses { text, .. } => Some(text),
             _ => None,
         }
-    }
-
-    /// Switches the cloud's rate limit on: a burst of 50 calls, then two a second. A new portal is without it, as a box is.
-    pub fn limits_rate(&self, on: bool) {
-        self.journal(|journal| journal.limited = on);
-    }
-
-    /// Counts a call; true: it does not fit into the bucket.
-    pub(super) fn is_over_limit(&self) -> bool {
-        let now = self.now_ms();
-        self.journal(|journal| {
-            let full = (journal.empty_at_ms - now).max(0);
-            if journal.limited && full + DRAIN_MS_PER_CALL > BUCKET_CALLS * DRAIN_MS_PER_CALL {
-                return true;
-            }
-            journal.empty_at_ms = now + full + DRAIN_MS_PER_CALL;
-            false
-        })
     }
 
     /// The queue server keeps events of these names to itself; with no names it delivers again. What it has kept is lost, unless
@@ -190,12 +194,5 @@ impl Portal {
         for (event, url, form) in held {
             self.post(&event, &url, form);
         }
-    }
-
-    pub(super) fn takes_fault(&self, method: &str) -> Option<Fault> {
-        self.journal(|journal| {
-            let at = journal.faults.iter().position(|(name, _)| name == method)?;
-            Some(journal.faults.remove(at).1)
-        })
     }
 }

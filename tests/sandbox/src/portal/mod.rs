@@ -23,6 +23,7 @@ mod seed;
 mod sms;
 mod state;
 mod telling;
+mod trouble;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +36,7 @@ pub use model::*;
 use ring::{digest, hmac};
 pub(crate) use state::{Counter, State};
 use tokio::sync::{mpsc, watch};
+pub use trouble::Bill;
 
 use crate::{World, random_hex};
 

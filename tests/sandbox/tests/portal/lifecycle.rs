@@ -127,7 +127,7 @@ async fn a_renamed_portal_redirects_and_keeps_its_member_id() {
     let world = World::installed(&[]).await;
     let token = world.admin();
     let old = world.portal.client_endpoint();
-    world.sandbox.renames(&world.portal).await.unwrap();
+    world.portal.renames().await.unwrap();
     let answer = world.http.post(format!("{old}profile")).json(&json!({"auth": token})).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 302);
     let to = answer.headers()["location"].to_str().unwrap();

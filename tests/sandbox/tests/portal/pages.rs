@@ -78,3 +78,20 @@ async fn of_two_handlers_at_one_place_the_page_opens_the_one_it_means() {
     let options: Value = serde_json::from_str(options[1].as_str().unwrap()).unwrap();
     assert_eq!(options["ID"], json!("7"));
 }
+
+#[tokio::test]
+async fn a_person_makes_the_portal_suffer_and_well_again() {
+    let world = World::connected(&[], json!({})).await;
+    let wish = json!({"suffers": [{"share": 100, "fault": "query_limit"}], "bills": {"element_ms": 1200}, "limits_rate": true});
+    assert_eq!(post(&world, "/~/trouble", wish).await.0, 200);
+    let told = get(&world, "/~/state").await.1["trouble"].clone();
+    let expected = json!({"limits_rate": true, "bills": {"call_ms": 0, "element_ms": 1200}, "suffers": [{"share": 100, "fault": "refuses"}]});
+    assert_eq!(told, expected);
+    let admin = world.admin();
+    assert_eq!(world.refused(&admin, "profile", json!({})).await, (503, json!("QUERY_LIMIT_EXCEEDED")));
+    assert_eq!(post(&world, "/~/trouble", json!({"suffers": [{"share": 1, "fault": "rain"}]})).await.0, 400);
+    post(&world, "/~/trouble", json!({"suffers": [], "bills": null, "limits_rate": false})).await;
+    world.ok(&admin, "profile", json!({})).await;
+    let (_, moved) = post(&world, "/~/trouble", json!({"rename": true})).await;
+    assert_eq!(moved["origin"], json!(world.portal.origin()));
+}

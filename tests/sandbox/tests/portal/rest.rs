@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::portal::{CardKind, CardRef, Fault, NewCard, Plan};
+use sandbox::portal::{Bill, CardKind, CardRef, Fault, NewCard, Plan};
 use serde_json::json;
 
 use crate::app::World;
@@ -123,4 +123,54 @@ async fn a_limited_portal_takes_fifty_calls_and_then_two_a_second() {
     portal.closes_app_to(portal.employee(), true);
     let closed = world.refused(&employee, "user.admin", json!({})).await;
     assert_eq!(closed, (401, json!("user_access_error")));
+}
+
+#[tokio::test]
+async fn operating_time_is_billed_by_the_element_and_forgotten_by_the_minute() {
+    let world = World::connected(&[], json!({})).await;
+    let (portal, admin) = (&world.portal, world.admin());
+    portal.bills(Some(Bill { call: Duration::ZERO, element: Duration::from_secs(60) }));
+    let send = |count: usize| {
+        let item = |at| json!({"user": {"id": "u"}, "message": {"id": at, "text": "t"}, "chat": {"id": "c"}});
+        let items: Vec<_> = (0..count).map(item).collect();
+        json!({"CONNECTOR": "ca_test", "LINE": portal.line(), "MESSAGES": items})
+    };
+    let first = world.call(&admin, "imconnector.send.messages", send(7)).await.1;
+    assert_eq!(first["time"]["operating"], json!(420.0));
+    let reset = first["time"]["operating_reset_at"].as_i64().unwrap();
+    let wait = reset - world.sandbox.clock().now_s();
+    assert!((1..=600).contains(&wait), "{wait}");
+    // One that begins below the limit is done, whatever it costs.
+    world.ok(&admin, "imconnector.send.messages", send(2)).await;
+    let refused = world.refused(&admin, "imconnector.send.messages", send(1)).await;
+    assert_eq!(refused, (429, json!("OPERATION_TIME_LIMIT")));
+    world.ok(&admin, "profile", json!({})).await;
+    world.sandbox.clock().advance(Duration::from_mins(10));
+    world.ok(&admin, "imconnector.send.messages", send(1)).await;
+}
+
+#[tokio::test]
+async fn a_portal_suffers_in_shares_goes_away_and_comes_back() {
+    let world = World::installed(&[]).await;
+    let (portal, employee) = (&world.portal, world.token(world.portal.employee()));
+    portal.suffers(&[(30, Fault::query_limit()), (20, Fault::Empty { status: 429 })]);
+    let mut seen = std::collections::BTreeMap::new();
+    for _call in 0..100 {
+        let url = format!("{}user.admin", portal.client_endpoint());
+        let sent = world.http.post(url).json(&json!({"auth": employee})).send().await.unwrap();
+        *seen.entry(sent.status().as_u16()).or_insert(0) += 1;
+    }
+    for (status, share) in [(503, 30), (429, 20), (200, 50)] {
+        let count: i32 = seen[&status];
+        assert!((count - share).abs() <= 3, "{status}: {count} of 100");
+    }
+    portal.suffers(&[]);
+    portal.goes_away().await;
+    let url = format!("{}user.admin", portal.client_endpoint());
+    let sent = world.http.post(&url).json(&json!({"auth": employee})).send().await;
+    assert!(sent.unwrap_err().is_connect());
+    portal.comes_back().await.unwrap();
+    world.ok(&employee, "user.admin", json!({})).await;
+    portal.expires_tokens();
+    assert_eq!(world.refused(&employee, "user.admin", json!({})).await, (401, json!("expired_token")));
 }

@@ -38,6 +38,7 @@ const ICONS = {
   app: "M4 4h7v7H4z M13 4h7v7h-7z M4 13h7v7H4z M16.5 13v7 M13 16.5h7",
   bell: "M6 17V11a6 6 0 0 1 12 0v6l2 1H4z M10 20h4",
   phone: "M7 3h10v18H7z M11 18h2",
+  trouble: "M12 4l9 16H3z M12 10v5 M12 17.5v.5",
   clip: "M20 11l-8 8a5 5 0 0 1-7-7l8-8a3.3 3.3 0 0 1 5 5l-8 8a1.6 1.6 0 0 1-2.4-2.4L15 7",
   send: "M4 12l16-8-5 16-4-7z",
   back: "M15 5l-7 7 7 7",

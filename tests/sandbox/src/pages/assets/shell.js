@@ -9,6 +9,7 @@ import { contactCenter } from "./contact_center.js";
 import { chats } from "./chats.js";
 import { crm } from "./cards.js";
 import { robots } from "./robots.js";
+import { trouble } from "./trouble.js";
 
 const root = document.getElementById("shell");
 const wide = matchMedia("(min-width: 1280px)");
@@ -35,6 +36,7 @@ const VIEWS = [
   { key: "robots", text: "robots", icon: "robots", make: robots },
   { key: "app", text: "app", icon: "app", make: appPage },
   { key: "notices", text: "notices", icon: "bell", make: notices, badge: (state) => Math.max(0, notificationsOf(state).length - seenNotices()) },
+  { key: "trouble", text: "trouble", icon: "trouble", make: trouble },
   { key: "phone", text: "phone", icon: "phone", make: phonePage, narrowOnly: true },
 ];
 

@@ -1,6 +1,6 @@
 //! The HTTP side of REST: reading the request, faults, the journal, the envelope.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::{Answer, RestError, canonical, files};
 use crate::{
     clock::iso,
-    oauth::parameters,
-    portal::{CallRecord, Fault, Portal, UserId},
+    oauth::{cut, parameters},
+    portal::{CallRecord, Fault, Portal, UserId, trouble::Operating},
 };
 
 /// Routes of a portal listener.
@@ -38,59 +38,92 @@ async fn rest(
     let mut given = parameters(&request, &body);
     let access = token(&request, &mut given);
     let started = Instant::now();
-    let fault = match portal.is_over_limit() {
+    let unrest = portal.journal(|journal| journal.unrest);
+    unrest.waits().await;
+    let fault = match portal.is_over_limit() || (method.starts_with("imconnector.send.") && unrest.refuses()) {
         true => Some(Fault::query_limit()),
-        false => portal.takes_fault(&method),
+        false => portal.meets_fault(&method),
     };
-    let instead = match &fault {
-        Some(Fault::Refuses { status, code, text }) => Some(Err(RestError::new(*status, code, text))),
-        Some(Fault::Html { status }) => {
-            portal.notes_call(&method, given, None, (*status, Some("(page)".to_owned())));
-            return page(*status);
-        }
-        Some(Fault::Hangs(time)) => {
-            portal.notes_call(&method, given, None, (504, Some("(silence)".to_owned())));
-            sleep(*time).await;
-            return page(504);
-        }
-        Some(Fault::DoesSlowly(_) | Fault::DoesAndHangs(_) | Fault::DoesAndCuts) | None => None,
+    if let Some((status, word)) = fault.as_ref().and_then(instead) {
+        portal.notes_call(&method, given, None, (status, Some(word.to_owned())));
+        return match fault {
+            Some(Fault::Hangs(time)) => {
+                sleep(time).await;
+                page(504)
+            }
+            Some(Fault::Later { after, .. }) => later(status, after),
+            Some(Fault::Empty { .. }) => HttpResponse::build(code(status)).finish(),
+            Some(Fault::Cuts) => cut(),
+            _ => page(status),
+        };
+    }
+    let (user, bill, answer) = match &fault {
+        Some(Fault::Refuses { status, code, text }) => (None, None, Err(RestError::new(*status, code, text))),
+        _ => done(&portal, &access, (&method, &given)).await,
     };
-    let (user, answer) = match instead {
-        Some(refused) => (None, refused),
-        None => match portal.authorise(&access) {
-            Ok(caller) => (Some(caller.user), portal.perform(&caller, &method, &given).await),
-            Err(error) => (None, Err(error)),
-        },
-    };
-    let (status, envelope) = envelope(&portal, answer, started);
+    let (status, envelope) = envelope(&portal, answer, (started, bill));
     let error = envelope.get("error").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
     portal.notes_call(&method, given, user, (status, error));
-    if let Some(Fault::DoesSlowly(time)) = fault {
-        sleep(time).await;
-    }
+    unrest.waits().await;
     match fault {
         Some(Fault::DoesAndHangs(time)) => {
             sleep(time).await;
-            page(504)
+            return page(504);
         }
-        Some(Fault::DoesAndCuts) => cut(),
-        _ => HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-            .json(envelope),
+        Some(Fault::DoesAndCuts) => return cut(),
+        Some(Fault::DoesSlowly(time)) => sleep(time).await,
+        _ => {}
+    }
+    HttpResponse::build(code(status)).json(envelope)
+}
+
+/// The status and the journal's word of a fault that answers before the portal has looked at the call.
+fn instead(fault: &Fault) -> Option<(u16, &'static str)> {
+    match fault {
+        Fault::Html { status } => Some((*status, "(page)")),
+        Fault::Later { status, .. } => Some((*status, "(later)")),
+        Fault::Empty { status } => Some((*status, "(nothing)")),
+        Fault::Cuts => Some((0, "(cut)")),
+        Fault::Hangs(_) => Some((504, "(silence)")),
+        Fault::Refuses { .. } | Fault::DoesSlowly(_) | Fault::DoesAndHangs(_) | Fault::DoesAndCuts => None,
     }
 }
 
-fn page(status: u16) -> HttpResponse {
-    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
-        .content_type("text/html")
-        .body(format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"))
+/// Does the call, if whoever makes it may and has operating time left, and bills it.
+async fn done(
+    portal: &Portal,
+    access: &str,
+    (method, given): (&str, &Map<String, Value>),
+) -> (Option<UserId>, Option<Operating>, Answer) {
+    let caller = match portal.authorise(access) {
+        Ok(caller) => caller,
+        Err(error) => return (None, None, Err(error)),
+    };
+    if portal.is_blocked(caller.client_id(), method) {
+        let text = "Method is blocked due to operation time limit.";
+        return (Some(caller.user), None, Err(RestError::new(429, "OPERATION_TIME_LIMIT", text)));
+    }
+    let answer = portal.perform(&caller, method, given).await;
+    let elements = given.get("MESSAGES").and_then(Value::as_array).map_or(0, Vec::len);
+    (Some(caller.user), portal.billed(caller.client_id(), method, elements), answer)
 }
 
-/// A body that breaks off at its first byte.
-fn cut() -> HttpResponse {
-    let broken = futures_util::stream::once(async {
-        Err::<web::Bytes, std::io::Error>(std::io::Error::other("the connection was cut"))
-    });
-    HttpResponse::Ok().content_type("application/json").streaming(broken)
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+fn later(status: u16, after: Option<Duration>) -> HttpResponse {
+    let mut response = HttpResponse::build(code(status));
+    if let Some(after) = after {
+        response.insert_header((header::RETRY_AFTER, after.as_secs()));
+    }
+    response.content_type("text/html").body("<html><body><h1>Come again later</h1></body></html>")
+}
+
+fn page(status: u16) -> HttpResponse {
+    HttpResponse::build(code(status))
+        .content_type("text/html")
+        .body(format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"))
 }
 
 /// The token of the header, else of the parameters, which lose it.
@@ -107,7 +140,7 @@ fn token(request: &HttpRequest, given: &mut Map<String, Value>) -> String {
     bearer.or_else(|| of(auth)).or_else(|| of(access)).unwrap_or_default()
 }
 
-fn envelope(portal: &Portal, answer: Answer, started: Instant) -> (u16, Value) {
+fn envelope(portal: &Portal, answer: Answer, (started, bill): (Instant, Option<Operating>)) -> (u16, Value) {
     let reply = match answer {
         Ok(reply) => reply,
         Err(error) => {
@@ -129,8 +162,8 @@ fn envelope(portal: &Portal, answer: Answer, started: Instant) -> (u16, Value) {
             "processing": duration,
             "date_start": iso(now_ms),
             "date_finish": iso(now_ms),
-            "operating_reset_at": now_ms / 1000 + 600,
-            "operating": duration,
+            "operating_reset_at": bill.map_or(now_ms / 1000 + 600, |bill| bill.reset_at_s),
+            "operating": bill.map_or(duration, |bill| Duration::from_millis(bill.spent_ms.unsigned_abs()).as_secs_f64()),
         },
     });
     for (key, number) in [("total", reply.total), ("next", reply.next)] {
