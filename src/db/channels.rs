@@ -113,6 +113,7 @@ struct Row {
     state: String,
     _created_at: i64,
     changed_at: i64,
+    _first_at: i64,
 }
 
 impl TryFrom<Row> for Channel {

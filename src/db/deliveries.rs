@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Carried, Db, DbError, DbResult, dead::DeadDelivery, schema::delivery, stored_enum};
+use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
@@ -41,6 +41,8 @@ stored_enum! {
         Note = "note",
         /// A text to an address, by a robot or from a card.
         ToAddress = "to_address",
+        /// When a robot's text goes, if it has to wait for its turn.
+        RobotWaits = "robot_waits",
         /// `bizproc.event.send`.
         RobotAnswer = "robot_answer",
         /// A comment in the CRM card.
@@ -135,6 +137,8 @@ pub struct NewDelivery {
     /// JSON, read by the kind's own code in `relay`.
     pub payload: String,
     pub due_at: Millis,
+    /// It waits for a turn of its channel, if it is the first to this person.
+    pub first: Option<First>,
     /// Where it stands in its lane, if it has not to stand at the end: behind lower numbers.
     pub place: i64,
     /// Of what this follows from.
@@ -156,6 +160,7 @@ impl NewDelivery {
             run: None,
             payload: "{}".into(),
             due_at,
+            first: None,
             place: 0,
             trace: None,
         }
@@ -215,6 +220,8 @@ pub struct Delivery {
     pub error: Option<String>,
     pub created_at: Millis,
     pub trace: Option<Trace>,
+    /// When it is tried next, or was to be.
+    pub due_at: Millis,
     pub(super) lane: String,
     /// Of its portal when it was claimed.
     pub(super) epoch: i64,
@@ -264,6 +271,7 @@ impl TryFrom<Row> for Delivery {
             error: row.error,
             created_at: Millis(row.created_at),
             trace: row.trace.map(Trace),
+            due_at: Millis(row.due_at),
             lane: row.lane,
             carried: None,
             epoch: 0,
@@ -315,6 +323,21 @@ impl Db {
                 .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)))
                 .order(delivery::id.desc())
                 .limit(limit)
+                .load(conn)?;
+            rows.into_iter().map(Delivery::try_from).collect()
+        })
+        .await
+    }
+
+    /// Texts of a run that are still to go, those that go first first.
+    pub async fn delivery_waiting_of(&self, portal: &PortalId, run: RunId) -> DbResult<Vec<Delivery>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let waits = [DeliveryState::Queued, DeliveryState::Waiting].map(DeliveryState::text);
+            let rows: Vec<Row> = delivery::table
+                .filter(delivery::portal_id.eq(portal).and(delivery::run_id.eq(run.0)))
+                .filter(delivery::kind.eq(DeliveryKind::ToAddress.text()).and(delivery::state.eq_any(waits)))
+                .order((delivery::due_at, delivery::id))
                 .load(conn)?;
             rows.into_iter().map(Delivery::try_from).collect()
         })

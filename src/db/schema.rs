@@ -102,6 +102,7 @@ diesel::table! {
         state -> Text,
         created_at -> BigInt,
         changed_at -> BigInt,
+        first_at -> BigInt,
     }
 }
 

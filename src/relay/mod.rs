@@ -65,6 +65,7 @@ pub use tokens::KeptTokens;
 /// Kinds whose repetition is the same as doing it once.
 pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Status,
+    DeliveryKind::RobotWaits,
     DeliveryKind::RobotAnswer,
     DeliveryKind::Provision,
     DeliveryKind::Uninstall,
@@ -113,7 +114,7 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
             let call = RobotCall::from_form(&form).map_err(|error| malformed(&error))?;
             robot::expand(app, item, *installation, &call).await
         }
-        Source::Card(_installation) => card::expand(app, item),
+        Source::Card(_installation) => card::expand(app, item).await,
         Source::Channel(channel) => to_portal::expand(app, item, channel).await,
     }
 }
@@ -222,6 +223,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Note => notes::deliver(app, delivery).await,
         DeliveryKind::Status => status::deliver(app, delivery).await,
         DeliveryKind::ToAddress => address::deliver(app, delivery).await,
+        DeliveryKind::RobotWaits => robot::waits(app, delivery).await,
         DeliveryKind::RobotAnswer => robot::answer(app, delivery).await,
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
@@ -248,6 +250,7 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::ToAddress => address::resolve(app, delivery).await,
         DeliveryKind::CardComment => Ok(Resolved::CannotTell),
         DeliveryKind::Status
+        | DeliveryKind::RobotWaits
         | DeliveryKind::RobotAnswer
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
@@ -284,7 +287,10 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
         told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
     );
     let mut settled = match verdict {
-        Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
+        Verdict::Again(due_at) => {
+            let first = address::first_of(app, delivery).await;
+            Settled { due_at, first, ..Settled::new(DeliveryState::Waiting, "retry") }
+        }
         Verdict::ParkPortal => {
             let due_at = now.after(PARKED_LOOK);
             Settled { due_at, ..Settled::new(DeliveryState::Parked, "portal_parked") }

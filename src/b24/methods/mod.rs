@@ -47,6 +47,7 @@ pub const METHODS: &[(&str, Scope)] = &[
     entry::<robots::RobotUpdate<'_>>(),
     entry::<robots::RobotList>(),
     entry::<robots::RobotDelete<'_>>(),
+    entry::<robots::ActivityLog<'_>>(),
     entry::<robots::EventSend<'_>>(),
     entry::<crm::ItemGet>(),
     entry::<crm::ItemList<'_>>(),

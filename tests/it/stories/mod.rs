@@ -5,6 +5,7 @@ mod card;
 mod content_failing;
 mod content_in;
 mod content_out;
+mod firsts;
 mod frames;
 mod grant;
 mod hostile;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        firsts::list(),
         intake::list(),
         lost::list(),
         schema::list(),
