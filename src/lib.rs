@@ -19,5 +19,6 @@ pub mod outgoing;
 pub mod queue;
 pub mod relay;
 pub mod secret;
+pub mod sockets;
 pub mod telemetry;
 pub mod web;

@@ -125,6 +125,8 @@ pub struct NewDelivery {
     /// JSON, read by the kind's own code in `relay`.
     pub payload: String,
     pub due_at: Millis,
+    /// Where it stands in its lane, if it has not to stand at the end: behind lower numbers.
+    pub place: i64,
 }
 
 impl NewDelivery {
@@ -133,7 +135,7 @@ impl NewDelivery {
             DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
             _other => Priority::Normal,
         };
-        Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at }
+        Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at, place: 0 }
     }
 
     #[must_use]
@@ -215,6 +217,7 @@ pub(super) struct Row {
     error: Option<String>,
     created_at: i64,
     _changed_at: i64,
+    _place: i64,
 }
 
 impl TryFrom<Row> for Delivery {

@@ -6,15 +6,20 @@
 //! lets nothing run (`gated_until`): the dispatcher asks for ready portals, then for each one's due heads, so its cost depends on
 //! what is due now and not on what waits.
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
-    dsl::sql, sql_types::Bool,
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
 };
+use tokio::time::sleep;
 
 use super::{
-    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    Carried, Db, DbError, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
     messages, nodes,
@@ -25,19 +30,14 @@ use crate::{
     domain::ids::{NodeId, PortalId},
 };
 
+/// Before a database that could not be read is read again.
+const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
 const WHILE_PARKED: [DeliveryKind; 4] =
     [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
-// Letter by letter the conditions of the partial indexes (migrations/): a database uses such an index only where it sees that
-// the query asks for nothing else.
-/// A head that runs when it is due. A parked one is, too, now and then: it looks by itself whether it can go on.
-const RUNS: &str = "delivery.state IN ('waiting', 'parked')";
-/// A delivery that holds its place in its lane.
-const HOLDS: &str = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')";
-
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
@@ -63,21 +63,64 @@ pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// Whether something holds a place in a lane.
-pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
-    let held: Option<i64> = delivery::table
-        .filter(delivery::lane.eq(lane.text()?).and(sql::<Bool>(HOLDS)))
-        .select(delivery::id)
-        .first(conn)
-        .optional()?;
-    Ok(held.is_some())
+/// What stands first in a lane.
+#[derive(Queryable)]
+struct Head {
+    id: i64,
+    portal: String,
+    state: String,
+    due_at: i64,
+    tries: i32,
+    message: Option<i64>,
+    place: i64,
 }
 
-/// Adds a delivery at the end of its lane.
+fn head(conn: &mut Conn, lane: &str) -> DbResult<Option<Head>> {
+    let columns = (
+        delivery::id,
+        delivery::portal_id,
+        delivery::state,
+        delivery::due_at,
+        delivery::tries,
+        delivery::message_id,
+        delivery::place,
+    );
+    let held = delivery::table.filter(delivery::lane.eq(lane).and(Holds));
+    Ok(held.order((delivery::place, delivery::id)).select(columns).first(conn).optional()?)
+}
+
+/// Whether anything of the head's message has been tried: then it is not put off any more.
+fn has_begun(conn: &mut Conn, head: &Head) -> DbResult<bool> {
+    if head.tries > 0 {
+        return Ok(true);
+    }
+    let begun = delivery::table.filter(delivery::message_id.eq(head.message).and(delivery::tries.gt(0)));
+    Ok(begun.select(delivery::id).first::<i64>(conn).optional()?.is_some())
+}
+
+/// Whether something holds a place in a lane.
+pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
+    Ok(head(conn, &lane.text()?)?.is_some())
+}
+
+/// Finds a new delivery's place in its lane. What comes too late for its own stands behind the message that is being sent.
+fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, i64)> {
+    let Some(head) = head(conn, lane)? else { return Ok((DeliveryState::Waiting, place)) };
+    if place >= head.place {
+        return Ok((DeliveryState::Queued, place));
+    }
+    if has_begun(conn, &head)? {
+        return Ok((DeliveryState::Queued, head.place));
+    }
+    let behind = delivery::state.eq(DeliveryState::Queued.text());
+    diesel::update(delivery::table.find(head.id)).set(behind).execute(conn)?;
+    Ok((DeliveryState::Waiting, place))
+}
+
+/// Adds a delivery to its lane.
 pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
     let lane = new.lane.text()?;
-    let is_head = !is_held(conn, &new.lane)?;
-    let state = if is_head { DeliveryState::Waiting } else { DeliveryState::Queued };
+    let (state, place) = line_up(conn, &lane, new.place)?;
     diesel::insert_into(delivery::table)
         .values((
             delivery::portal_id.eq(owner),
@@ -94,25 +137,19 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::uncertain.eq(false),
             delivery::created_at.eq(now.0),
             delivery::changed_at.eq(now.0),
+            delivery::place.eq(place),
         ))
         .execute(conn)?;
-    if is_head { touch(conn, owner, new.due_at.0) } else { Ok(()) }
+    if state == DeliveryState::Waiting { touch(conn, owner, new.due_at.0) } else { Ok(()) }
 }
 
 /// The head of a lane has ended: the next one is the head.
 fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
-    let next: Option<(i64, String, String, i64)> = delivery::table
-        .filter(delivery::lane.eq(lane).and(sql::<Bool>(HOLDS)))
-        .order(delivery::id)
-        .select((delivery::id, delivery::state, delivery::portal_id, delivery::due_at))
-        .first(conn)
-        .optional()?;
-    let Some((next, _queued, owner, due_at)) = next.filter(|(_, state, ..)| state == DeliveryState::Queued.text())
-    else {
-        return Ok(());
-    };
-    diesel::update(delivery::table.find(next)).set(delivery::state.eq(DeliveryState::Waiting.text())).execute(conn)?;
-    touch(conn, &owner, due_at)
+    let queued = |next: &Head| next.state == DeliveryState::Queued.text();
+    let Some(next) = head(conn, lane)?.filter(queued) else { return Ok(()) };
+    let waits = delivery::state.eq(DeliveryState::Waiting.text());
+    diesel::update(delivery::table.find(next.id)).set(waits).execute(conn)?;
+    touch(conn, &next.portal, next.due_at)
 }
 
 /// Brings lane and portal in step with a delivery's new state.
@@ -145,7 +182,7 @@ fn allowed(state: PortalState) -> Option<Vec<&'static str>> {
 
 /// Nothing that waits in a portal is ever done; what is under way ends by itself.
 pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
-    let waits = sql::<Bool>("delivery.state IN ('queued', 'waiting', 'parked')");
+    let waits = Holds.and(delivery::state.ne(DeliveryState::Sending.text()));
     diesel::update(delivery::table.filter(delivery::portal_id.eq(owner).and(waits)))
         .set(delivery::state.eq(DeliveryState::Cancelled.text()))
         .execute(conn)?;
@@ -165,16 +202,14 @@ fn heads(conn: &mut Conn, portal: &Ready, room: usize, now: Millis) -> DbResult<
     let (mut rows, mut next): (Vec<Row>, Option<i64>) = (Vec::new(), None);
     for priority in Priority::ALL {
         let left = room.saturating_sub(rows.len());
-        let mut heads = delivery::table
-            .filter(delivery::portal_id.eq(portal.id.clone()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq(priority.number()))
-            .into_boxed();
-        if let Some(kinds) = allowed(portal.state) {
-            heads = heads.filter(delivery::kind.eq_any(kinds));
-        }
         // One more than there is room for: it tells when to come again.
         let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
-        let mut found: Vec<Row> = heads.order((delivery::due_at, delivery::id)).limit(limit).load(conn)?;
+        let own = delivery::portal_id.eq(&portal.id).and(delivery::priority.eq(priority.number()));
+        let heads = delivery::table.filter(own).filter(Runs).order((delivery::due_at, delivery::id)).limit(limit);
+        let mut found: Vec<Row> = match allowed(portal.state) {
+            None => heads.load(conn)?,
+            Some(kinds) => heads.filter(delivery::kind.eq_any(kinds)).load(conn)?,
+        };
         let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
         next = next.into_iter().chain(found.get(due).map(|row| row.due_at)).min();
         found.truncate(due);
@@ -265,7 +300,7 @@ impl Db {
         let mut claimed = self.write(move |conn| claim(conn, me, &room, now)).await?;
         let ids: Vec<i64> = claimed.iter().filter_map(|delivery| delivery.message).map(|id| id.0).collect();
         if !ids.is_empty() {
-            let known = self.read(move |conn| messages::carried(conn, &ids)).await?;
+            let known = self.carried(ids).await?;
             for delivery in &mut claimed {
                 delivery.carried = delivery
                     .message
@@ -275,6 +310,20 @@ impl Db {
             }
         }
         Ok(claimed)
+    }
+
+    /// Whatever becomes of the database meanwhile: what was claimed is forgotten by nobody else, so it must be carried out here.
+    async fn carried(&self, ids: Vec<i64>) -> DbResult<HashMap<i64, (String, Arc<Carried>)>> {
+        loop {
+            let ids = ids.clone();
+            match self.read(move |conn| messages::carried(conn, &ids)).await {
+                Err(DbError::Unavailable(why)) => {
+                    tracing::warn!(why, "what was claimed could not be read");
+                    sleep(READ_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Lets nothing of a portal run before `until`: its REST budget is used up.
@@ -310,9 +359,9 @@ impl Db {
         let (owner, lane) = (portal.0.clone(), lane.text()?);
         self.write(move |conn| {
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let open: i64 = delivery::table.filter(own).filter(sql::<Bool>(HOLDS)).count().get_result(conn)?;
+            let open: i64 = delivery::table.filter(own).filter(Holds).count().get_result(conn)?;
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let hastened = diesel::update(delivery::table.filter(own).filter(sql::<Bool>(RUNS)))
+            let hastened = diesel::update(delivery::table.filter(own).filter(Runs))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
             if hastened > 0 {
@@ -328,7 +377,7 @@ impl Db {
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            let waiting = delivery::portal_id.eq(&owner).and(sql::<Bool>(RUNS));
+            let waiting = delivery::portal_id.eq(&owner).and(Runs);
             let resumed = diesel::update(delivery::table.filter(waiting))
                 .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
@@ -340,91 +389,5 @@ impl Db {
             Ok(resumed)
         })
         .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-    use crate::{
-        db::{Lane, Settled, testing},
-        domain::ids::RunId,
-    };
-
-    async fn add(db: &Db, portal: &PortalId, lane: i64, kind: DeliveryKind) {
-        let new = NewDelivery::new(Lane::Card(RunId(lane)), kind, Millis(0));
-        db.delivery_add(portal, new, Millis(0)).await.unwrap();
-    }
-
-    async fn claim(db: &Db, now: i64) -> Vec<Delivery> {
-        let room = Room { total: 64, per_portal: 8, full: Vec::new(), takes: true };
-        db.delivery_claim(testing::node(db).await, room, Millis(now)).await.unwrap()
-    }
-
-    async fn settle(db: &Db, delivery: &Delivery, settled: Settled, now: i64) {
-        assert!(db.delivery_settle(delivery, settled, Millis(now)).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_portal_with_thousands_due_leaves_room_and_costs_little() {
-        let (db, _folder) = testing::db("dispatch-fair");
-        let (big, small) = (testing::portal(&db, "big").await, testing::portal(&db, "small").await);
-        futures_util::future::join_all((0..5000).map(|lane| add(&db, &big, lane, DeliveryKind::Note))).await;
-        add(&db, &small, 9999, DeliveryKind::Note).await;
-        let began = Instant::now();
-        let claimed = claim(&db, 1).await;
-        // Without the indexes it takes minutes; the bound is for loaded machines.
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        let of = |portal: &PortalId| claimed.iter().filter(|delivery| delivery.portal == *portal).count();
-        assert_eq!((of(&big), of(&small)), (8, 1));
-    }
-
-    #[tokio::test]
-    async fn a_parked_head_holds_its_lane_and_looks_again_when_it_is_due() {
-        let (db, _folder) = testing::db("dispatch-parked");
-        let portal = testing::portal(&db, "p").await;
-        for _message in 0..2 {
-            add(&db, &portal, 1, DeliveryKind::ToCore).await;
-        }
-        let first = claim(&db, 1).await;
-        assert_eq!(first.len(), 1);
-        let parked = Settled { due_at: Millis(50), ..Settled::new(DeliveryState::Parked, "x") };
-        settle(&db, &first[0], parked.clone(), 2).await;
-        assert!(claim(&db, 40).await.is_empty());
-        let again = claim(&db, 50).await;
-        assert_eq!(again[0].id, first[0].id);
-        settle(&db, &again[0], parked, 51).await;
-        assert_eq!(db.delivery_resume(&portal, Millis(52)).await.unwrap(), 1);
-        let repaired = claim(&db, 52).await;
-        settle(&db, &repaired[0], Settled::done(), 53).await;
-        assert_eq!(claim(&db, 53).await.len(), 1, "the next one of the lane");
-    }
-
-    #[tokio::test]
-    async fn a_parked_portal_still_writes_to_its_clients_and_a_stopped_one_does_not() {
-        let (db, _folder) = testing::db("dispatch-portal");
-        let portal = testing::portal(&db, "p").await;
-        for (lane, kind) in (0..).zip([DeliveryKind::ToPortal, DeliveryKind::ToCore, DeliveryKind::Uninstall]) {
-            add(&db, &portal, lane, kind).await;
-        }
-        let kinds = async |state, now| {
-            db.portal_set_state(&portal, state, Millis(now)).await.unwrap();
-            db.delivery_resume(&portal, Millis(now)).await.unwrap();
-            claim(&db, now).await.into_iter().map(|delivery| delivery.kind).collect::<Vec<_>>()
-        };
-        assert_eq!(kinds(PortalState::Stopped, 1).await, [DeliveryKind::Uninstall]);
-        assert_eq!(kinds(PortalState::Parked, 2).await, [DeliveryKind::ToCore]);
-        assert_eq!(kinds(PortalState::Active, 3).await, [DeliveryKind::ToPortal]);
-    }
-
-    #[tokio::test]
-    async fn an_attempt_parks_no_portal_that_was_repaired_meanwhile() {
-        let (db, _folder) = testing::db("dispatch-repaired");
-        let portal = testing::portal(&db, "p").await;
-        db.portal_set_state(&portal, PortalState::Active, Millis(20)).await.unwrap();
-        assert!(!db.portal_park(&portal, Millis(10), Millis(30)).await.unwrap());
-        assert!(db.portal_park(&portal, Millis(20), Millis(30)).await.unwrap());
     }
 }

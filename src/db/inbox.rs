@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _, QueryDsl as _,
     Queryable, RunQueryDsl as _,
-    dsl::{exists, not, sql},
-    sql_types::Bool,
+    dsl::{exists, not},
 };
 
 use super::{
-    Db, DbError, DbResult, on_each,
+    Db, DbError, DbResult,
+    conditions::{IsNew, IsOlderNew},
+    conn::Conn,
+    on_each,
     schema::{inbox, portal},
     stored_enum,
 };
@@ -32,7 +34,7 @@ stored_enum! {
 }
 
 /// Who brought an item: a repeat is one only inside its source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An event of the portal.
     Portal(InstallationId),
@@ -45,7 +47,7 @@ pub enum Source {
 }
 
 impl Source {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Portal(id) => format!("portal:{id}"),
             Self::Robot(id) => format!("robot:{id}"),
@@ -54,7 +56,7 @@ impl Source {
         }
     }
 
-    fn read(text: &str) -> DbResult<Self> {
+    pub(super) fn read(text: &str) -> DbResult<Self> {
         let unknown = || DbError::Corrupt(format!("inbox source `{text}`"));
         let (kind, id) = text.split_once(':').ok_or_else(unknown)?;
         let row = || id.parse().map(InstallationId).map_err(|_not_a_number| unknown());
@@ -124,37 +126,31 @@ impl TryFrom<Row> for InboxItem {
     }
 }
 
-impl Db {
-    /// Stores verified items; all or none. When it answers, they are durable.
-    pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            let mut outcome = Vec::with_capacity(items.len());
-            for item in &items {
-                let row = (
-                    inbox::portal_id.eq(&portal),
-                    inbox::source.eq(item.source.text()),
-                    inbox::dedup_key.eq(&item.key),
-                    inbox::body.eq(&item.body),
-                    inbox::state.eq(InboxState::New.text()),
-                    inbox::tries.eq(0),
-                    inbox::due_at.eq(now.0),
-                    inbox::received_at.eq(now.0),
-                );
-                let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
-                    .values(row)
-                    .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
-                    .do_nothing()
-                    .execute(c))?;
-                outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
-            }
-            failpoint::pass("inbox-stored");
-            Ok(outcome)
-        })
-        .await
-        .inspect(|_committed| failpoint::pass("inbox-committed"))
+pub(super) fn insert(conn: &mut Conn, portal: &PortalId, items: &[NewInbox], now: Millis) -> DbResult<Vec<Accepted>> {
+    let mut outcome = Vec::with_capacity(items.len());
+    for item in items {
+        let row = (
+            inbox::portal_id.eq(&portal.0),
+            inbox::source.eq(item.source.text()),
+            inbox::dedup_key.eq(&item.key),
+            inbox::body.eq(&item.body),
+            inbox::state.eq(InboxState::New.text()),
+            inbox::tries.eq(0),
+            inbox::due_at.eq(now.0),
+            inbox::received_at.eq(now.0),
+        );
+        let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
+            .values(row)
+            .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
+            .do_nothing()
+            .execute(c))?;
+        outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
     }
+    failpoint::pass("inbox-stored");
+    Ok(outcome)
+}
 
+impl Db {
     /// The oldest items that are due of this node's portals, in the order in which they came; portals that no node has become its
     /// own where `takes`. An item that could not be expanded yet holds back the later ones of its source, which may be of the
     /// same chat, and nobody else's.
@@ -166,11 +162,11 @@ impl Db {
                     .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
                     .filter(older.field(inbox::source).eq(inbox::source))
                     .filter(older.field(inbox::id).lt(inbox::id))
-                    .filter(older.field(inbox::due_at).gt(now.0).and(sql::<Bool>("older.state = 'new'")));
+                    .filter(older.field(inbox::due_at).gt(now.0).and(IsOlderNew));
                 // Literals, so that the partial indexes are seen to fit. An item of an erased portal is expanded into nothing.
                 Ok(inbox::table
                     .left_join(portal::table.on(portal::id.eq(inbox::portal_id)))
-                    .filter(sql::<Bool>("inbox.state = 'new'"))
+                    .filter(IsNew)
                     .filter(inbox::due_at.le(now.0))
                     .filter(portal::node_id.is_null().or(portal::node_id.eq(me.0)))
                     .filter(not(exists(held)))

@@ -12,6 +12,7 @@ use diesel::{
 
 use super::{
     Db, DbResult, DeliveryKind, DeliveryState,
+    conditions::IsSending,
     conn::Conn,
     dispatch::touch,
     on_each,
@@ -64,8 +65,7 @@ fn release(conn: &mut Conn, then: Resumption) -> DbResult<Interrupted> {
 /// Attempts of a portal that nobody finished run again; those that might do something twice are marked.
 fn sweep(conn: &mut Conn, owner: &str, then: Resumption) -> DbResult<(usize, usize)> {
     let kinds: Vec<&str> = then.repeatable.iter().map(|kind| kind.text()).collect();
-    let sending =
-        || delivery::portal_id.eq(owner).and(diesel::dsl::sql::<diesel::sql_types::Bool>("state = 'sending'"));
+    let sending = || delivery::portal_id.eq(owner).and(IsSending);
     let waits = |at: Millis| (delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(at.0));
     let again = diesel::update(delivery::table.filter(sending()).filter(delivery::kind.eq_any(kinds)))
         .set(waits(then.now))
@@ -158,7 +158,7 @@ impl Db {
             for owner in &idle {
                 let working: Option<i64> = delivery::table
                     .filter(delivery::portal_id.eq(owner))
-                    .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("state = 'sending'"))
+                    .filter(IsSending)
                     .select(delivery::id)
                     .first(conn)
                     .optional()?;

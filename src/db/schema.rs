@@ -247,6 +247,7 @@ diesel::table! {
         error -> Nullable<Text>,
         created_at -> BigInt,
         changed_at -> BigInt,
+        place -> BigInt,
     }
 }
 

@@ -1,11 +1,16 @@
 //! What follows from work that was done: written in one transaction with the work's own state, so that a crash leaves
 //! either nothing or everything of it.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
-    RecipientOutcome, Recorded, SentPart,
+    Db, DbError, DbResult, Delivery, DeliveryState, InboxItem, InboxState, MessageProgress, Missed, NewDelivery,
+    NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, looks, messages, runs,
@@ -90,6 +95,40 @@ impl Settled {
 
     pub fn done() -> Self {
         Self::new(DeliveryState::Done, "done")
+    }
+}
+
+/// Inbox items that are written one behind the other, without waiting for each: which sources have one that failed.
+#[derive(Clone, Default)]
+pub struct Round(Arc<Mutex<HashSet<(PortalId, Source)>>>);
+
+/// An item's place in a round.
+#[derive(Clone)]
+pub struct Turn {
+    round: Round,
+    source: (PortalId, Source),
+}
+
+impl Round {
+    pub fn turn(&self, item: &InboxItem) -> Turn {
+        Turn { round: self.clone(), source: (item.portal.clone(), item.source.clone()) }
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashSet<(PortalId, Source)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    fn check(&self) -> DbResult<()> {
+        if self.round.sources().contains(&self.source) {
+            return Err(DbError::Unavailable("an earlier item of the same source could not be written".into()));
+        }
+        Ok(())
+    }
+
+    fn failed(&self) {
+        self.round.sources().insert(self.source.clone());
     }
 }
 
@@ -199,24 +238,35 @@ fn keep_numbers(conn: &mut Conn, portal: &str, (id, chat, user): (ChatId, i64, O
 }
 
 impl Db {
-    /// Writes what an inbox item turned into, and that it is done with.
+    /// Writes what an inbox item turned into, and that it is done with. Refused when an earlier item of its source, written in the
+    /// same [`Round`], could not be: it must not be overtaken.
     pub async fn inbox_expand(
         &self,
         portal: &PortalId,
-        id: InboxId,
+        (id, turn): (InboxId, Turn),
         expansion: Expansion,
         now: Millis,
     ) -> DbResult<()> {
         let portal = portal.0.clone();
-        self.write(move |conn| {
-            expand(conn, &portal, &expansion, now)?;
+        let after = turn.clone();
+        let command = move |conn: &mut Conn| {
+            turn.check()?;
             let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
-            diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
-                .set(inbox::state.eq(state.text()))
-                .execute(conn)?;
-            Ok(())
-        })
-        .await
+            let done = expand(conn, &portal, &expansion, now).and_then(|()| {
+                diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
+                    .set(inbox::state.eq(state.text()))
+                    .execute(conn)?;
+                Ok(())
+            });
+            done.inspect_err(|_error| turn.failed())
+        };
+        self.writer
+            .write_then(command, move |done| {
+                if !done {
+                    after.failed()
+                }
+            })
+            .await
     }
 
     /// Writes how an attempt ended, and all that follows. False, and nothing is written, when the portal is another node's by now,

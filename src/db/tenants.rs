@@ -15,7 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Binding, Channel, Db, DbResult, Installation, Portal, bindings, channels, grants, installations, logins};
+use super::{
+    Binding, Channel, Db, DbError, DbResult, Installation, Portal, bindings, channels, grants, installations, logins,
+};
 use crate::domain::ids::{ChannelId, LoginId, PortalId};
 
 /// Portals kept. Beyond it all are forgotten: they come back with the next thing that happens in them.
@@ -62,11 +64,12 @@ impl Tenants {
         self.kept.write().unwrap_or_else(PoisonError::into_inner).remove(portal);
     }
 
-    fn get(&self, portal: &PortalId) -> Option<Arc<Tenant>> {
+    /// What is known, and whether it is still believed.
+    fn get(&self, portal: &PortalId) -> Option<(Arc<Tenant>, bool)> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let known = kept.get(portal)?;
         let fresh = self.lifetime.is_none_or(|lifetime| known.since.elapsed() < lifetime);
-        fresh.then(|| Arc::clone(&known.tenant))
+        Some((Arc::clone(&known.tenant), fresh))
     }
 
     /// Keeps what was read when the count of changes was `seen`.
@@ -97,9 +100,12 @@ impl Tenants {
 
 impl Db {
     pub(super) async fn tenant(&self, portal: &PortalId) -> DbResult<Arc<Tenant>> {
-        if let Some(known) = self.tenants.get(portal) {
-            return Ok(known);
-        }
+        let known = self.tenants.get(portal);
+        // A database that is away has told the last that anybody can know: better than to lose what the portal sends meanwhile.
+        let known = match known {
+            Some((known, fresh)) if fresh || self.writer.trouble().is_some() => return Ok(known),
+            other => other.map(|(known, _old)| known),
+        };
         let seen = self.tenants.changes.load(Ordering::SeqCst);
         let id = portal.0.clone();
         let tenant = self
@@ -113,9 +119,15 @@ impl Db {
                     logins: logins::read_all(conn, &id)?,
                 }))
             })
-            .await?;
-        self.tenants.keep(portal.clone(), &tenant, seen);
-        Ok(tenant)
+            .await;
+        match (tenant, known) {
+            (Ok(tenant), _) => {
+                self.tenants.keep(portal.clone(), &tenant, seen);
+                Ok(tenant)
+            }
+            (Err(DbError::Unavailable(_)), Some(known)) => Ok(known),
+            (Err(error), _) => Err(error),
+        }
     }
 }
 
@@ -154,9 +166,9 @@ mod tests {
         tenants.keep(portal.clone(), &Arc::new(empty()), seen);
         assert!(tenants.get(&portal).is_none());
         tenants.keep(portal.clone(), &Arc::new(empty()), seen + 1);
-        assert!(tenants.get(&portal).is_some());
+        assert!(tenants.get(&portal).is_some_and(|(_, fresh)| fresh));
         let short = Tenants::new(Some(Duration::ZERO));
         short.keep(portal.clone(), &Arc::new(empty()), 0);
-        assert!(short.get(&portal).is_none(), "it may have changed elsewhere");
+        assert!(short.get(&portal).is_some_and(|(_, fresh)| !fresh), "it may have changed elsewhere");
     }
 }

@@ -4,9 +4,11 @@
 //! network); [`worker`] claims deliveries that are due, at most one per lane, and lets `relay` carry them out, all at the same
 //! time. Claim, work, record: three steps, no transaction across a call. The [`Bell`] is only a hint that there may be work; the
 //! database is the truth, and a poll finds what the bell missed. [`node`] tells which portals are this process's.
+//! The [`keeper`] drains the spool.
 
 mod bell;
 pub mod expand;
+pub mod keeper;
 pub mod node;
 pub mod retry;
 pub mod worker;

@@ -3,7 +3,11 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join_all};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{
     app::App,
@@ -19,12 +23,12 @@ use crate::{
 const AT_ONCE: usize = 256;
 /// … and of one portal, so that one whose answers are slow cannot take every place.
 const AT_ONCE_PER_PORTAL: usize = 24;
-/// Before a result that could not be written is written again.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// Before a database that failed is asked again, or given the same result to write.
+const AGAIN: Duration = Duration::from_secs(1);
 /// A result that the database itself refuses so often is written without what follows from it.
 const MAX_REFUSALS: usize = 5;
 /// How long the calls under way are waited for when the server stops: the longest of them, and a moment to write it down.
-const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
+pub const STOP_PATIENCE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// Works until told to stop, then lets what is under way finish.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -36,15 +40,20 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             looks_at = app.clock.now().after(relay::lost::ASK);
         }
         under_way.forget_ended();
-        let started = under_way.start(&app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "what is due could not be claimed");
-            0
-        });
-        if started == 0 {
-            tokio::select! {
+        match under_way.start(&app).await {
+            Ok(0) => tokio::select! {
                 () = app.bell.due(app.node.poll()) => {}
                 _ended = under_way.one_ended(), if !under_way.is_empty() => {}
                 _changed = stop.changed() => {}
+            },
+            Ok(_started) => {}
+            Err(error) => {
+                tracing::error!(%error, "what is due could not be claimed");
+                // No bell: what rings it comes faster than a database returns.
+                tokio::select! {
+                    () = sleep(AGAIN) => {}
+                    _changed = stop.changed() => {}
+                }
             }
         }
     }
@@ -169,6 +178,6 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
                 ..Settled::new(next.state, next.outcome)
             };
         }
-        tokio::time::sleep(WRITE_AGAIN).await;
+        sleep(AGAIN).await;
     }
 }

@@ -20,8 +20,7 @@ use crate::harness::Case;
 pub fn all() -> Vec<Case> {
     // A build without debug assertions has no points to end at.
     let points = if cfg!(debug_assertions) { points::list() } else { Vec::new() };
-    let nodes = nodes::list().into_iter().map(|case| Case { by_several: true, ..case }).collect();
-    [kills::list(), points, repeats::list(), order::list(), soak::list(), nodes].concat()
+    [kills::list(), points, repeats::list(), order::list(), soak::list(), nodes::list()].concat()
 }
 
 /// Whether the long forms are asked for.

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::{Dice, is_long, kills::make_unsteady, kills::now, ledger::Cut, setting, town::Town};
 use crate::harness::{Balancer, HOUR, Own, Process, Story, stories};
 
-stories![
+stories![; on_postgres:
     killed_nodes_lose_and_repeat_nothing,
     a_paused_node_that_wakes_up_sends_nothing_twice,
     tokens_that_die_at_once_are_refreshed_once_each,

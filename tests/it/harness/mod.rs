@@ -26,7 +26,7 @@ pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub use process::{Own, Process};
 pub(crate) use runner::stories;
-pub use runner::{Case, Rule, run};
+pub use runner::{Case, On, Rule, run};
 pub use shop::{BOT_NAME, BOT_TOKEN, Shop, TELEGRAM_BOT, WHATSAPP, WhatsAppShop};
 pub use story::{CLIENT_ID, HOUR, MINUTE, PATIENCE, Story};
 pub use window::{Window, handle};

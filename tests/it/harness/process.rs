@@ -3,7 +3,8 @@
 use std::{
     fs::File,
     io::Read as _,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -51,6 +52,23 @@ impl Story {
 
     /// Starts a process without waiting for it.
     pub fn spawns_process(&self, own: &Own) -> Process<'_> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatapp-server"));
+        command.stdin(Stdio::null());
+        self.spawns_with(command, own)
+    }
+
+    /// Starts a process that is given this socket as systemd would give it, without waiting for it.
+    pub fn spawns_on(&self, socket: &TcpListener) -> Process<'_> {
+        // The shell becomes the server, so it has the number that the variable names.
+        let script = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_chatapp-server")]);
+        let socket = socket.try_clone().expect("a socket can have two holders");
+        command.stdin(OwnedFd::from(socket));
+        self.spawns_with(command, &Own::default())
+    }
+
+    fn spawns_with(&self, mut command: Command, own: &Own) -> Process<'_> {
         let config = self.config();
         let application = config.applications.first().expect("the story has an application");
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -59,7 +77,7 @@ impl Story {
         let joined = |urls: &[url::Url]| urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let address = own.bind.unwrap_or(self.address());
         let began = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_chatapp-server"))
+        let child = command
             .arg("serve")
             .env("BIND", address.to_string())
             .env("PUBLIC_URL", config.public_url.as_str())
@@ -78,7 +96,6 @@ impl Story {
             .env("ALLOW_HOSTS", config.allow_hosts.join(","))
             .env("FAILPOINT", own.failpoint.as_deref().unwrap_or_default())
             .env("RUST_LOG", "info,chatapp_server=debug")
-            .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log can be written"))
             .stderr(file)
             .spawn()
@@ -88,6 +105,20 @@ impl Story {
 }
 
 impl Process<'_> {
+    /// The process is asked to end, as its operators ask it.
+    pub fn is_asked_to_end(&self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "the process is there to be asked");
+    }
+
+    /// Waits until the process has ended, and well.
+    pub async fn has_ended(mut self) {
+        let story = self.story;
+        let status = story.until("the process has ended", async || self.child.try_wait().ok().flatten()).await;
+        assert!(status.success(), "the process ended with {status}");
+    }
+
     /// Waits until the process answers (before that it has committed its recovery), and tells how long after its start that was.
     pub async fn answers(&self) -> Duration {
         let url = format!("http://{}/health/ping", self.address);

@@ -40,8 +40,8 @@ pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 pub struct Case {
     pub name: &'static str,
     pub in_browser: bool,
-    /// Several processes work on one database: told on PostgreSQL alone.
-    pub by_several: bool,
+    /// Told on this database alone; None: on each.
+    pub only: Option<On>,
     pub tell: for<'a> fn(&'a Story) -> Telling<'a>,
 }
 
@@ -51,21 +51,29 @@ pub struct Rule {
     pub check: fn(),
 }
 
-/// Lists the stories of a module: `stories![one, two]`, those that need a browser behind `in_browser:`.
+/// Lists the stories of a module: `stories![one, two]`, those that need a browser behind `in_browser:`, those about one database
+/// behind `on_sqlite:` and `on_postgres:`.
 macro_rules! stories {
-    ($($name:ident),* $(,)? $(; in_browser: $($seen:ident),* $(,)?)?) => {
+    (
+        $($name:ident),* $(,)?
+        $(; in_browser: $($seen:ident),* $(,)?)?
+        $(; on_sqlite: $($sqlite:ident),* $(,)?)?
+        $(; on_postgres: $($postgres:ident),* $(,)?)?
+    ) => {
         pub fn list() -> Vec<$crate::harness::Case> {
             vec![
-                $($crate::harness::stories!(@case $name, false),)*
-                $($($crate::harness::stories!(@case $seen, true),)*)?
+                $($crate::harness::stories!(@case $name, false, None),)*
+                $($($crate::harness::stories!(@case $seen, true, None),)*)?
+                $($($crate::harness::stories!(@case $sqlite, false, Some($crate::harness::On::Sqlite)),)*)?
+                $($($crate::harness::stories!(@case $postgres, false, Some($crate::harness::On::Postgres)),)*)?
             ]
         }
     };
-    (@case $name:ident, $in_browser:literal) => {
+    (@case $name:ident, $in_browser:literal, $only:expr) => {
         $crate::harness::Case {
             name: concat!(module_path!(), "::", stringify!($name)),
             in_browser: $in_browser,
-            by_several: false,
+            only: $only,
             tell: |story| Box::pin($name(story)),
         }
     };
@@ -73,7 +81,7 @@ macro_rules! stories {
 pub(crate) use stories;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum On {
+pub enum On {
     Sqlite,
     Postgres,
 }
@@ -109,8 +117,9 @@ pub fn run(arguments: Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
     logs::start();
     let arguments = Arguments { test_threads: arguments.test_threads.or(Some(AT_ONCE)), ..arguments };
     let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
-    let on = |case: &Case| if case.by_several { vec![On::Postgres] } else { vec![On::Sqlite, On::Postgres] };
-    let stories = cases.iter().flat_map(|case| on(case).into_iter().map(|on| trial(case, on)));
+    let told_on = |case: &Case, on| case.only.is_none_or(|only| only == on).then(|| trial(case, on));
+    let stories =
+        cases.iter().flat_map(|case| [On::Sqlite, On::Postgres].into_iter().filter_map(|on| told_on(case, on)));
     let conclusion = libtest_mimic::run(&arguments, rules.chain(stories).collect());
     browser::stop();
     postgres::stop();

@@ -197,6 +197,11 @@ impl Story {
         }
     }
 
+    /// The server's address as a socket that outlives every server. There must be none now.
+    pub fn listens(&self) -> TcpListener {
+        TcpListener::bind(self.address).expect("the address is free")
+    }
+
     /// Its operators change the settings. The address on which it listens stays.
     pub async fn server_restarts_with(&self, change: impl FnOnce(&mut Config)) {
         self.server_stops().await;

@@ -34,13 +34,17 @@ const ACROSS: &[(&str, &str)] = &[
     ("node_yield", "which portals are whose"),
     ("probe", "proves that a commit is possible; no data"),
     ("read", "the way of all queries"),
+    ("spool_drain", "what lies in the spool names its own portals"),
     ("write", "the way of all queries"),
 ];
 
 pub fn every_query_takes_the_portal_first() {
     let mut wrong = Vec::new();
     let mut across = Vec::new();
-    for file in source::rust_files("src/db/").iter().filter(|file| file.path != "src/db/writer.rs") {
+    for file in source::rust_files("src/db/")
+        .iter()
+        .filter(|file| !["src/db/writer.rs", "src/db/spool.rs"].contains(&file.path.as_str()))
+    {
         for (name, first) in functions(&file.code()) {
             if HOLDERS.iter().any(|holder| first.starts_with(holder)) {
                 continue;

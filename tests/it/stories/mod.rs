@@ -9,6 +9,7 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod intake;
 mod lost;
 mod recovery;
 mod robot;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        intake::list(),
         lost::list(),
         schema::list(),
     ]
