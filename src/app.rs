@@ -73,7 +73,9 @@ impl App {
     pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
         let keys = Arc::new(Keys::new(&config.app_secret, config.app_secret_old.as_ref()));
         let db = Db::open(&config.database_url, Arc::clone(&keys))?;
-        let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?;
+        let node = Node::default();
+        let acting = node.clone();
+        let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?.only_while(move || acting.may_act());
         let journal = Journal::start(&config.data_dir, config.journal_days)?;
         let tokens = Arc::new(KeptTokens::new(db.clone(), clock.clone()));
         Ok(Self {
@@ -84,7 +86,7 @@ impl App {
             store: Store::new(config.media_dir.clone()),
             memory: Memory::default(),
             bell: Bell::default(),
-            node: Node::default(),
+            node,
             budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
             failures: Failures::default(),
             refreshing: Locks::default(),

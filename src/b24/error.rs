@@ -319,7 +319,7 @@ impl From<OutgoingError> for CallError {
             OutgoingError::Forbidden | OutgoingError::NotHttp => Code::Forbidden,
             OutgoingError::Redirects => Code::Redirected,
             OutgoingError::TooLarge(_) => Code::Unreadable,
-            OutgoingError::Connect => Code::NotConnected,
+            OutgoingError::Connect | OutgoingError::Silent => Code::NotConnected,
             OutgoingError::NoAnswer => Code::NoAnswer,
             OutgoingError::Setup(_) => Code::Unsendable,
         };

@@ -176,10 +176,6 @@ pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)
     trace::begin(group);
     let outcomes = journal::about(trace::about(group), async {
         match group {
-            // Another node may have been given the portal: this one must not send. If it has not, the attempt is repeated.
-            many if !app.node.may_act() => {
-                many.iter().map(|delivery| (delivery.id, Err(Failure::transient("this node is silent")))).collect()
-            }
             [one] => vec![(one.id, attempt(app, one).await)],
             many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
                 status::deliver_all(app, many).await
