@@ -22,7 +22,7 @@ use super::{
     conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
-    messages, nodes,
+    firsts, messages, nodes,
     schema::{delivery, portal},
 };
 use crate::{
@@ -35,8 +35,14 @@ const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
-const WHILE_PARKED: [DeliveryKind; 4] =
-    [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
+const WHILE_PARKED: [DeliveryKind; 6] = [
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::ToCore,
+    DeliveryKind::ToAddress,
+    DeliveryKind::Probe,
+    DeliveryKind::Notice,
+];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +126,10 @@ fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, 
 /// Adds a delivery to its lane.
 pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
     let lane = new.lane.text()?;
+    let due_at = match &new.first {
+        Some(first) => firsts::turn(conn, owner, first, new.due_at)?,
+        None => new.due_at,
+    };
     let (state, place) = line_up(conn, &lane, new.place)?;
     diesel::insert_into(delivery::table)
         .values((
@@ -132,15 +142,16 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::run_id.eq(new.run.map(|id| id.0)),
             delivery::payload.eq(&new.payload),
             delivery::state.eq(state.text()),
-            delivery::due_at.eq(new.due_at.0),
+            delivery::due_at.eq(due_at.0),
             delivery::tries.eq(0),
             delivery::uncertain.eq(false),
             delivery::created_at.eq(now.0),
             delivery::changed_at.eq(now.0),
             delivery::place.eq(place),
+            delivery::trace.eq(new.trace.map(|trace| trace.0)),
         ))
         .execute(conn)?;
-    if state == DeliveryState::Waiting { touch(conn, owner, new.due_at.0) } else { Ok(()) }
+    if state == DeliveryState::Waiting { touch(conn, owner, due_at.0) } else { Ok(()) }
 }
 
 /// The head of a lane has ended: the next one is the head.
@@ -287,6 +298,21 @@ fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
     Ok(claimed)
 }
 
+/// See [`Db::delivery_resume`].
+pub(super) fn resume(conn: &mut Conn, owner: &str, now: Millis) -> DbResult<usize> {
+    // What may have happened waits until the other side can tell.
+    let waiting = delivery::portal_id.eq(owner).and(delivery::uncertain.eq(false)).and(Runs);
+    let resumed = diesel::update(delivery::table.filter(waiting))
+        .filter(delivery::kind.ne_all([DeliveryKind::RobotAnswer, DeliveryKind::ToAddress].map(DeliveryKind::text)))
+        .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
+        .execute(conn)?;
+    let all = Ready { id: owner.to_owned(), state: PortalState::Active, epoch: 0 };
+    if let (_none, Some(due_at)) = heads(conn, &all, 0, now)? {
+        touch(conn, owner, due_at)?;
+    }
+    Ok(resumed)
+}
+
 impl Db {
     /// Adds a delivery that belongs to no message.
     pub async fn delivery_add(&self, portal: &PortalId, new: NewDelivery, now: Millis) -> DbResult<()> {
@@ -373,21 +399,9 @@ impl Db {
     }
 
     /// Lets what waits in a portal run again: its grant, one of its channels or one of its lines has been repaired. A robot's
-    /// answer keeps its time: too early it finds nobody.
+    /// answer keeps its time: too early it finds nobody; so does a text to an address, which may have to wait for its turn.
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
-        self.write(move |conn| {
-            let waiting = delivery::portal_id.eq(&owner).and(Runs);
-            let resumed = diesel::update(delivery::table.filter(waiting))
-                .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
-                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
-                .execute(conn)?;
-            let all = Ready { id: owner.clone(), state: PortalState::Active, epoch: 0 };
-            if let (_none, Some(due_at)) = heads(conn, &all, 0, now)? {
-                touch(conn, &owner, due_at)?;
-            }
-            Ok(resumed)
-        })
-        .await
+        self.write(move |conn| resume(conn, &owner, now)).await
     }
 }

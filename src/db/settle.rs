@@ -9,11 +9,11 @@ use std::{
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbError, DbResult, Delivery, DeliveryState, InboxItem, InboxState, MessageProgress, Missed, NewDelivery,
+    Db, DbError, DbResult, Delivery, DeliveryState, First, InboxItem, InboxState, MessageProgress, Missed, NewDelivery,
     NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, looks, messages, runs,
+    dispatch, firsts, looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -47,6 +47,8 @@ pub struct Settled {
     pub state: DeliveryState,
     /// For [`DeliveryState::Waiting`]: when to try again.
     pub due_at: Millis,
+    /// The next attempt takes a turn of its channel, too.
+    pub first: Option<First>,
     /// It may have happened: the next attempt asks before it does anything.
     pub uncertain: bool,
     /// The attempt's outcome, a short code.
@@ -76,6 +78,7 @@ impl Settled {
         Self {
             state,
             due_at: Millis(0),
+            first: None,
             uncertain: false,
             outcome,
             told: None,
@@ -278,10 +281,14 @@ impl Db {
                 return Ok(false);
             }
             let portal = ended.portal.0.as_str();
+            let due_at = match &settled.first {
+                Some(first) => firsts::turn(conn, portal, first, settled.due_at)?,
+                None => settled.due_at,
+            };
             diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
-                    delivery::due_at.eq(settled.due_at.0),
+                    delivery::due_at.eq(due_at.0),
                     delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
                     delivery::error.eq(&settled.error),
@@ -300,7 +307,7 @@ impl Db {
                 .execute(conn)?;
             settle(conn, portal, &settled, now)?;
             failpoint::pass("settling");
-            dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
+            dispatch::settled(conn, &ended, (settled.state, due_at))?;
             Ok(true)
         })
         .await

@@ -25,6 +25,7 @@ use super::{
     DbError, DbResult,
     conn::{Conn, Manager, TransactionId},
 };
+use crate::metrics::METRICS;
 
 /// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
 const GROUP_LIMIT: usize = 256;
@@ -254,6 +255,7 @@ impl Loop {
                 return false;
             }
         };
+        let began = Instant::now();
         let mut answers = Vec::with_capacity(commands.len());
         let mut intact = true;
         for command in commands.by_ref() {
@@ -274,6 +276,7 @@ impl Loop {
             Ok(id) => (conn.batch_execute("COMMIT").map_err(|error| error.to_string()), id),
             Err(why) => (Err(why), None),
         };
+        METRICS.committed(answers.len(), began.elapsed(), outcome.is_ok());
         match (outcome, id) {
             (Err(why), Some(id)) => self.unseen = Some(Unseen { id, answers, why }),
             (outcome, _nothing_to_ask) => {

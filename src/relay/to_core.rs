@@ -5,7 +5,7 @@
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, revive,
+    ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, parking, revive,
     status::{self, Written},
 };
 use crate::{
@@ -17,7 +17,8 @@ use crate::{
     clock::Millis,
     db::{
         Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
-        MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
+        MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, PortalState, SentPart,
+        Settled,
     },
     domain::{
         capabilities::{Capabilities, Markup},
@@ -53,6 +54,9 @@ async fn expand_one(
     let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
     let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
     let portal = app.db.portal_get(&item.portal).await?;
+    if portal.as_ref().is_some_and(|portal| portal.state == PortalState::Parked) {
+        parking::hasten(app, &item.portal).await?;
+    }
     let endpoint = portal.and_then(|portal| Url::parse(&portal.client_endpoint).ok());
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();

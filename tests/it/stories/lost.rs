@@ -227,11 +227,11 @@ async fn messages_that_overtook_each_other_stand_in_order(story: &Story) {
     story.sandbox.messengers().chatapp().reject_next_with(503, "ApiServiceUnavailable", "try later");
     shop.operator_writes(chat, "one", &[]);
     story.until_waiting(1).await;
-    shop.holds_events(&[MESSAGE_ADD]);
+    shop.holds_events(&[MESSAGE_ADD, RECEIPT]);
     for text in ["two", "three", "four"] {
         shop.operator_writes(chat, text, &[]);
     }
-    story.until("the portal has told of them", async || shop.is_quiet().then_some(())).await;
     shop.posts_held_events(true);
+    story.until_waiting(4).await;
     client_has(story, &shop, &["one", "two", "three", "four"]).await;
 }

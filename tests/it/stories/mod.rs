@@ -5,12 +5,15 @@ mod card;
 mod content_failing;
 mod content_in;
 mod content_out;
+mod firsts;
 mod frames;
 mod grant;
 mod hostile;
 mod install;
 mod intake;
 mod lost;
+mod operating;
+mod parking;
 mod recovery;
 mod robot;
 mod schema;
@@ -25,6 +28,8 @@ pub fn all() -> Vec<Case> {
         install::list(),
         uninstall::list(),
         grant::list(),
+        parking::list(),
+        operating::list(),
         accounts::list(),
         frames::list(),
         texts::list(),
@@ -36,6 +41,7 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        firsts::list(),
         intake::list(),
         lost::list(),
         schema::list(),
