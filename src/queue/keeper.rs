@@ -22,7 +22,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             continue;
         }
         if let Err(error) = sweep.step(&app).await {
-            tracing::debug!(%error, "what is old could not be deleted");
+            tracing::warn!(%error, "what is old could not be deleted");
         }
         tokio::select! {
             () = sleep(LOOK) => {}
@@ -40,9 +40,8 @@ async fn drain(app: &App) -> usize {
             app.bell.ring();
             drained
         }
-        // That the database is away was logged where it was found, and `/health` tells what waits.
         Err(error) => {
-            tracing::debug!(%error, "the spool could not be drained");
+            tracing::warn!(%error, waiting = app.db.spooled().waiting, "the spool could not be drained");
             0
         }
     }
