@@ -96,6 +96,7 @@ impl Db {
         let record = serde_json::to_vec(&Offered::new(portal, &items, now));
         let record = record.map_err(|error| DbError::Corrupt(error.to_string()))?;
         spool.append(record).await.map_err(DbError::Unavailable)?;
+        failpoint::pass("inbox-committed");
         Ok(vec![Accepted::Stored; items.len()])
     }
 
