@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Carried, Db, DbError, DbResult, First, schema::delivery, stored_enum};
+use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
 };
 
 stored_enum! {
@@ -51,6 +51,10 @@ stored_enum! {
         Provision = "provision",
         /// Finding out whether an announced uninstall is true.
         Uninstall = "uninstall",
+        /// Looking whether a parked portal has come back.
+        Probe = "probe",
+        /// Telling a portal's administrators what they can repair.
+        Notice = "notice",
         /// Comparing a chat with the portal's history.
         Look = "look",
     }
@@ -95,6 +99,10 @@ pub enum Lane {
     Installation(InstallationId),
     /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
     Uninstall(InstallationId),
+    /// Whether a parked portal has come back.
+    Probe(PortalId),
+    /// What administrators are told, by what it is about.
+    Notice(PortalId, String),
     /// Comparing a chat with the portal's history: nobody waits for it.
     Look(ChatId),
 }
@@ -111,6 +119,8 @@ impl Lane {
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
             Self::Uninstall(id) => format!("uninstall:{id}"),
+            Self::Probe(portal) => format!("probe:{portal}"),
+            Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
             Self::Look(chat) => format!("look:{chat}"),
         })
     }
@@ -131,6 +141,8 @@ pub struct NewDelivery {
     pub first: Option<First>,
     /// Where it stands in its lane, if it has not to stand at the end: behind lower numbers.
     pub place: i64,
+    /// Of what this follows from.
+    pub trace: Option<Trace>,
 }
 
 impl NewDelivery {
@@ -150,6 +162,7 @@ impl NewDelivery {
             due_at,
             first: None,
             place: 0,
+            trace: None,
         }
     }
 
@@ -206,6 +219,7 @@ pub struct Delivery {
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
+    pub trace: Option<Trace>,
     /// When it is tried next, or was to be.
     pub due_at: Millis,
     pub(super) lane: String,
@@ -219,10 +233,10 @@ pub struct Delivery {
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
-    lane: String,
-    kind: String,
+    pub(super) lane: String,
+    pub(super) kind: String,
     _priority: i32,
-    message_id: Option<i64>,
+    pub(super) message_id: Option<i64>,
     part_id: Option<i64>,
     run_id: Option<i64>,
     payload: String,
@@ -233,8 +247,9 @@ pub(super) struct Row {
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
-    _changed_at: i64,
+    changed_at: i64,
     _place: i64,
+    trace: Option<i64>,
 }
 
 impl TryFrom<Row> for Delivery {
@@ -255,11 +270,31 @@ impl TryFrom<Row> for Delivery {
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
+            trace: row.trace.map(Trace),
             due_at: Millis(row.due_at),
             lane: row.lane,
             carried: None,
             epoch: 0,
             began_at: Millis(0),
+        })
+    }
+}
+
+impl TryFrom<Row> for DeadDelivery {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: DeliveryId(row.id),
+            portal: PortalId(row.portal_id),
+            kind: DeliveryKind::read(&row.kind)?,
+            state: DeliveryState::read(&row.state)?,
+            message: row.message_id.map(MessageId),
+            told: row.told,
+            error: row.error,
+            tries: row.tries,
+            created_at: Millis(row.created_at),
+            ended_at: Millis(row.changed_at),
         })
     }
 }

@@ -35,8 +35,14 @@ const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
-const WHILE_PARKED: [DeliveryKind; 4] =
-    [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
+const WHILE_PARKED: [DeliveryKind; 6] = [
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::ToCore,
+    DeliveryKind::ToAddress,
+    DeliveryKind::Probe,
+    DeliveryKind::Notice,
+];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +148,7 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::created_at.eq(now.0),
             delivery::changed_at.eq(now.0),
             delivery::place.eq(place),
+            delivery::trace.eq(new.trace.map(|trace| trace.0)),
         ))
         .execute(conn)?;
     if state == DeliveryState::Waiting { touch(conn, owner, due_at.0) } else { Ok(()) }
@@ -291,6 +298,21 @@ fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
     Ok(claimed)
 }
 
+/// See [`Db::delivery_resume`].
+pub(super) fn resume(conn: &mut Conn, owner: &str, now: Millis) -> DbResult<usize> {
+    // What may have happened waits until the other side can tell.
+    let waiting = delivery::portal_id.eq(owner).and(delivery::uncertain.eq(false)).and(Runs);
+    let resumed = diesel::update(delivery::table.filter(waiting))
+        .filter(delivery::kind.ne_all([DeliveryKind::RobotAnswer, DeliveryKind::ToAddress].map(DeliveryKind::text)))
+        .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
+        .execute(conn)?;
+    let all = Ready { id: owner.to_owned(), state: PortalState::Active, epoch: 0 };
+    if let (_none, Some(due_at)) = heads(conn, &all, 0, now)? {
+        touch(conn, owner, due_at)?;
+    }
+    Ok(resumed)
+}
+
 impl Db {
     /// Adds a delivery that belongs to no message.
     pub async fn delivery_add(&self, portal: &PortalId, new: NewDelivery, now: Millis) -> DbResult<()> {
@@ -380,20 +402,6 @@ impl Db {
     /// answer keeps its time: too early it finds nobody; so does a text to an address, which may have to wait for its turn.
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
-        self.write(move |conn| {
-            let waiting = delivery::portal_id.eq(&owner).and(Runs);
-            let resumed = diesel::update(delivery::table.filter(waiting))
-                .filter(
-                    delivery::kind.ne_all([DeliveryKind::RobotAnswer, DeliveryKind::ToAddress].map(DeliveryKind::text)),
-                )
-                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
-                .execute(conn)?;
-            let all = Ready { id: owner.clone(), state: PortalState::Active, epoch: 0 };
-            if let (_none, Some(due_at)) = heads(conn, &all, 0, now)? {
-                touch(conn, &owner, due_at)?;
-            }
-            Ok(resumed)
-        })
-        .await
+        self.write(move |conn| resume(conn, &owner, now)).await
     }
 }

@@ -11,8 +11,8 @@ use std::{
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use super::{
-    Db, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState, Resumption, Room, Settled, dispatch,
-    testing,
+    Db, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, Parking, PortalState, Resumption, Room, Settled,
+    dispatch, testing,
 };
 use crate::{
     clock::Millis,
@@ -278,7 +278,8 @@ impl Both {
                 self.db.portal_gate(&self.portals[portal], Millis(*gate)).await.unwrap();
             }
             Step::Park { portal } => {
-                let parked = self.db.portal_park(&self.portals[portal], now, now).await.unwrap();
+                let parked = self.db.portal_park(&self.portals[portal], now, |_looks| Vec::new(), now).await.unwrap();
+                let parked = parked == Parking::Begun;
                 let place = &mut self.model.portals[portal];
                 prop_assert_eq!(parked, place.state == PortalState::Active);
                 if parked {

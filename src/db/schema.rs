@@ -249,6 +249,7 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         place -> BigInt,
+        trace -> Nullable<BigInt>,
     }
 }
 
@@ -261,6 +262,23 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         outcome -> Nullable<Text>,
         error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    parking (portal_id) {
+        portal_id -> Text,
+        parked_at -> BigInt,
+        resumed_at -> Nullable<BigInt>,
+        looks -> Integer,
+    }
+}
+
+diesel::table! {
+    administrator (portal_id, user_id) {
+        portal_id -> Text,
+        user_id -> BigInt,
+        seen_at -> BigInt,
     }
 }
 
@@ -282,4 +300,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     run,
     delivery,
     attempt,
+    parking,
+    administrator,
 );

@@ -266,7 +266,7 @@ impl Db {
         self.writer
             .write_then(command, move |done| {
                 if !done {
-                    after.failed()
+                    after.failed();
                 }
             })
             .await

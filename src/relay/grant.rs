@@ -30,6 +30,7 @@ use crate::{
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
     },
+    metrics::METRICS,
 };
 
 /// How long a person's call waits for the budget …
@@ -227,6 +228,7 @@ async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refuse
     };
     // Others take from the same budget while this one waits.
     while let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) {
+        METRICS.budget_waited();
         if caller == Caller::Background {
             app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
         }
@@ -310,6 +312,7 @@ impl Refresh {
 
     async fn refusal(&self, grant: &Grant, error: OAuthError) -> Refused {
         if error.is_final()
+            && !error.may_come_back()
             && let Err(error) = bury(&self.db, &self.installation, grant, (&error, self.clock.now())).await
         {
             return Refused::Db(error);

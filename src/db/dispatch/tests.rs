@@ -77,8 +77,10 @@ async fn an_attempt_parks_no_portal_that_was_repaired_meanwhile() {
     let (db, _folder) = testing::db("dispatch-repaired");
     let portal = testing::portal(&db, "p").await;
     db.portal_set_state(&portal, PortalState::Active, Millis(20)).await.unwrap();
-    assert!(!db.portal_park(&portal, Millis(10), Millis(30)).await.unwrap());
-    assert!(db.portal_park(&portal, Millis(20), Millis(30)).await.unwrap());
+    let park = async |began| db.portal_park(&portal, Millis(began), |_looks| Vec::new(), Millis(30)).await.unwrap();
+    assert_eq!(park(10).await, crate::db::Parking::Repaired);
+    assert_eq!(park(20).await, crate::db::Parking::Begun);
+    assert_eq!(park(20).await, crate::db::Parking::Already);
 }
 
 #[tokio::test]

@@ -34,12 +34,17 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 }
 
 /// Chance that can be had again: `CHAOS_SEED` repeats a run's decisions.
-struct Dice(Cell<u64>);
+pub struct Dice(Cell<u64>);
 
 impl Dice {
     fn new() -> Self {
         let seed = setting("CHAOS_SEED", u64::from(std::process::id()));
         println!("CHAOS_SEED={seed}");
+        Self(Cell::new(seed))
+    }
+
+    /// The same decisions every time.
+    pub fn seeded(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
@@ -52,7 +57,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&self, end: u64) -> u64 {
+    pub fn below(&self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 

@@ -19,6 +19,7 @@ mod rows;
 mod runner;
 mod shop;
 mod story;
+mod verb;
 mod window;
 
 pub use balancer::Balancer;

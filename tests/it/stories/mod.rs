@@ -12,6 +12,8 @@ mod hostile;
 mod install;
 mod intake;
 mod lost;
+mod operating;
+mod parking;
 mod recovery;
 mod robot;
 mod schema;
@@ -26,6 +28,8 @@ pub fn all() -> Vec<Case> {
         install::list(),
         uninstall::list(),
         grant::list(),
+        parking::list(),
+        operating::list(),
         accounts::list(),
         frames::list(),
         texts::list(),
