@@ -161,6 +161,7 @@ fn heavy() -> Vec<Vec<u8>> {
 }
 
 async fn no_body_breaks_anything(story: &Story) {
+    let other = story.whatsapp_shop().await;
     let shop = story.whatsapp_shop().await;
     let chat = shop.has_a_chat().await;
     shop.operator_writes(chat, "hello", &[]);
@@ -213,8 +214,11 @@ async fn no_body_breaks_anything(story: &Story) {
     });
     let taken = answers.buffer_unordered(AT_ONCE).filter(|taken| std::future::ready(*taken)).count().await;
     println!("{taken} of the bodies were taken");
-    shop.hears("Life goes on").await;
-    story.expects_failed(story.app().db.delivery_counts().await.unwrap().failed);
+    other.hears("Life goes on").await;
+    // What was damaged so little that it was taken may come to nothing.
+    story.passes_until_calm().await;
+    let left = story.app().db.delivery_counts().await.unwrap();
+    story.expects(|expected| *expected = left);
 }
 
 async fn slow_senders_hold_nobody_up(story: &Story) {
