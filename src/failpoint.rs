@@ -5,7 +5,7 @@
 pub const POINTS: [&str; 7] = [
     // An event is in the inbox, and not committed.
     "inbox-stored",
-    // It is committed, and nobody has answered 200.
+    // It is committed, or in the spool, and nobody has answered 200.
     "inbox-committed",
     // Half of what follows from an inbox row is written.
     "expanding",

@@ -3,7 +3,7 @@
 //! One application secret, HKDF per purpose. A sealed value names the key that made it, and is bound to the
 //! table, column and row it belongs to: a value copied into another row does not open.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -92,13 +92,15 @@ pub struct Keys {
 struct Master {
     id: String,
     prk: hkdf::Prk,
+    /// Made at its first use: every event opens something.
+    seal: OnceLock<LessSafeKey>,
 }
 
 impl Master {
     fn new(secret: &Secret) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"chatapp-server/1");
         let id = digest::digest(&digest::SHA256, format!("key-id:{}", secret.expose()).as_bytes());
-        Self { id: hex(id.as_ref().get(..4).unwrap_or_default()), prk: salt.extract(secret.expose().as_bytes()) }
+        Self { id: hex(id.as_ref().get(..4).unwrap_or_default()), prk: salt.extract(secret.expose().as_bytes()), seal: OnceLock::new() }
     }
 
     fn derive(&self, purpose: Purpose) -> Result<[u8; 32], SealError> {
@@ -168,9 +170,13 @@ impl Keys {
     }
 }
 
-fn aead_key(master: &Master) -> Result<LessSafeKey, SealError> {
+fn aead_key(master: &Master) -> Result<&LessSafeKey, SealError> {
+    if let Some(known) = master.seal.get() {
+        return Ok(known);
+    }
     let key = master.derive(Purpose::Seal)?;
-    UnboundKey::new(&CHACHA20_POLY1305, &key).map(LessSafeKey::new).map_err(|ring::error::Unspecified| SealError::Key)
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|ring::error::Unspecified| SealError::Key)?;
+    Ok(master.seal.get_or_init(|| LessSafeKey::new(key)))
 }
 
 /// Lower-case hexadecimal text of bytes.

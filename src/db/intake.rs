@@ -84,7 +84,9 @@ impl Db {
         let own = Arc::clone(&items);
         let command = move |conn: &mut Conn| insert(conn, &owner, &own, now);
         let committed = |_accepted: &Vec<Accepted>| failpoint::pass("inbox-committed");
-        let Some(spool) = self.spool.get() else { return self.write(command).await.inspect(committed) };
+        let Some(spool) = self.spool.get() else {
+            return self.writer.accept(command).await.inspect(committed);
+        };
         if spool.waiting() == 0 {
             match self.writer.write_soon(command).await {
                 Err(DbError::Unavailable(_why)) => {}
@@ -94,6 +96,7 @@ impl Db {
         let record = serde_json::to_vec(&Offered::new(portal, &items, now));
         let record = record.map_err(|error| DbError::Corrupt(error.to_string()))?;
         spool.append(record).await.map_err(DbError::Unavailable)?;
+        failpoint::pass("inbox-committed");
         Ok(vec![Accepted::Stored; items.len()])
     }
 

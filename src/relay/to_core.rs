@@ -157,6 +157,8 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
 struct Job {
     message: Message,
     part: Part,
+    /// The message has no other parts.
+    alone: bool,
     channel: Channel,
     peer: String,
 }
@@ -168,7 +170,8 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let part = part.ok_or_else(gone)?.clone();
     let chat = &carried.view.chat;
     let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
-    Ok(Job { message: carried.message.clone(), part, channel, peer: chat.peer.clone() })
+    let alone = carried.parts.len() == 1;
+    Ok(Job { message: carried.message.clone(), part, alone, channel, peer: chat.peer.clone() })
 }
 
 /// One attempt at one part.
@@ -200,7 +203,8 @@ fn accepted(app: &App, delivery: &Delivery, job: &Job, sent: Sent) -> Settled {
     Settled {
         sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
         progress: Some((message.id, MessageProgress::Sent)),
-        when_all_sent: message.b24_message.map(status),
+        when_all_sent: message.b24_message.filter(|_| !job.alone).map(status),
+        follow: message.b24_message.filter(|_| job.alone).map(status).map(|(_, follow)| follow).into_iter().collect(),
         ..Settled::done()
     }
 }

@@ -224,7 +224,9 @@ async fn messages_that_overtook_each_other_stand_in_order(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let chat = shop.has_a_chat().await;
     // Something is being tried already: what comes after it waits.
-    story.sandbox.messengers().chatapp().reject_next_with(503, "ApiServiceUnavailable", "try later");
+    for _try in 0..3 {
+        story.sandbox.messengers().chatapp().reject_next_with(503, "ApiServiceUnavailable", "try later");
+    }
     shop.operator_writes(chat, "one", &[]);
     story.until_waiting(1).await;
     shop.holds_events(&[MESSAGE_ADD, RECEIPT]);
@@ -232,6 +234,7 @@ async fn messages_that_overtook_each_other_stand_in_order(story: &Story) {
         shop.operator_writes(chat, text, &[]);
     }
     shop.posts_held_events(true);
-    story.until_waiting(4).await;
+    // Four messages, and what looks for the three whose receipts came before them.
+    story.until_waiting(7).await;
     client_has(story, &shop, &["one", "two", "three", "four"]).await;
 }

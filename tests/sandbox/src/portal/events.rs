@@ -8,7 +8,7 @@ use std::sync::Weak;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{Binding, Inner, Portal, State, UserId};
+use super::{Binding, Inner, Portal, State, UserId, journal::Held};
 use crate::{form, oauth::ACCESS_LIFE_S};
 
 /// Seconds that the queue waits for an answer; the real number is not published.
@@ -154,7 +154,8 @@ impl Portal {
         let is_held = self.journal(|journal| {
             let is_held = journal.held_names.iter().any(|name| name == event.name);
             if is_held {
-                journal.held.push((event.name.to_owned(), binding.handler.clone(), form.clone()));
+                let url = binding.handler.clone();
+                journal.held.push(Held { event: event.name.to_owned(), url, form: form.clone() });
             }
             is_held
         });

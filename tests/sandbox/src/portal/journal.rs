@@ -93,6 +93,13 @@ impl Fault {
 /// No method's name: faults of single elements stand under it.
 const ELEMENT: &str = "imconnector.send.messages/element";
 
+/// An event that the queue server has kept to itself.
+pub(super) struct Held {
+    pub event: String,
+    pub url: String,
+    pub form: Vec<(String, String)>,
+}
+
 #[derive(Default)]
 pub(super) struct Journal {
     pub trouble: Trouble,
@@ -108,8 +115,7 @@ pub(super) struct Journal {
     pub downloads: Vec<(String, Result<usize, String>)>,
     /// Events of these names are held back.
     pub held_names: Vec<String>,
-    /// What is held back: event, address and form.
-    pub held: Vec<(String, String, Vec<(String, String)>)>,
+    pub held: Vec<Held>,
 }
 
 impl Portal {
@@ -191,8 +197,8 @@ impl Portal {
         if backwards {
             held.reverse();
         }
-        for (event, url, form) in held {
-            self.post(&event, &url, form);
+        for post in held {
+            self.post(&post.event, &post.url, post.form);
         }
     }
 }
