@@ -15,7 +15,7 @@ use crate::{
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::Bell,
-    relay::{Failures, KeptTokens, Locks, budget::Budgets},
+    relay::{Failures, KeptTokens, Locks, gates::Gates},
     secret::Keys,
 };
 
@@ -49,8 +49,8 @@ pub struct App {
     pub memory: Memory,
     /// Tells the worker that there may be work.
     pub bell: Bell,
-    /// What every portal still lets us call.
-    pub budgets: Budgets,
+    /// What every portal and every channel lets through now.
+    pub gates: Gates,
     /// Who has failed to prove himself lately.
     pub failures: Failures,
     /// One refresh at a time for each installation.
@@ -73,7 +73,7 @@ impl App {
             store: Store::new(config.media_dir.clone()),
             memory: Memory::default(),
             bell: Bell::default(),
-            budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
+            gates: Gates::new(config.b24_rate.into(), config.b24_burst.into()),
             failures: Failures::default(),
             refreshing: Locks::default(),
             connecting: Locks::default(),

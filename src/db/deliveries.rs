@@ -184,7 +184,7 @@ pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
     _lane: String,
-    kind: String,
+    pub(super) kind: String,
     _priority: i32,
     message_id: Option<i64>,
     part_id: Option<i64>,
@@ -193,11 +193,36 @@ pub(super) struct Row {
     pub(super) state: String,
     _due_at: i64,
     pub(super) tries: i32,
-    uncertain: bool,
+    pub(super) uncertain: bool,
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
     _changed_at: i64,
+}
+
+impl DeliveryKind {
+    pub(super) const ALL: [Self; 9] = [
+        Self::ToCore,
+        Self::ToPortal,
+        Self::Status,
+        Self::Note,
+        Self::ToAddress,
+        Self::RobotAnswer,
+        Self::CardComment,
+        Self::Provision,
+        Self::Uninstall,
+    ];
+
+    /// Whether it calls a messenger; all others call the portal.
+    pub fn is_to_messenger(self) -> bool {
+        matches!(self, Self::ToCore | Self::ToAddress)
+    }
+}
+
+impl Row {
+    pub(super) fn is_to_messenger(&self) -> bool {
+        DeliveryKind::read(&self.kind).is_ok_and(DeliveryKind::is_to_messenger)
+    }
 }
 
 impl TryFrom<Row> for Delivery {

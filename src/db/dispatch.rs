@@ -2,9 +2,14 @@
 //!
 //! A *lane* is the order in which the deliveries of one chat in one direction must happen. Only the head of a lane is `waiting`;
 //! what comes after it is `queued` and becomes the head when the one before it has ended. A parked or failing head holds its
-//! own lane and nothing else. A portal's row says when its next head can run (`ready_at`) and until when its REST budget
-//! lets nothing run (`gated_until`): the dispatcher asks for ready portals, then for each one's due heads, so its cost depends on
-//! what is due now and not on what waits.
+//! own lane and nothing else. A portal's row says when its next head can run (`ready_at`): the dispatcher asks for ready portals, then
+//! for each one's due heads, so its cost depends on what is due now and not on what waits. What a gate holds (`relay::gates`) is told
+//! with every claim and stays where it is.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
@@ -32,18 +37,36 @@ const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind:
 // the query asks for nothing else.
 /// A head that runs when it is due. A parked one is, too, now and then: it looks by itself whether it can go on.
 const RUNS: &str = "delivery.state IN ('waiting', 'parked')";
+/// A message that never goes alone: no attempt of it is doubtful, it brings no file, and its chat is known to the portal.
+const SHARES: &str = "delivery.uncertain = FALSE \
+    AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = delivery.message_id AND part.media_id IS NOT NULL) \
+    AND EXISTS (SELECT 1 FROM message JOIN chat ON chat.id = message.chat_id \
+        WHERE message.id = delivery.message_id AND chat.b24_chat_id IS NOT NULL)";
 /// A delivery that holds its place in its lane.
 const HOLDS: &str = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')";
 
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
-    /// All in all.
+    /// All in all; what shares a call counts once.
     pub total: usize,
-    /// Of one portal, so that a slow one cannot take every place.
-    pub per_portal: usize,
-    /// Portals that have as many under way as they may.
-    pub full: Vec<PortalId>,
+    /// Of one portal …
+    pub usual: Quota,
+    /// … unless it stands here.
+    pub portals: HashMap<PortalId, Quota>,
+}
+
+/// How much may be claimed of one portal, so that a slow one cannot take every place.
+#[derive(Clone, Debug, Default)]
+pub struct Quota {
+    /// Deliveries that go to messengers.
+    pub to_messengers: usize,
+    /// Deliveries that call the portal.
+    pub to_portal: usize,
+    /// So many messages, or statuses, when they share calls.
+    pub sharing: usize,
+    /// Kinds that wait for a gate, and until when.
+    pub closed: Vec<(DeliveryKind, Millis)>,
 }
 
 /// The portal has something to do at `due_at`.
@@ -121,13 +144,12 @@ pub(super) fn settled(
     }
 }
 
-/// The kinds that a portal's state lets run; None: all.
-fn allowed(state: PortalState) -> Option<Vec<&'static str>> {
-    let texts = |kinds: &[DeliveryKind]| kinds.iter().map(|kind| kind.text()).collect();
+/// The kinds that a portal's state lets run.
+fn allowed(state: PortalState) -> Vec<DeliveryKind> {
     match state {
-        PortalState::Active => None,
-        PortalState::Parked => Some(texts(&WHILE_PARKED)),
-        PortalState::Stopped => Some(texts(&WHILE_STOPPED)),
+        PortalState::Active => DeliveryKind::ALL.to_vec(),
+        PortalState::Parked => WHILE_PARKED.to_vec(),
+        PortalState::Stopped => WHILE_STOPPED.to_vec(),
     }
 }
 
@@ -141,37 +163,116 @@ pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// The due heads of one portal, the most urgent first.
-fn heads(conn: &mut Conn, owner: &str, (state, room): (PortalState, usize), now: Millis) -> DbResult<Vec<Row>> {
-    let mut rows: Vec<Row> = Vec::new();
-    for priority in Priority::ALL {
-        let left = i64::try_from(room.saturating_sub(rows.len())).unwrap_or(0);
-        let mut due = delivery::table
-            .filter(delivery::portal_id.eq(owner.to_owned()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq(priority.number()).and(delivery::due_at.le(now.0)))
-            .into_boxed();
-        if let Some(kinds) = allowed(state) {
-            due = due.filter(delivery::kind.eq_any(kinds));
+/// Which heads of a portal are looked for.
+struct Wanted<'a> {
+    owner: &'a str,
+    kinds: Vec<&'static str>,
+    /// First tries alone.
+    first: bool,
+}
+
+impl Wanted<'_> {
+    /// Those that are due, the most urgent first.
+    fn due(&self, conn: &mut Conn, limit: usize, now: Millis) -> DbResult<Vec<Row>> {
+        let mut rows: Vec<Row> = Vec::new();
+        for priority in Priority::ALL {
+            let left = i64::try_from(limit.saturating_sub(rows.len())).unwrap_or(0);
+            if left == 0 {
+                break;
+            }
+            let mut due = delivery::table
+                .filter(delivery::portal_id.eq(self.owner.to_owned()).and(sql::<Bool>(RUNS)))
+                .filter(delivery::priority.eq(priority.number()).and(delivery::due_at.le(now.0)))
+                .filter(delivery::kind.eq_any(self.kinds.clone()))
+                .into_boxed();
+            if self.first {
+                due = due.filter(delivery::tries.eq(0));
+            }
+            rows.extend(due.order((delivery::due_at, delivery::id)).limit(left).load::<Row>(conn)?);
         }
-        rows.extend(due.order((delivery::due_at, delivery::id)).limit(left).load::<Row>(conn)?);
+        Ok(rows)
+    }
+
+    /// The same, with a quarter of the places for first tries where retries would take more than the rest.
+    fn fair(&self, conn: &mut Conn, limit: usize, now: Millis) -> DbResult<Vec<Row>> {
+        let rows = self.due(conn, limit, now)?;
+        let share = limit.div_ceil(4);
+        let retries = rows.iter().filter(|row| row.tries > 0).count();
+        if rows.len() < limit || retries + share <= limit {
+            return Ok(rows);
+        }
+        let mut firsts = Wanted { first: true, owner: self.owner, kinds: self.kinds.clone() }.due(conn, share, now)?;
+        let known: Vec<i64> = firsts.iter().map(|row| row.id).collect();
+        firsts.extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
+        firsts.truncate(limit);
+        Ok(firsts)
+    }
+
+    /// When the first of them is due.
+    fn next(&self, conn: &mut Conn) -> DbResult<Option<i64>> {
+        let mut next: Option<i64> = None;
+        for priority in Priority::ALL {
+            let heads = delivery::table
+                .filter(delivery::portal_id.eq(self.owner.to_owned()).and(sql::<Bool>(RUNS)))
+                .filter(delivery::priority.eq(priority.number()))
+                .filter(delivery::kind.eq_any(self.kinds.clone()));
+            let first: Option<i64> =
+                heads.order((delivery::due_at, delivery::id)).select(delivery::due_at).first(conn).optional()?;
+            next = next.into_iter().chain(first).min();
+        }
+        Ok(next)
+    }
+}
+
+/// The due heads of one portal that its quota lets run.
+fn heads(conn: &mut Conn, owner: &str, (state, quota): (PortalState, &Quota), now: Millis) -> DbResult<Vec<Row>> {
+    let open = |kind: &DeliveryKind| quota.closed.iter().all(|(closed, _)| closed != kind);
+    let kinds: Vec<DeliveryKind> = allowed(state).into_iter().filter(open).collect();
+    let of = |messengers: Option<bool>| {
+        let kinds = kinds.iter().filter(|kind| messengers.is_none_or(|wanted| kind.is_to_messenger() == wanted));
+        Wanted { owner, kinds: kinds.map(|kind| kind.text()).collect(), first: false }
+    };
+    let rows = of(None).fair(conn, quota.to_messengers + quota.to_portal, now)?;
+    let to_messengers = rows.iter().filter(|row| row.is_to_messenger()).count();
+    if to_messengers <= quota.to_messengers && rows.len() - to_messengers <= quota.to_portal {
+        return Ok(rows);
+    }
+    // Many for the one side hide those for the other.
+    let mut rows = of(Some(true)).fair(conn, quota.to_messengers, now)?;
+    rows.extend(of(Some(false)).fair(conn, quota.to_portal, now)?);
+    Ok(rows)
+}
+
+/// What can share a call with a head that was taken: messages without files into chats that the portal knows, and statuses.
+fn sharing(conn: &mut Conn, owner: &str, (taken, quota): (&[Row], &Quota), now: Millis) -> DbResult<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (kind, shares) in [(DeliveryKind::ToPortal, SHARES), (DeliveryKind::Status, "delivery.uncertain = FALSE")] {
+        if quota.sharing == 0 || !taken.iter().any(|row| row.kind == kind.text() && !row.uncertain) {
+            continue;
+        }
+        let known: Vec<i64> = taken.iter().filter(|row| row.kind == kind.text()).map(|row| row.id).collect();
+        let due = delivery::table
+            .filter(delivery::portal_id.eq(owner.to_owned()).and(sql::<Bool>(RUNS)))
+            .filter(delivery::priority.eq_any(Priority::ALL.map(Priority::number)).and(delivery::due_at.le(now.0)))
+            .filter(delivery::kind.eq(kind.text()).and(sql::<Bool>(shares)))
+            .filter(delivery::id.ne_all(known))
+            .order((delivery::due_at, delivery::id))
+            .limit(i64::try_from(quota.sharing.saturating_sub(taken.len())).unwrap_or(0));
+        rows.extend(due.load::<Row>(conn)?);
     }
     Ok(rows)
 }
 
 /// When the portal has to be looked at again.
-fn next_ready(conn: &mut Conn, owner: &str, state: PortalState) -> DbResult<Option<i64>> {
-    let mut next: Option<i64> = None;
-    for priority in Priority::ALL {
-        let mut heads = delivery::table
-            .filter(delivery::portal_id.eq(owner.to_owned()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq(priority.number()))
-            .into_boxed();
-        if let Some(kinds) = allowed(state) {
-            heads = heads.filter(delivery::kind.eq_any(kinds));
-        }
-        let first: Option<i64> =
-            heads.order((delivery::due_at, delivery::id)).select(delivery::due_at).first(conn).optional()?;
-        next = next.into_iter().chain(first).min();
+fn next_ready(conn: &mut Conn, owner: &str, (state, quota): (PortalState, &Quota)) -> DbResult<Option<i64>> {
+    let kinds = allowed(state);
+    let gate = |kind: &DeliveryKind| quota.closed.iter().find(|(closed, _)| closed == kind).map(|(_, until)| *until);
+    let open = kinds.iter().filter(|kind| gate(kind).is_none()).map(|kind| kind.text()).collect();
+    let mut next = Wanted { owner, kinds: open, first: false }.next(conn)?;
+    for kind in kinds {
+        let Some(until) = gate(&kind) else { continue };
+        let first = Wanted { owner, kinds: vec![kind.text()], first: false }.next(conn)?;
+        next = next.into_iter().chain(first.map(|due_at| due_at.max(until.0))).min();
     }
     Ok(next)
 }
@@ -202,27 +303,29 @@ impl Db {
     /// Takes due heads of ready portals, those that have waited longest first, and records that an attempt at each begins.
     pub async fn delivery_claim(&self, room: Room, now: Millis) -> DbResult<Vec<Delivery>> {
         self.write(move |conn| {
-            let full: Vec<String> = room.full.iter().map(|portal| portal.0.clone()).collect();
             let ready: Vec<(String, String)> = portal::table
                 .filter(portal::ready_at.le(now.0))
-                .filter(portal::id.ne_all(full))
                 .order(portal::ready_at)
                 .limit(PORTALS_AT_ONCE)
                 .select((portal::id, portal::state))
                 .load(conn)?;
             let mut claimed = Vec::new();
+            let mut left = room.total;
             for (owner, state) in ready {
-                let left = room.total.saturating_sub(claimed.len()).min(room.per_portal);
                 if left == 0 {
                     break;
                 }
                 let state = PortalState::read(&state)?;
-                let mut rows = heads(conn, &owner, (state, left), now)?;
+                let quota = room.portals.get(&PortalId(owner.clone())).unwrap_or(&room.usual);
+                let mut rows = heads(conn, &owner, (state, quota), now)?;
+                rows.truncate(left);
+                left -= rows.len();
+                rows.extend(sharing(conn, &owner, (&rows, quota), now)?);
                 for row in &mut rows {
                     begin_attempt(conn, row, now)?;
                 }
                 // What a parked portal does not let run is looked at again when it comes back.
-                let next = next_ready(conn, &owner, state)?;
+                let next = next_ready(conn, &owner, (state, quota))?;
                 // To the end of the row of ready portals, so that one with much to do does not hold the others up.
                 let next = next.map(|at| at.max(now.0));
                 diesel::update(portal::table.find(&owner)).set(portal::ready_at.eq(next)).execute(conn)?;
@@ -233,13 +336,12 @@ impl Db {
         .await
     }
 
-    /// Lets nothing of a portal run before `until`: its REST budget is used up.
-    pub async fn portal_gate(&self, portal: &PortalId, until: Millis) -> DbResult<()> {
+    /// Has a portal looked at now: one of its gates has opened before its time.
+    pub async fn portal_wake(&self, portal: &PortalId, now: Millis) -> DbResult<()> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            diesel::update(portal::table.find(&owner)).set(portal::gated_until.eq(until.0)).execute(conn)?;
-            diesel::update(portal::table.find(&owner).filter(portal::ready_at.lt(until.0)))
-                .set(portal::ready_at.eq(until.0))
+            diesel::update(portal::table.find(&owner).filter(portal::ready_at.gt(now.0)))
+                .set(portal::ready_at.eq(now.0))
                 .execute(conn)?;
             Ok(())
         })
@@ -315,97 +417,11 @@ impl Db {
                 .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
-            if let Some(due_at) = next_ready(conn, &owner, PortalState::Active)? {
+            if let Some(due_at) = next_ready(conn, &owner, (PortalState::Active, &Quota::default()))? {
                 touch(conn, &owner, due_at)?;
             }
             Ok(resumed)
         })
         .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-    use crate::{
-        db::{Lane, Settled, testing},
-        domain::ids::RunId,
-    };
-
-    async fn add(db: &Db, portal: &PortalId, lane: i64, kind: DeliveryKind) {
-        let new = NewDelivery::new(Lane::Card(RunId(lane)), kind, Millis(0));
-        db.delivery_add(portal, new, Millis(0)).await.unwrap();
-    }
-
-    async fn claim(db: &Db, now: i64) -> Vec<Delivery> {
-        let room = Room { total: 64, per_portal: 8, full: Vec::new() };
-        db.delivery_claim(room, Millis(now)).await.unwrap()
-    }
-
-    async fn settle(db: &Db, delivery: &Delivery, settled: Settled, now: i64) {
-        db.delivery_settle(&delivery.portal, delivery.id, settled, Millis(now)).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_portal_with_thousands_due_leaves_room_and_costs_little() {
-        let (db, _folder) = testing::db("dispatch-fair");
-        let (big, small) = (testing::portal(&db, "big").await, testing::portal(&db, "small").await);
-        futures_util::future::join_all((0..5000).map(|lane| add(&db, &big, lane, DeliveryKind::Note))).await;
-        add(&db, &small, 9999, DeliveryKind::Note).await;
-        let began = Instant::now();
-        let claimed = claim(&db, 1).await;
-        // Without the indexes it takes minutes; the bound is for loaded machines.
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        let of = |portal: &PortalId| claimed.iter().filter(|delivery| delivery.portal == *portal).count();
-        assert_eq!((of(&big), of(&small)), (8, 1));
-    }
-
-    #[tokio::test]
-    async fn a_parked_head_holds_its_lane_and_looks_again_when_it_is_due() {
-        let (db, _folder) = testing::db("dispatch-parked");
-        let portal = testing::portal(&db, "p").await;
-        for _message in 0..2 {
-            add(&db, &portal, 1, DeliveryKind::ToCore).await;
-        }
-        let first = claim(&db, 1).await;
-        assert_eq!(first.len(), 1);
-        let parked = Settled { due_at: Millis(50), ..Settled::new(DeliveryState::Parked, "x") };
-        settle(&db, &first[0], parked.clone(), 2).await;
-        assert!(claim(&db, 40).await.is_empty());
-        let again = claim(&db, 50).await;
-        assert_eq!(again[0].id, first[0].id);
-        settle(&db, &again[0], parked, 51).await;
-        assert_eq!(db.delivery_resume(&portal, Millis(52)).await.unwrap(), 1);
-        let repaired = claim(&db, 52).await;
-        settle(&db, &repaired[0], Settled::done(), 53).await;
-        assert_eq!(claim(&db, 53).await.len(), 1, "the next one of the lane");
-    }
-
-    #[tokio::test]
-    async fn a_parked_portal_still_writes_to_its_clients_and_a_stopped_one_does_not() {
-        let (db, _folder) = testing::db("dispatch-portal");
-        let portal = testing::portal(&db, "p").await;
-        for (lane, kind) in (0..).zip([DeliveryKind::ToPortal, DeliveryKind::ToCore, DeliveryKind::Uninstall]) {
-            add(&db, &portal, lane, kind).await;
-        }
-        let kinds = async |state, now| {
-            db.portal_set_state(&portal, state, Millis(now)).await.unwrap();
-            db.delivery_resume(&portal, Millis(now)).await.unwrap();
-            claim(&db, now).await.into_iter().map(|delivery| delivery.kind).collect::<Vec<_>>()
-        };
-        assert_eq!(kinds(PortalState::Stopped, 1).await, [DeliveryKind::Uninstall]);
-        assert_eq!(kinds(PortalState::Parked, 2).await, [DeliveryKind::ToCore]);
-        assert_eq!(kinds(PortalState::Active, 3).await, [DeliveryKind::ToPortal]);
-    }
-
-    #[tokio::test]
-    async fn an_attempt_parks_no_portal_that_was_repaired_meanwhile() {
-        let (db, _folder) = testing::db("dispatch-repaired");
-        let portal = testing::portal(&db, "p").await;
-        db.portal_set_state(&portal, PortalState::Active, Millis(20)).await.unwrap();
-        assert!(!db.portal_park(&portal, Millis(10), Millis(30)).await.unwrap());
-        assert!(db.portal_park(&portal, Millis(20), Millis(30)).await.unwrap());
     }
 }

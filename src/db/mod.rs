@@ -8,6 +8,7 @@
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL's default).
 
 mod bindings;
+mod buckets;
 mod channels;
 mod chats;
 mod conn;
@@ -34,10 +35,11 @@ use diesel::r2d2;
 use tokio::sync::Semaphore;
 
 pub use bindings::{Binding, BindingState, NewBinding};
+pub use buckets::Bucket;
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
 pub use deliveries::{Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, OpenCounts, Priority};
-pub use dispatch::Room;
+pub use dispatch::{Quota, Room};
 pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};

@@ -143,8 +143,8 @@ impl Db {
     /// keys, whose bytes the caller removes.
     pub async fn portal_erase(&self, portal: &PortalId) -> DbResult<Vec<String>> {
         use super::schema::{
-            attempt, binding, channel, chat, contact, delivery, grants, inbox, installation, login, media, message,
-            part, provision, run,
+            attempt, binding, bucket, channel, chat, contact, delivery, grants, inbox, installation, login, media,
+            message, part, provision, run,
         };
         let id = portal.0.clone();
         self.write(move |conn| {
@@ -156,6 +156,7 @@ impl Db {
                 };
             }
             erase!(
+                bucket,
                 attempt,
                 delivery,
                 run,

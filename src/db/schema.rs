@@ -251,6 +251,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    bucket (portal_id) {
+        portal_id -> Text,
+        empty_at -> BigInt,
+        written_at -> BigInt,
+        clean -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
     installation,
@@ -268,4 +277,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     run,
     delivery,
     attempt,
+    bucket,
 );

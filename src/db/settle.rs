@@ -41,6 +41,8 @@ pub struct Settled {
     pub due_at: Millis,
     /// It may have happened: the next attempt asks before it does anything.
     pub uncertain: bool,
+    /// False: it was not tried, and this counts as no try.
+    pub counted: bool,
     /// The attempt's outcome, a short code.
     pub outcome: &'static str,
     pub told: Option<&'static str>,
@@ -69,6 +71,7 @@ impl Settled {
             state,
             due_at: Millis(0),
             uncertain: false,
+            counted: true,
             outcome,
             told: None,
             error: None,
@@ -227,6 +230,7 @@ impl Db {
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
+                    delivery::tries.eq(delivery::tries - i32::from(!settled.counted)),
                     delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
                     delivery::error.eq(&settled.error),

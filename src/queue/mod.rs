@@ -6,6 +6,7 @@
 //! may be work; the database is the truth, and a poll finds what the bell missed.
 
 mod bell;
+mod places;
 pub mod retry;
 pub mod worker;
 

@@ -1,13 +1,18 @@
 //! The worker: expands, claims, delivers, records.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
+use super::places::Places;
 use crate::{
     app::App,
-    db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Room, Settled, Source},
+    db::{DbError, DbResult, Delivery, DeliveryState, InboxItem, Settled, Source},
     domain::ids::PortalId,
     outgoing::CALL_TIMEOUT,
     relay::{self, ExpandError},
@@ -15,10 +20,6 @@ use crate::{
 
 /// Inbox items expanded between two looks at the deliveries.
 const EXPAND_AT_ONCE: i64 = 64;
-/// Deliveries under way at the same time in this process …
-const AT_ONCE: usize = 256;
-/// … and of one portal, so that one whose answers are slow cannot take every place.
-const AT_ONCE_PER_PORTAL: usize = 24;
 /// How often the database is asked although the bell was silent.
 const POLL: Duration = Duration::from_secs(1);
 /// An item that fails to expand this often is put aside to be looked at.
@@ -75,11 +76,11 @@ async fn round(app: &Arc<App>, under_way: &mut UnderWay) -> DbResult<bool> {
     Ok(expanded > 0 || started > 0)
 }
 
-/// The deliveries that run now.
+/// The calls that run now.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<PortalId>,
-    per_portal: HashMap<PortalId, usize>,
+    tasks: JoinSet<()>,
+    places: Places,
 }
 
 impl UnderWay {
@@ -89,47 +90,33 @@ impl UnderWay {
 
     /// Claims and starts what there is room for.
     async fn start(&mut self, app: &Arc<App>) -> DbResult<usize> {
-        let total = AT_ONCE.saturating_sub(self.tasks.len());
-        if total == 0 {
+        let now = app.clock.now();
+        let messages = |portal: &PortalId| relay::messages_a_call(app, portal);
+        let room = self.places.room(app.gates.closed(now), messages, (now, Instant::now()));
+        if room.total == 0 {
             return Ok(0);
         }
-        let busiest = self.per_portal.iter().filter(|(_, count)| **count >= AT_ONCE_PER_PORTAL);
-        let full = busiest.map(|(portal, _)| portal.clone()).collect();
-        let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full };
-        let claimed = app.db.delivery_claim(room, app.clock.now()).await?;
+        let claimed = app.db.delivery_claim(room, now).await?;
         let count = claimed.len();
-        for group in relay::groups(claimed) {
-            let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
-            *self.per_portal.entry(portal.clone()).or_default() += 1;
+        for group in relay::groups(claimed, messages) {
+            let Some(work) = group.first().map(|first| (first.portal.clone(), first.kind)) else { continue };
             let app = Arc::clone(app);
-            self.tasks.spawn(async move {
-                carry_out(&app, group).await;
-                portal
-            });
+            let task = self.tasks.spawn(async move { carry_out(&app, group).await });
+            self.places.enter(task.id(), work, Instant::now());
         }
         Ok(count)
     }
 
     /// Waits for one to end; false when none runs.
     async fn one_ended(&mut self) -> bool {
-        let Some(ended) = self.tasks.join_next().await else { return false };
-        self.forget(ended.ok());
+        let Some(ended) = self.tasks.join_next_with_id().await else { return false };
+        self.places.leave(ended.map_or_else(|error| error.id(), |(task, ())| task), Instant::now());
         true
     }
 
     fn forget_ended(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            self.forget(ended.ok());
-        }
-    }
-
-    fn forget(&mut self, portal: Option<PortalId>) {
-        let Some(portal) = portal else { return };
-        if let Some(count) = self.per_portal.get_mut(&portal) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.per_portal.remove(&portal);
-            }
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.places.leave(ended.map_or_else(|error| error.id(), |(task, ())| task), Instant::now());
         }
     }
 }
@@ -173,13 +160,15 @@ async fn expand_one(app: &Arc<App>, item: &InboxItem) -> DbResult<bool> {
 /// Makes an attempt at each delivery of a group and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
-    for delivery in &group {
+    // Together, so that they share a commit.
+    join_all(group.iter().map(async |delivery| {
         let settled = match outcomes.iter().find(|(id, _)| *id == delivery.id) {
             Some((_, settled)) => settled.clone(),
             None => conclude(app, delivery).await,
         };
         record(app, delivery, settled).await;
-    }
+    }))
+    .await;
 }
 
 /// Ends an attempt that our own code broke off.
@@ -202,6 +191,7 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
             next = Settled {
                 due_at: next.due_at,
                 uncertain: next.uncertain,
+                counted: next.counted,
                 told: next.told,
                 error: next.error,
                 ..Settled::new(next.state, next.outcome)

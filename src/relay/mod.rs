@@ -13,9 +13,9 @@
 pub mod accounts;
 pub mod address;
 mod attempts;
-pub mod budget;
 pub mod card;
 mod files;
+pub mod gates;
 pub mod grant;
 mod notes;
 pub mod polling;
@@ -28,13 +28,14 @@ mod to_portal;
 mod tokens;
 mod uninstall;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use crate::{
     app::App,
     b24::{
-        form,
+        Method as _, form,
         incoming::{PortalEvent, RobotCall},
+        methods::messages::SendMessages,
     },
     clock::Millis,
     db::{
@@ -95,9 +96,6 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
     }
 }
 
-/// The most messages in one call to a portal. A portal bills 1.2 s of a call's operating time for each in its own example, and cuts a
-/// call after 60 s.
-const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
@@ -125,21 +123,30 @@ impl LineRef {
 /// Deliveries with what they carry, by the line of their portal that one call is for.
 type ByLine<T> = Vec<(LineRef, Vec<(DeliveryId, T)>)>;
 
+/// How many messages one call to a portal carries now.
+pub fn messages_a_call(app: &App, portal: &PortalId) -> usize {
+    app.gates.messages(portal, SendMessages::NAME)
+}
+
 /// Puts deliveries that can share a call together: messages of different chats to one portal, and its statuses.
-pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+pub fn groups(claimed: Vec<Delivery>, messages: impl Fn(&PortalId) -> usize) -> Vec<Vec<Delivery>> {
     let mut groups: Vec<Vec<Delivery>> = Vec::new();
+    // The last group of a portal and a kind: the only one that may have room.
+    let mut open: HashMap<(PortalId, DeliveryKind), usize> = HashMap::new();
     for delivery in claimed {
         let shares = matches!(delivery.kind, DeliveryKind::ToPortal | DeliveryKind::Status) && !delivery.uncertain;
-        let open = groups.iter_mut().find(|group| {
-            shares
-                && group.len() < MESSAGES_A_CALL
-                && group.first().is_some_and(|first| {
-                    first.kind == delivery.kind && first.portal == delivery.portal && !first.uncertain
-                })
-        });
-        match open {
+        if !shares {
+            groups.push(vec![delivery]);
+            continue;
+        }
+        let key = (delivery.portal.clone(), delivery.kind);
+        let last = open.get(&key).and_then(|at| groups.get_mut(*at));
+        match last.filter(|group| group.len() < messages(&delivery.portal)) {
             Some(group) => group.push(delivery),
-            None => groups.push(vec![delivery]),
+            None => {
+                open.insert(key, groups.len());
+                groups.push(vec![delivery]);
+            }
         }
     }
     groups
@@ -236,16 +243,22 @@ fn tried(delivery: &Delivery, now: Millis) -> Tried {
 /// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about. `began`: when the attempt did.
 async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure) -> Settled {
     let now = app.clock.now();
+    let failure = of_destination(app, delivery, failure, now);
     let mut verdict = verdict(&failure, tried(delivery, now));
     if verdict == Verdict::ParkPortal {
         verdict = park(app, delivery, began, now).await;
     }
-    tracing::warn!(
-        delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
-        told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
-    );
+    if matches!(verdict, Verdict::Wait(_)) {
+        tracing::debug!(delivery = %delivery.id, portal = %delivery.portal, cause = failure.cause, "it waits");
+    } else {
+        tracing::warn!(
+            delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
+            told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
+        );
+    }
     let mut settled = match verdict {
         Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
+        Verdict::Wait(at) => Settled { due_at: at, counted: false, ..Settled::new(DeliveryState::Waiting, "waits") },
         Verdict::ParkPortal => {
             let due_at = now.after(PARKED_LOOK);
             Settled { due_at, ..Settled::new(DeliveryState::Parked, "portal_parked") }
@@ -264,6 +277,54 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     settled.error = Some(failure.cause.clone());
     tell(app, delivery, failure.told, &mut settled).await;
     settled
+}
+
+/// What fails because its portal is away waits for the portal, not for a schedule of its own that grows with every look.
+fn of_destination(app: &App, delivery: &Delivery, failure: Failure, now: Millis) -> Failure {
+    let is_held = gates::method_of(delivery.kind).is_some() && failure.told == Told::Unavailable;
+    match app.gates.away(&delivery.portal, now).filter(|_| is_held && failure.retry != Retry::Never) {
+        Some(wait) => failure.retry(Retry::Closed(wait)),
+        None => failure,
+    }
+}
+
+/// Uses a channel, unless its messenger has been away for a while: then only one looks from time to time.
+async fn through<T>(
+    app: &App,
+    channel: &Channel,
+    using: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let closed = |failure: Failure, wait| failure.retry(Retry::Closed(wait));
+    if let Err(wait) = app.gates.channel_passes(&channel.id, app.clock.now()) {
+        return Err(closed(Failure::transient("the channel's messenger is away"), wait));
+    }
+    let failure = match using.await {
+        Ok(done) => {
+            back(app, channel).await;
+            return Ok(done);
+        }
+        Err(failure) => failure,
+    };
+    if failure.told != Told::Unavailable {
+        back(app, channel).await;
+    } else if failure.retry == Retry::Backoff
+        && let Some(wait) = app.gates.channel_failed(&channel.id, app.clock.now())
+    {
+        return Err(closed(failure, wait));
+    }
+    Err(failure)
+}
+
+/// A channel's messenger has answered. If it had been away, what waits for it goes on.
+async fn back(app: &App, channel: &Channel) {
+    if !app.gates.channel_succeeded(&channel.id) {
+        return;
+    }
+    match app.db.delivery_resume(&channel.portal, app.clock.now()).await {
+        Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "the channel's messenger answers again"),
+        Err(error) => tracing::error!(channel = %channel.id, %error, "what waits for a channel could not be woken"),
+    }
+    app.bell.ring();
 }
 
 /// Parks the portal, unless somebody has repaired it while the attempt was under way: then it is simply tried again.

@@ -93,6 +93,7 @@ pub struct Running {
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
     recover(&app).await.map_err(std::io::Error::other)?;
+    relay::gates::load(&app).await.map_err(std::io::Error::other)?;
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
     let operators = web::Data::new(Operators(own?));
@@ -116,6 +117,7 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let (stop, stopping) = watch::channel(false);
     let tasks = vec![
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(relay::gates::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
     ];
     Ok(Running { app, server: handle, serving, stop, tasks })
@@ -143,6 +145,7 @@ impl Running {
             let _ = task.await;
         }
         let _ = self.serving.await;
+        relay::gates::save(&self.app, true).await;
         self.app.db.close().await;
     }
 }

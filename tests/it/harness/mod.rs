@@ -7,6 +7,7 @@
 //! panicked.
 
 pub mod browser;
+mod crowd;
 mod frame;
 mod helper;
 pub mod logs;
@@ -20,6 +21,7 @@ mod shop;
 mod story;
 mod window;
 
+pub use crowd::Crowd;
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub(crate) use runner::stories;

@@ -9,6 +9,8 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod limits;
+mod portal_away;
 mod recovery;
 mod robot;
 mod schema;
@@ -34,6 +36,8 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        limits::list(),
+        portal_away::list(),
         schema::list(),
     ]
     .concat()
