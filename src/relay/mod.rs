@@ -187,7 +187,9 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
             Resolved::Happened(settled) => return Ok(*settled),
             Resolved::DidNot => {}
             Resolved::CannotTell => {
-                return Err(Failure::unknown("nobody can tell whether an earlier attempt succeeded"));
+                let unknown = Failure::unknown("nobody can tell whether an earlier attempt succeeded");
+                let is_final = !may_tell_later(delivery, app.clock.now());
+                return Err(if is_final { unknown.retry(Retry::Never) } else { unknown });
             }
         }
     }
@@ -265,7 +267,7 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
         }
         Verdict::ParkChannel(due_at) => Settled { due_at, ..Settled::new(DeliveryState::Parked, "channel_parked") },
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
-        Verdict::Unknown if may_ask(delivery, now) => {
+        Verdict::Unknown if failure.retry != Retry::Never && may_ask(delivery, now) => {
             let due_at = now.after(ASK_AFTER);
             Settled { due_at, uncertain: true, ..Settled::new(DeliveryState::Waiting, "unknown") }
         }
@@ -339,13 +341,18 @@ async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Ver
     }
 }
 
-/// Whether the other side is to be asked about an attempt: once, and a portal until its receipts can be expected to have come.
+/// Whether the other side is to be asked about an attempt whose answer was not seen.
 fn may_ask(delivery: &Delivery, now: Millis) -> bool {
-    match delivery.kind {
-        DeliveryKind::ToCore | DeliveryKind::ToAddress => !delivery.uncertain,
-        DeliveryKind::ToPortal | DeliveryKind::Note => !delivery.uncertain || now < delivery.created_at.after(ASK_FOR),
-        _cannot_tell => false,
-    }
+    let asks = matches!(
+        delivery.kind,
+        DeliveryKind::ToCore | DeliveryKind::ToAddress | DeliveryKind::ToPortal | DeliveryKind::Note
+    );
+    asks && now < delivery.created_at.after(HOLD_WHEN_DOWN)
+}
+
+/// Whether who cannot tell now may do it later: a portal, until its receipts can be expected to have come.
+fn may_tell_later(delivery: &Delivery, now: Millis) -> bool {
+    matches!(delivery.kind, DeliveryKind::ToPortal | DeliveryKind::Note) && now < delivery.created_at.after(ASK_FOR)
 }
 
 /// Adds what people read of a failure.

@@ -48,7 +48,8 @@ async fn retries_leave_room_for_first_tries() {
         }
     }
     for lane in 100..110 {
-        add(&db, &portal, lane, DeliveryKind::Note).await;
+        let new = NewDelivery::new(Lane::Card(RunId(lane)), DeliveryKind::Note, Millis(6));
+        db.delivery_add(&portal, new, Millis(6)).await.unwrap();
     }
     let tries: Vec<i32> = claim(&db, 9).await.iter().map(|delivery| delivery.tries).collect();
     assert!(tries.contains(&1) && tries.contains(&2), "both have their share: {tries:?}");

@@ -165,11 +165,14 @@ mod tests {
     #[test]
     fn the_method_slows_down_before_its_limit_and_waits_for_the_oldest_basket_at_it() {
         let mut of = Operating::default();
-        call(&mut of, 16, told(19.2, 600_000), 0);
-        assert_eq!(of.shut(Millis(0)), None);
-        call(&mut of, 16, told(400.0, 600_000), 100_000);
-        let slowed = of.shut(Millis(100_000)).unwrap();
-        assert!(slowed < Millis(600_000), "{slowed:?}");
+        for calls in 1..20 {
+            call(&mut of, 16, told(19.2 * f64::from(calls), 600_000), 100_000);
+            assert_eq!(of.shut(Millis(100_000)), None);
+        }
+        call(&mut of, 16, told(384.0, 600_000), 100_000);
+        let wait = of.shut(Millis(100_000)).unwrap().wait_from(Millis(100_000));
+        // A fifth of what is left was used: a fifth of the time passes.
+        assert_eq!(wait.as_secs(), 100);
         let mut full = Operating::default();
         call(&mut full, 1, told(479.9, 600_000), 100_000);
         assert_eq!(full.shut(Millis(100_000)), Some(Millis(601_000)));

@@ -97,6 +97,7 @@ async fn a_blocked_method_parks_itself_alone(story: &Story) {
     let chat = shop.has_a_chat().await;
     shop.fails_next(SEND, Fault::operation_time_limit());
     shop.client.writes(&shop.account, "later");
+    story.until("the method is refused", async || (refused(&shop, 429) == 1).then_some(())).await;
     story.until_waiting(1).await;
     let calls = shop.calls_of(SEND).len();
     // The portal's other methods, and the messenger, go on.
@@ -145,6 +146,8 @@ async fn a_lost_refresh_is_not_repeated_again_and_again(story: &Story) {
     shop.expires_tokens();
     shop.loses_refreshes(1);
     shop.client.writes(&shop.account, "one");
+    let asked = async || (story.sandbox.refreshes().total > before.total).then_some(());
+    story.until("a refresh is tried", asked).await;
     story.until_waiting(1).await;
     for text in ["two", "three"] {
         shop.client.writes(&shop.account, text);
