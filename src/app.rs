@@ -14,7 +14,7 @@ use crate::{
     media::{Memory, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
-    queue::Bell,
+    queue::{Bell, Node},
     relay::{Failures, KeptTokens, Locks, gates::Gates},
     secret::Keys,
 };
@@ -49,6 +49,8 @@ pub struct App {
     pub memory: Memory,
     /// Tells the worker that there may be work.
     pub bell: Bell,
+    /// This process among those that work on the database.
+    pub node: Node,
     /// What every portal and every channel lets through now.
     pub gates: Gates,
     /// Who has failed to prove himself lately.
@@ -73,6 +75,7 @@ impl App {
             store: Store::new(config.media_dir.clone()),
             memory: Memory::default(),
             bell: Bell::default(),
+            node: Node::default(),
             gates: Gates::new(config.b24_rate.into(), config.b24_burst.into()),
             failures: Failures::default(),
             refreshing: Locks::default(),

@@ -1,6 +1,6 @@
 //! The verbs of the command line.
 
-use std::{net::TcpListener, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,8 +10,12 @@ use crate::{
     clock::Clock,
     config::{Config, Flags, LogFormat},
     lock::Lock,
+    sockets::Inherited,
     telemetry, web,
 };
+
+/// How long a server that replaces another waits for that one's end: longer than the longest call of a delivery.
+const HANDOVER_PATIENCE: Duration = Duration::from_secs(90);
 
 /// The ChatApp server for Bitrix24
 #[derive(Parser)]
@@ -30,6 +34,12 @@ enum Verb {
     /// Starts everything against a make-believe portal and a make-believe phone, with no account and no internet
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoFlags),
+    /// Measures this server against what this machine can do
+    #[cfg(feature = "bench")]
+    Bench(crate::bench::BenchFlags),
+    #[cfg(feature = "bench")]
+    #[command(hide = true)]
+    BenchCeiling(crate::bench::CeilingFlags),
 }
 
 /// Runs the verb that the command line names.
@@ -39,6 +49,10 @@ pub async fn run() -> ExitCode {
         Verb::Migrate(flags) => migrate(&flags).await,
         #[cfg(feature = "demo")]
         Verb::Demo(flags) => crate::demo::run(flags).await,
+        #[cfg(feature = "bench")]
+        Verb::Bench(flags) => crate::bench::run(flags).await,
+        #[cfg(feature = "bench")]
+        Verb::BenchCeiling(flags) => crate::bench::ceiling(flags).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,11 +67,11 @@ pub async fn run() -> ExitCode {
 async fn serve(flags: &Flags) -> Result<(), StartError> {
     let config = Config::load(flags)?;
     telemetry::start(config.log_format);
-    let _lock = lock(&config)?;
-    let mut listeners = vec![bind(&config.bind)?];
-    if let Some(admin) = &config.admin_bind {
-        listeners.push(bind(admin)?);
-    }
+    let inherited = Inherited::take()?;
+    // Who is started on sockets that stay open is started to replace somebody.
+    let patience = if inherited.is_empty() { Duration::ZERO } else { HANDOVER_PATIENCE };
+    let _lock = Lock::take_within(&config.data_dir, patience).await?;
+    let listeners = inherited.or_bind(&config.bind, config.admin_bind.as_deref())?;
     tracing::info!(bind = config.bind, public_url = %config.public_url, "serving");
     let running = web::serve(Arc::new(App::new(config, Clock::system())?), listeners).await?;
     stopped().await?;
@@ -66,20 +80,11 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
     Ok(())
 }
 
-/// An embedded database has one server; PostgreSQL may have several.
-fn lock(config: &Config) -> Result<Option<Lock>, StartError> {
-    Ok(config.is_embedded().then(|| Lock::take(&config.data_dir)).transpose()?)
-}
-
-fn bind(address: &str) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address)
-        .map_err(|error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
-}
-
 async fn migrate(flags: &Flags) -> Result<(), StartError> {
     let config = Config::load(flags)?;
     telemetry::start(LogFormat::Text);
-    let _lock = lock(&config)?;
+    // PostgreSQL may be brought up to date beside a server that works.
+    let _lock = config.is_embedded().then(|| Lock::take(&config.data_dir)).transpose()?;
     let app = App::new(config, Clock::system())?;
     app.db.close().await;
     tracing::info!("the database is up to date");

@@ -35,10 +35,41 @@ impl Millis {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// Reads a time as Bitrix24 answers it: `2026-03-16T15:25:05+03:00`.
+    pub fn from_iso(text: &str) -> Option<Self> {
+        let (date, time) = text.trim().split_once('T')?;
+        let numbers =
+            |text: &str, by: char| text.splitn(3, by).map(|part| part.parse().ok()).collect::<Option<Vec<i64>>>();
+        let (time, offset) = match time.find(['+', '-', 'Z']) {
+            Some(at) => time.split_at_checked(at)?,
+            None => (time, "Z"),
+        };
+        let offset_s = match (offset.strip_prefix(['+', '-']), numbers(offset.trim_start_matches(['+', '-']), ':')) {
+            (None, _utc) => 0,
+            (Some(_), Some(parts)) => {
+                let [hours, minutes] = parts.try_into().ok()?;
+                (hours * 3600 + minutes * 60) * if offset.starts_with('-') { -1 } else { 1 }
+            }
+            (Some(_), None) => return None,
+        };
+        let [year, month, day]: [i64; 3] = numbers(date, '-')?.try_into().ok()?;
+        let [hour, minute, second]: [i64; 3] = numbers(time, ':')?.try_into().ok()?;
+        let is_date = (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        let in_day = hour * 3600 + minute * 60 + second;
+        is_date.then(|| Self::from_seconds(days(year, month, day) * 86_400 + in_day - offset_s))
+    }
+
     /// How long it is from `now` to this moment; zero when it has passed.
     pub fn wait_from(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
     }
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day is a year's last one.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    // 719 468 days lie between 0000-03-01 and 1970-01-01.
+    365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -79,6 +110,19 @@ mod tests {
         let before = clone.now();
         clock.advance(Duration::from_hours(1));
         assert!(clone.now() >= before.after(Duration::from_hours(1)));
+    }
+
+    #[test]
+    fn times_of_answers_are_read() {
+        let seconds = |text: &str| Millis::from_iso(text).map(Millis::seconds);
+        assert_eq!(seconds("1970-01-01T00:00:00+00:00"), Some(0));
+        assert_eq!(seconds("2000-02-29T00:00:00Z"), Some(951_782_400));
+        assert_eq!(seconds("2026-11-21T03:00:00+03:00"), Some(1_795_219_200));
+        assert_eq!(seconds("2026-11-20T19:30:00-04:30"), Some(1_795_219_200));
+        for wrong in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T1:2", "2026-01-01T00:00:00+x"]
+        {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod b24;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -9,6 +11,7 @@ pub mod db;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod domain;
+pub mod failpoint;
 pub mod lock;
 pub mod media;
 pub mod messaging;
@@ -16,5 +19,6 @@ pub mod outgoing;
 pub mod queue;
 pub mod relay;
 pub mod secret;
+pub mod sockets;
 pub mod telemetry;
 pub mod web;

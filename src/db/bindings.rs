@@ -2,12 +2,11 @@
 //! takes one account per connector; the table's unique keys hold both.
 
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _,
+    ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _,
     result::{DatabaseErrorKind, Error},
 };
 
-use super::{Db, DbError, DbResult, schema::binding, stored_enum};
+use super::{Db, DbError, DbResult, conn::Conn, schema::binding, stored_enum};
 use crate::{
     clock::Millis,
     domain::{
@@ -36,6 +35,8 @@ pub struct Binding {
     /// Whether this line puts the operator's name before his texts.
     pub signature: bool,
     pub state: BindingState,
+    /// When the channel was connected to the line.
+    pub created_at: Millis,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ struct Row {
     line_name: String,
     signature: bool,
     state: String,
-    _created_at: i64,
+    created_at: i64,
     _changed_at: i64,
 }
 
@@ -79,18 +80,24 @@ impl TryFrom<Row> for Binding {
             line_name: row.line_name,
             signature: row.signature,
             state: BindingState::read(&row.state)?,
+            created_at: Millis(row.created_at),
         })
     }
+}
+
+pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Binding>> {
+    let rows: Vec<Row> = binding::table.filter(binding::portal_id.eq(portal)).order(binding::id).load(conn)?;
+    rows.into_iter().map(Binding::try_from).collect()
 }
 
 impl Db {
     /// False when the line or the channel is taken already.
     pub async fn binding_add(&self, portal: &PortalId, new: NewBinding, now: Millis) -> DbResult<bool> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
             let added = diesel::insert_into(binding::table)
                 .values((
-                    binding::portal_id.eq(portal),
+                    binding::portal_id.eq(owner),
                     binding::installation_id.eq(new.installation.0),
                     binding::channel_id.eq(new.channel.0),
                     binding::connector.eq(new.connector.id()),
@@ -122,31 +129,16 @@ impl Db {
         connector: Connector,
         line: i64,
     ) -> DbResult<Option<Binding>> {
-        let portal = portal.0.clone();
-        self.read(move |conn| {
-            let own =
-                binding::portal_id.eq(portal).and(binding::connector.eq(connector.id())).and(binding::line.eq(line));
-            binding::table.filter(own).first::<Row>(conn).optional()?.map(Binding::try_from).transpose()
-        })
-        .await
+        let tenant = self.tenant(portal).await?;
+        Ok(tenant.bindings.iter().find(|known| known.connector == connector && known.line == line).cloned())
     }
 
     pub async fn binding_of_channel(&self, portal: &PortalId, channel: &ChannelId) -> DbResult<Option<Binding>> {
-        let (portal, channel) = (portal.0.clone(), channel.0.clone());
-        self.read(move |conn| {
-            let own = binding::portal_id.eq(portal).and(binding::channel_id.eq(channel));
-            binding::table.filter(own).first::<Row>(conn).optional()?.map(Binding::try_from).transpose()
-        })
-        .await
+        Ok(self.tenant(portal).await?.bindings.iter().find(|known| known.channel == *channel).cloned())
     }
 
     pub async fn binding_list(&self, portal: &PortalId) -> DbResult<Vec<Binding>> {
-        let portal = portal.0.clone();
-        self.read(move |conn| {
-            let rows: Vec<Row> = binding::table.filter(binding::portal_id.eq(portal)).order(binding::id).load(conn)?;
-            rows.into_iter().map(Binding::try_from).collect()
-        })
-        .await
+        Ok(self.tenant(portal).await?.bindings.clone())
     }
 
     pub async fn binding_set_state(
@@ -156,9 +148,9 @@ impl Db {
         state: BindingState,
         now: Millis,
     ) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(portal)))
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(owner)))
                 .set((binding::state.eq(state.text()), binding::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
@@ -173,9 +165,9 @@ impl Db {
         id: BindingId,
         (name, signature): (String, bool),
     ) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(portal)))
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(owner)))
                 .set((binding::line_name.eq(name), binding::signature.eq(signature)))
                 .execute(conn)?;
             Ok(())
@@ -184,9 +176,9 @@ impl Db {
     }
 
     pub async fn binding_remove(&self, portal: &PortalId, id: BindingId) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            diesel::delete(binding::table.find(id.0).filter(binding::portal_id.eq(portal))).execute(conn)?;
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            diesel::delete(binding::table.find(id.0).filter(binding::portal_id.eq(owner))).execute(conn)?;
             Ok(())
         })
         .await

@@ -1,20 +1,22 @@
 //! Channels: one connected messenger account each.
 
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
+    Queryable, RunQueryDsl as _,
 };
 
 use super::{
-    Db, DbError, DbResult, on_each,
-    schema::{binding, channel},
+    Db, DbError, DbResult,
+    conn::Conn,
+    on_each,
+    schema::{binding, channel, portal},
     stored_enum,
 };
 use crate::{
     clock::Millis,
     domain::{
         connector::Connector,
-        ids::{ChannelId, LoginId, PortalId},
+        ids::{ChannelId, LoginId, NodeId, PortalId},
     },
     messaging::{ChannelRef, CoreKind},
     secret::{Secret, constant_time_eq, fingerprint},
@@ -143,6 +145,10 @@ fn read_all(rows: Vec<Row>) -> DbResult<Vec<Channel>> {
     rows.into_iter().map(Channel::try_from).collect()
 }
 
+pub(super) fn read_of(conn: &mut Conn, portal: &str) -> DbResult<Vec<Channel>> {
+    read_all(channel::table.filter(channel::portal_id.eq(portal)).order(channel::created_at).load(conn)?)
+}
+
 impl Db {
     /// The channel as its core needs it for a call.
     pub fn channel_access(&self, channel: &Channel) -> DbResult<ChannelRef> {
@@ -163,8 +169,8 @@ impl Db {
     pub async fn channel_put(&self, portal: &PortalId, new: NewChannel, now: Millis) -> DbResult<ChannelId> {
         let sealed =
             new.secret.as_ref().map(|value| self.keys.seal(&place(&portal.0, &new.account), value)).transpose()?;
-        let portal = portal.0.clone();
-        self.write(move |conn| {
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
             let changes = (
                 channel::title.eq(&new.title),
                 channel::own_name.eq(&new.own_name),
@@ -177,7 +183,7 @@ impl Db {
             );
             let key = (
                 channel::id.eq(&new.id.0),
-                channel::portal_id.eq(&portal),
+                channel::portal_id.eq(&owner),
                 channel::core.eq(new.core.name()),
                 channel::connector.eq(new.connector.id()),
                 channel::account.eq(&new.account),
@@ -192,7 +198,7 @@ impl Db {
                 .set(changes)
                 .execute(c))?;
             let own = channel::portal_id
-                .eq(portal)
+                .eq(owner)
                 .and(channel::core.eq(new.core.name()))
                 .and(channel::connector.eq(new.connector.id()))
                 .and(channel::account.eq(new.account));
@@ -202,41 +208,52 @@ impl Db {
     }
 
     pub async fn channel_get(&self, portal: &PortalId, id: &ChannelId) -> DbResult<Option<Channel>> {
-        let (portal, id) = (portal.0.clone(), id.0.clone());
-        self.read(move |conn| {
-            let own = channel::table.find(id).filter(channel::portal_id.eq(portal));
-            own.first::<Row>(conn).optional()?.map(Channel::try_from).transpose()
-        })
-        .await
+        Ok(self.tenant(portal).await?.channels.iter().find(|known| known.id == *id).cloned())
     }
 
     /// For webhooks, whose path names only the channel; its secret is the proof, and the portal comes with the row.
     pub async fn channel_any(&self, id: &ChannelId) -> DbResult<Option<Channel>> {
-        let id = id.0.clone();
-        self.read(move |conn| channel::table.find(id).first::<Row>(conn).optional()?.map(Channel::try_from).transpose())
-            .await
+        if let Some(owner) = self.tenants.owner_of_channel(id)
+            && let Some(known) = self.channel_get(&owner, id).await?
+        {
+            return Ok(Some(known));
+        }
+        let key = id.0.clone();
+        let owner: Option<String> = self
+            .read(move |conn| Ok(channel::table.find(key).select(channel::portal_id).first(conn).optional()?))
+            .await?;
+        match owner {
+            Some(owner) => self.channel_get(&PortalId(owner), id).await,
+            None => Ok(None),
+        }
     }
 
     pub async fn channel_list(&self, portal: &PortalId) -> DbResult<Vec<Channel>> {
-        let portal = portal.0.clone();
-        self.read(move |conn| {
-            read_all(channel::table.filter(channel::portal_id.eq(portal)).order(channel::created_at).load(conn)?)
-        })
-        .await
+        Ok(self.tenant(portal).await?.channels.clone())
     }
 
-    /// Channels that this server must ask for updates, of all portals.
-    pub async fn channel_polled(&self) -> DbResult<Vec<Channel>> {
-        self.read(move |conn| {
-            read_all(
-                channel::table
+    /// Channels that this node must ask for updates: those of its portals; portals that no node has become its own where `takes`.
+    pub async fn channel_polled(&self, me: NodeId, takes: bool) -> DbResult<Vec<Channel>> {
+        let found: Vec<(Row, Option<i64>)> = self
+            .read(move |conn| {
+                Ok(channel::table
+                    .inner_join(portal::table.on(portal::id.eq(channel::portal_id)))
+                    .filter(portal::node_id.is_null().or(portal::node_id.eq(me.0)))
                     .filter(channel::intake.eq(Intake::Polling.text()))
                     .filter(channel::state.eq(ChannelState::Alive.text()))
                     .filter(channel::id.eq_any(binding::table.select(binding::channel_id)))
-                    .load(conn)?,
-            )
-        })
-        .await
+                    .select((channel::all_columns, portal::node_id))
+                    .load(conn)?)
+            })
+            .await?;
+        let mut mine = Vec::with_capacity(found.len());
+        for (row, node) in found {
+            let channel = Channel::try_from(row)?;
+            if node.is_some() || (takes && self.portal_own(&channel.portal, me).await?) {
+                mine.push(channel);
+            }
+        }
+        Ok(mine)
     }
 
     /// A webhook is about to be registered with this secret. The one before is good until that has succeeded: the core may
@@ -244,9 +261,9 @@ impl Db {
     pub async fn channel_expect_webhook(&self, portal: &PortalId, channel: &Channel, secret: &Secret) -> DbResult<()> {
         let before = channel.webhook_hash.as_deref().and_then(|known| known.lines().next());
         let hash = before.into_iter().fold(fingerprint(secret.expose()), |new, old| format!("{new}\n{old}"));
-        let (portal, id) = (portal.0.clone(), channel.id.0.clone());
-        self.write(move |conn| {
-            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+        let (owner, id) = (portal.0.clone(), channel.id.0.clone());
+        self.write_settings(portal, move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(owner)))
                 .set(channel::webhook_hash.eq(hash))
                 .execute(conn)?;
             Ok(())
@@ -278,9 +295,9 @@ impl Db {
         secret: Option<&Secret>,
     ) -> DbResult<()> {
         let hash = secret.map(|secret| fingerprint(secret.expose()));
-        let (portal, id) = (portal.0.clone(), id.0.clone());
-        self.write(move |conn| {
-            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+        let (owner, id) = (portal.0.clone(), id.0.clone());
+        self.write_settings(portal, move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(owner)))
                 .set((channel::intake.eq(intake.text()), channel::webhook_hash.eq(hash)))
                 .execute(conn)?;
             Ok(())
@@ -289,9 +306,9 @@ impl Db {
     }
 
     pub async fn channel_set_offset(&self, portal: &PortalId, id: &ChannelId, offset: i64) -> DbResult<()> {
-        let (portal, id) = (portal.0.clone(), id.0.clone());
-        self.write(move |conn| {
-            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+        let (owner, id) = (portal.0.clone(), id.0.clone());
+        self.write_settings(portal, move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(owner)))
                 .set(channel::poll_offset.eq(offset))
                 .execute(conn)?;
             Ok(())
@@ -306,9 +323,9 @@ impl Db {
         state: ChannelState,
         now: Millis,
     ) -> DbResult<()> {
-        let (portal, id) = (portal.0.clone(), id.0.clone());
-        self.write(move |conn| {
-            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(portal)))
+        let (owner, id) = (portal.0.clone(), id.0.clone());
+        self.write_settings(portal, move |conn| {
+            diesel::update(channel::table.find(id).filter(channel::portal_id.eq(owner)))
                 .set((channel::state.eq(state.text()), channel::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
@@ -318,9 +335,9 @@ impl Db {
 
     /// The core refuses the credentials with which `channel` was read; false when it has changed since.
     pub async fn channel_mark_dead(&self, portal: &PortalId, channel: &Channel, now: Millis) -> DbResult<bool> {
-        let (portal, id, seen) = (portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
-        self.write(move |conn| {
-            let own = channel::portal_id.eq(portal).and(channel::changed_at.eq(seen));
+        let (owner, id, seen) = (portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
+        self.write_settings(portal, move |conn| {
+            let own = channel::portal_id.eq(owner).and(channel::changed_at.eq(seen));
             let alive = channel::state.eq(ChannelState::Alive.text());
             let changed = diesel::update(channel::table.find(id).filter(own).filter(alive))
                 .set((channel::state.eq(ChannelState::Dead.text()), channel::changed_at.eq(now.0)))

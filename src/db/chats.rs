@@ -1,8 +1,11 @@
 //! Chats and the people in them.
 
+use std::collections::HashMap;
+
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _,
     OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _,
+    sql_types::{BigInt, Nullable},
 };
 
 use super::{
@@ -33,6 +36,7 @@ pub struct Chat {
     pub b24_user: Option<i64>,
     last_message_at: i64,
     _created_at: i64,
+    _look_at: Option<i64>,
 }
 
 impl Chat {
@@ -82,6 +86,10 @@ pub struct ChatView {
     pub contact: Option<Contact>,
 }
 
+diesel::define_sql_function! {
+    fn coalesce(one: Nullable<BigInt>, other: Nullable<BigInt>) -> Nullable<BigInt>;
+}
+
 fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) -> DbResult<i64> {
     let person = &new.person;
     let own = || {
@@ -123,14 +131,16 @@ fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) 
     Ok(known.id)
 }
 
-/// Finds or makes the chat of a channel with a peer, and brings its person up to date.
+/// Finds or makes the chat of a channel with a peer, and brings its person up to date. `look_at`: the chat is compared with the
+/// portal's history then, unless that will be so before.
 pub(super) fn upsert(
     conn: &mut Conn,
     portal: &str,
     (channel, peer): (&ChannelId, &str),
     who: Option<&NewContact>,
-    now: Millis,
+    (now, look_at): (Millis, Option<Millis>),
 ) -> DbResult<i64> {
+    let look_at = look_at.map(|at| at.0);
     let contact = who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
     on_each!(conn, |c| diesel::insert_into(chat::table)
         .values((
@@ -140,10 +150,11 @@ pub(super) fn upsert(
             chat::peer.eq(peer),
             chat::last_message_at.eq(now.0),
             chat::created_at.eq(now.0),
+            chat::look_at.eq(look_at),
         ))
         .on_conflict((chat::portal_id, chat::channel_id, chat::peer))
         .do_update()
-        .set(chat::last_message_at.eq(now.0))
+        .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
         .execute(c))?;
     let own = chat::portal_id
         .eq(portal.to_owned())
@@ -217,6 +228,16 @@ impl Db {
         })
         .await
     }
+}
+
+/// Chats by their ids.
+pub(super) fn views(conn: &mut Conn, ids: &[i64]) -> DbResult<HashMap<i64, ChatView>> {
+    let found: Vec<(Chat, Option<Contact>)> = chat::table
+        .left_join(contact::table.on(chat::contact_id.eq(contact::id.nullable())))
+        .filter(chat::id.eq_any(ids))
+        .select((chat::all_columns, contact::all_columns.nullable()))
+        .load(conn)?;
+    Ok(found.into_iter().map(|(chat, contact)| (chat.id, ChatView { chat, contact })).collect())
 }
 
 fn view(conn: &mut Conn, chat: Chat) -> DbResult<ChatView> {

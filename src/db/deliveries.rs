@@ -1,8 +1,10 @@
 //! Deliveries: intended transfers to the other side. `dispatch` says which of them runs when.
 
+use std::sync::Arc;
+
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Db, DbError, DbResult, schema::delivery, stored_enum};
+use super::{Carried, Db, DbError, DbResult, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId},
@@ -47,6 +49,8 @@ stored_enum! {
         Provision = "provision",
         /// Finding out whether an announced uninstall is true.
         Uninstall = "uninstall",
+        /// Comparing a chat with the portal's history.
+        Look = "look",
     }
 }
 
@@ -89,6 +93,8 @@ pub enum Lane {
     Installation(InstallationId),
     /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
     Uninstall(InstallationId),
+    /// Comparing a chat with the portal's history: nobody waits for it.
+    Look(ChatId),
 }
 
 impl Lane {
@@ -103,6 +109,7 @@ impl Lane {
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
             Self::Uninstall(id) => format!("uninstall:{id}"),
+            Self::Look(chat) => format!("look:{chat}"),
         })
     }
 }
@@ -122,7 +129,10 @@ pub struct NewDelivery {
 
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
-        let priority = if kind == DeliveryKind::Status { Priority::Status } else { Priority::Normal };
+        let priority = match kind {
+            DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
+            _other => Priority::Normal,
+        };
         Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at }
     }
 
@@ -169,6 +179,8 @@ pub struct Delivery {
     pub part: Option<PartId>,
     pub run: Option<RunId>,
     pub payload: String,
+    /// What it carries, as it was when it was claimed.
+    pub carried: Option<Arc<Carried>>,
     pub state: DeliveryState,
     /// How many attempts have been made, this one included.
     pub tries: i32,
@@ -177,13 +189,18 @@ pub struct Delivery {
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
+    pub(super) lane: String,
+    /// Of its portal when it was claimed.
+    pub(super) epoch: i64,
+    /// When the running attempt did.
+    pub(super) began_at: Millis,
 }
 
 #[derive(Queryable)]
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
-    _lane: String,
+    lane: String,
     pub(super) kind: String,
     _priority: i32,
     message_id: Option<i64>,
@@ -191,7 +208,7 @@ pub(super) struct Row {
     run_id: Option<i64>,
     payload: String,
     pub(super) state: String,
-    _due_at: i64,
+    pub(super) due_at: i64,
     pub(super) tries: i32,
     pub(super) uncertain: bool,
     told: Option<String>,
@@ -201,7 +218,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -211,6 +228,7 @@ impl DeliveryKind {
         Self::CardComment,
         Self::Provision,
         Self::Uninstall,
+        Self::Look,
     ];
 
     /// Whether it calls a messenger; all others call the portal.
@@ -243,6 +261,10 @@ impl TryFrom<Row> for Delivery {
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
+            lane: row.lane,
+            carried: None,
+            epoch: 0,
+            began_at: Millis(0),
         })
     }
 }

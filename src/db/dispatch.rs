@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
@@ -18,13 +18,15 @@ use diesel::{
 
 use super::{
     Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
-    schema::{attempt, delivery, portal},
+    messages, nodes,
+    schema::{delivery, portal},
 };
 use crate::{
     clock::Millis,
-    domain::ids::{DeliveryId, PortalId},
+    domain::ids::{NodeId, PortalId},
 };
 
 /// Portals looked at in one round.
@@ -33,17 +35,13 @@ const PORTALS_AT_ONCE: i64 = 64;
 const WHILE_PARKED: [DeliveryKind; 4] =
     [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
-// Letter by letter the conditions of the partial indexes (migrations/): a database uses such an index only where it sees that
-// the query asks for nothing else.
-/// A head that runs when it is due. A parked one is, too, now and then: it looks by itself whether it can go on.
-const RUNS: &str = "delivery.state IN ('waiting', 'parked')";
 /// A message that never goes alone: no attempt of it is doubtful, it brings no file, and its chat is known to the portal.
 const SHARES: &str = "delivery.uncertain = FALSE \
     AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = delivery.message_id AND part.media_id IS NOT NULL) \
     AND EXISTS (SELECT 1 FROM message JOIN chat ON chat.id = message.chat_id \
         WHERE message.id = delivery.message_id AND chat.b24_chat_id IS NOT NULL)";
-/// A delivery that holds its place in its lane.
-const HOLDS: &str = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')";
+/// A status that never goes alone.
+const SHARES_ALWAYS: &str = "delivery.uncertain = FALSE";
 
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +52,8 @@ pub struct Room {
     pub usual: Quota,
     /// … unless it stands here.
     pub portals: HashMap<PortalId, Quota>,
+    /// Whether portals that no node has may become this one's.
+    pub takes: bool,
 }
 
 /// How much may be claimed of one portal, so that a slow one cannot take every place.
@@ -70,7 +70,7 @@ pub struct Quota {
 }
 
 /// The portal has something to do at `due_at`.
-fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
+pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     let known: Option<(Option<i64>, i64)> =
         portal::table.find(id).select((portal::ready_at, portal::gated_until)).first(conn).optional()?;
     let Some((ready_at, gated_until)) = known else { return Ok(()) };
@@ -81,15 +81,21 @@ fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// Adds a delivery at the end of its lane.
-pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
-    let lane = new.lane.text()?;
-    let ahead: Option<i64> = delivery::table
-        .filter(delivery::lane.eq(&lane).and(sql::<Bool>(HOLDS)))
+/// Whether something holds a place in a lane.
+pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
+    let held: Option<i64> = delivery::table
+        .filter(delivery::lane.eq(lane.text()?).and(Holds))
         .select(delivery::id)
         .first(conn)
         .optional()?;
-    let state = if ahead.is_some() { DeliveryState::Queued } else { DeliveryState::Waiting };
+    Ok(held.is_some())
+}
+
+/// Adds a delivery at the end of its lane.
+pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
+    let lane = new.lane.text()?;
+    let is_head = !is_held(conn, &new.lane)?;
+    let state = if is_head { DeliveryState::Waiting } else { DeliveryState::Queued };
     diesel::insert_into(delivery::table)
         .values((
             delivery::portal_id.eq(owner),
@@ -108,14 +114,13 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::changed_at.eq(now.0),
         ))
         .execute(conn)?;
-    if ahead.is_none() { touch(conn, owner, new.due_at.0) } else { Ok(()) }
+    if is_head { touch(conn, owner, new.due_at.0) } else { Ok(()) }
 }
 
-/// The head of a delivery's lane has ended: the next one is the head.
-fn promote(conn: &mut Conn, id: DeliveryId) -> DbResult<()> {
-    let lane: String = delivery::table.find(id.0).select(delivery::lane).first(conn)?;
+/// The head of a lane has ended: the next one is the head.
+fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
     let next: Option<(i64, String, String, i64)> = delivery::table
-        .filter(delivery::lane.eq(lane).and(sql::<Bool>(HOLDS)))
+        .filter(delivery::lane.eq(lane).and(Holds))
         .order(delivery::id)
         .select((delivery::id, delivery::state, delivery::portal_id, delivery::due_at))
         .first(conn)
@@ -129,33 +134,35 @@ fn promote(conn: &mut Conn, id: DeliveryId) -> DbResult<()> {
 }
 
 /// Brings lane and portal in step with a delivery's new state.
-pub(super) fn settled(
-    conn: &mut Conn,
-    owner: &str,
-    id: DeliveryId,
-    (state, due_at): (DeliveryState, Millis),
-) -> DbResult<()> {
+pub(super) fn settled(conn: &mut Conn, delivery: &Delivery, (state, due_at): (DeliveryState, Millis)) -> DbResult<()> {
     match state {
-        DeliveryState::Waiting | DeliveryState::Parked => touch(conn, owner, due_at.0),
+        DeliveryState::Waiting | DeliveryState::Parked => touch(conn, &delivery.portal.0, due_at.0),
         DeliveryState::Queued | DeliveryState::Sending => Ok(()),
         DeliveryState::Done | DeliveryState::Failed | DeliveryState::Unknown | DeliveryState::Cancelled => {
-            promote(conn, id)
+            promote(conn, &delivery.lane)
         }
     }
 }
 
-/// The kinds that a portal's state lets run.
-fn allowed(state: PortalState) -> Vec<DeliveryKind> {
+/// Whether the portal is still of the epoch in which a delivery was claimed: if not, another node has it, and has marked what
+/// this one was doing.
+pub(super) fn is_current(conn: &mut Conn, delivery: &Delivery) -> DbResult<bool> {
+    let epoch: Option<i64> = portal::table.find(&delivery.portal.0).select(portal::epoch).first(conn).optional()?;
+    Ok(epoch == Some(delivery.epoch))
+}
+
+/// The kinds that a portal's state lets run; None: all.
+fn allowed(state: PortalState) -> Option<&'static [DeliveryKind]> {
     match state {
-        PortalState::Active => DeliveryKind::ALL.to_vec(),
-        PortalState::Parked => WHILE_PARKED.to_vec(),
-        PortalState::Stopped => WHILE_STOPPED.to_vec(),
+        PortalState::Active => None,
+        PortalState::Parked => Some(&WHILE_PARKED),
+        PortalState::Stopped => Some(&WHILE_STOPPED),
     }
 }
 
 /// Nothing that waits in a portal is ever done; what is under way ends by itself.
 pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
-    let waits = sql::<Bool>("delivery.state IN ('queued', 'waiting', 'parked')");
+    let waits = Holds.and(delivery::state.ne(DeliveryState::Sending.text()));
     diesel::update(delivery::table.filter(delivery::portal_id.eq(owner).and(waits)))
         .set(delivery::state.eq(DeliveryState::Cancelled.text()))
         .execute(conn)?;
@@ -163,118 +170,157 @@ pub(super) fn cancel_all(conn: &mut Conn, owner: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Which heads of a portal are looked for.
-struct Wanted<'a> {
-    owner: &'a str,
-    kinds: Vec<&'static str>,
-    /// First tries alone.
-    first: bool,
+/// A portal that has something to do.
+struct Ready {
+    id: String,
+    state: PortalState,
+    epoch: i64,
 }
 
-impl Wanted<'_> {
-    /// Those that are due, the most urgent first.
-    fn due(&self, conn: &mut Conn, limit: usize, now: Millis) -> DbResult<Vec<Row>> {
-        let mut rows: Vec<Row> = Vec::new();
-        for priority in Priority::ALL {
-            let left = i64::try_from(limit.saturating_sub(rows.len())).unwrap_or(0);
-            if left == 0 {
-                break;
-            }
-            let mut due = delivery::table
-                .filter(delivery::portal_id.eq(self.owner.to_owned()).and(sql::<Bool>(RUNS)))
-                .filter(delivery::priority.eq(priority.number()).and(delivery::due_at.le(now.0)))
-                .filter(delivery::kind.eq_any(self.kinds.clone()))
-                .into_boxed();
-            if self.first {
-                due = due.filter(delivery::tries.eq(0));
-            }
-            rows.extend(due.order((delivery::due_at, delivery::id)).limit(left).load::<Row>(conn)?);
-        }
-        Ok(rows)
-    }
+/// Due heads, and when there is more.
+type Heads = (Vec<Row>, Option<i64>);
 
-    /// The same, with a quarter of the places for first tries where retries would take more than the rest.
-    fn fair(&self, conn: &mut Conn, limit: usize, now: Millis) -> DbResult<Vec<Row>> {
-        let rows = self.due(conn, limit, now)?;
-        let share = limit.div_ceil(4);
-        let retries = rows.iter().filter(|row| row.tries > 0).count();
-        if rows.len() < limit || retries + share <= limit {
-            return Ok(rows);
-        }
-        let mut firsts = Wanted { first: true, owner: self.owner, kinds: self.kinds.clone() }.due(conn, share, now)?;
-        let known: Vec<i64> = firsts.iter().map(|row| row.id).collect();
-        firsts.extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
-        firsts.truncate(limit);
-        Ok(firsts)
+/// The due heads of one portal, the most urgent first, and when it has to be looked at again. `kinds`: None: all.
+fn heads_of(
+    conn: &mut Conn,
+    id: &str,
+    kinds: Option<&[&'static str]>,
+    (room, now): (usize, Millis),
+) -> DbResult<Heads> {
+    let (mut rows, mut next): (Vec<Row>, Option<i64>) = (Vec::new(), None);
+    for priority in Priority::ALL {
+        let left = room.saturating_sub(rows.len());
+        // One more than there is room for: it tells when to come again.
+        let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
+        let own = delivery::portal_id.eq(id).and(delivery::priority.eq(priority.number()));
+        let heads = delivery::table.filter(own).filter(Runs).order((delivery::due_at, delivery::id)).limit(limit);
+        let mut found: Vec<Row> = match kinds {
+            None => heads.load(conn)?,
+            Some(kinds) => heads.filter(delivery::kind.eq_any(kinds.to_vec())).load(conn)?,
+        };
+        let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
+        next = next.into_iter().chain(found.get(due).map(|row| row.due_at)).min();
+        found.truncate(due);
+        rows.append(&mut found);
     }
-
-    /// When the first of them is due.
-    fn next(&self, conn: &mut Conn) -> DbResult<Option<i64>> {
-        let mut next: Option<i64> = None;
-        for priority in Priority::ALL {
-            let heads = delivery::table
-                .filter(delivery::portal_id.eq(self.owner.to_owned()).and(sql::<Bool>(RUNS)))
-                .filter(delivery::priority.eq(priority.number()))
-                .filter(delivery::kind.eq_any(self.kinds.clone()));
-            let first: Option<i64> =
-                heads.order((delivery::due_at, delivery::id)).select(delivery::due_at).first(conn).optional()?;
-            next = next.into_iter().chain(first).min();
-        }
-        Ok(next)
+    if room > 0 && rows.len() == room {
+        rows = with_first_tries(conn, id, (rows, kinds), now)?;
     }
+    Ok((rows, next))
 }
 
-/// The due heads of one portal that its quota lets run.
-fn heads(conn: &mut Conn, owner: &str, (state, quota): (PortalState, &Quota), now: Millis) -> DbResult<Vec<Row>> {
-    let open = |kind: &DeliveryKind| quota.closed.iter().all(|(closed, _)| closed != kind);
-    let kinds: Vec<DeliveryKind> = allowed(state).into_iter().filter(open).collect();
-    let of = |messengers: Option<bool>| {
-        let kinds = kinds.iter().filter(|kind| messengers.is_none_or(|wanted| kind.is_to_messenger() == wanted));
-        Wanted { owner, kinds: kinds.map(|kind| kind.text()).collect(), first: false }
-    };
-    let rows = of(None).fair(conn, quota.to_messengers + quota.to_portal, now)?;
-    let to_messengers = rows.iter().filter(|row| row.is_to_messenger()).count();
-    if to_messengers <= quota.to_messengers && rows.len() - to_messengers <= quota.to_portal {
+/// Keeps a quarter of the places for first tries, where retries would take more than the rest.
+fn with_first_tries(
+    conn: &mut Conn,
+    id: &str,
+    (rows, kinds): (Vec<Row>, Option<&[&'static str]>),
+    now: Millis,
+) -> DbResult<Vec<Row>> {
+    let share = rows.len().div_ceil(4);
+    let firsts = rows.iter().filter(|row| row.tries == 0).count();
+    if firsts >= share {
         return Ok(rows);
     }
-    // Many for the one side hide those for the other.
-    let mut rows = of(Some(true)).fair(conn, quota.to_messengers, now)?;
-    rows.extend(of(Some(false)).fair(conn, quota.to_portal, now)?);
-    Ok(rows)
+    let own = delivery::portal_id.eq(id).and(delivery::tries.eq(0)).and(delivery::due_at.le(now.0));
+    let heads = delivery::table.filter(own).filter(delivery::priority.eq_any(Priority::ALL.map(Priority::number)));
+    let heads = heads.filter(Runs).order((delivery::due_at, delivery::id)).limit(i64::try_from(share).unwrap_or(1));
+    let mut kept: Vec<Row> = match kinds {
+        None => heads.load(conn)?,
+        Some(kinds) => heads.filter(delivery::kind.eq_any(kinds.to_vec())).load(conn)?,
+    };
+    let room = rows.len();
+    let known: Vec<i64> = kept.iter().map(|row| row.id).collect();
+    kept.extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
+    kept.truncate(room);
+    Ok(kept)
+}
+
+/// The due heads of one portal that its quota lets run, and when it has to be looked at again.
+fn heads(conn: &mut Conn, portal: &Ready, (quota, left): (&Quota, usize), now: Millis) -> DbResult<Heads> {
+    let all = allowed(portal.state).unwrap_or(&DeliveryKind::ALL);
+    let gate = |kind: DeliveryKind| quota.closed.iter().find(|(closed, _)| *closed == kind).map(|(_, until)| *until);
+    let open = |messengers: Option<bool>| {
+        let open = all.iter().filter(|kind| gate(**kind).is_none());
+        let of = open.filter(|kind| messengers.is_none_or(|wanted| kind.is_to_messenger() == wanted));
+        of.map(|kind| kind.text()).collect::<Vec<_>>()
+    };
+    let kinds = (quota.closed.is_empty() && allowed(portal.state).is_none())
+        .then_some(())
+        .map_or_else(|| Some(open(None)), |()| None);
+    let room = left.min(quota.to_messengers + quota.to_portal);
+    let (mut rows, mut next) = heads_of(conn, &portal.id, kinds.as_deref(), (room, now))?;
+    let to_messengers = rows.iter().filter(|row| row.is_to_messenger()).count();
+    if to_messengers > quota.to_messengers || rows.len() - to_messengers > quota.to_portal {
+        // Many for the one side hide those for the other.
+        let first = heads_of(conn, &portal.id, Some(&open(Some(true))), (left.min(quota.to_messengers), now))?;
+        let left = left.saturating_sub(first.0.len());
+        let second = heads_of(conn, &portal.id, Some(&open(Some(false))), (left.min(quota.to_portal), now))?;
+        rows = first.0;
+        rows.extend(second.0);
+        next = first.1.into_iter().chain(second.1).min();
+    }
+    for kind in all {
+        let Some(until) = gate(*kind) else { continue };
+        let (_none, first) = heads_of(conn, &portal.id, Some(&[kind.text()]), (0, now))?;
+        next = next.into_iter().chain(first.map(|due_at| due_at.max(until.0))).min();
+    }
+    Ok((rows, next))
 }
 
 /// What can share a call with a head that was taken: messages without files into chats that the portal knows, and statuses.
-fn sharing(conn: &mut Conn, owner: &str, (taken, quota): (&[Row], &Quota), now: Millis) -> DbResult<Vec<Row>> {
+fn sharing(conn: &mut Conn, portal: &Ready, (taken, quota): (&[Row], &Quota), now: Millis) -> DbResult<Vec<Row>> {
     let mut rows = Vec::new();
-    for (kind, shares) in [(DeliveryKind::ToPortal, SHARES), (DeliveryKind::Status, "delivery.uncertain = FALSE")] {
-        if quota.sharing == 0 || !taken.iter().any(|row| row.kind == kind.text() && !row.uncertain) {
+    for (kind, shares) in [(DeliveryKind::ToPortal, SHARES), (DeliveryKind::Status, SHARES_ALWAYS)] {
+        let known: Vec<i64> = taken.iter().filter(|row| row.kind == kind.text()).map(|row| row.id).collect();
+        let limit = quota.sharing.saturating_sub(known.len());
+        // With places left over, what is due was taken already.
+        if limit == 0 || known.is_empty() || taken.len() < quota.to_portal {
             continue;
         }
-        let known: Vec<i64> = taken.iter().filter(|row| row.kind == kind.text()).map(|row| row.id).collect();
         let due = delivery::table
-            .filter(delivery::portal_id.eq(owner.to_owned()).and(sql::<Bool>(RUNS)))
-            .filter(delivery::priority.eq_any(Priority::ALL.map(Priority::number)).and(delivery::due_at.le(now.0)))
+            .filter(delivery::portal_id.eq(&portal.id).and(delivery::due_at.le(now.0)))
+            .filter(delivery::priority.eq_any(Priority::ALL.map(Priority::number)))
+            .filter(Runs)
             .filter(delivery::kind.eq(kind.text()).and(sql::<Bool>(shares)))
             .filter(delivery::id.ne_all(known))
             .order((delivery::due_at, delivery::id))
-            .limit(i64::try_from(quota.sharing.saturating_sub(taken.len())).unwrap_or(0));
+            .limit(i64::try_from(limit).unwrap_or(0));
         rows.extend(due.load::<Row>(conn)?);
     }
     Ok(rows)
 }
 
-/// When the portal has to be looked at again.
-fn next_ready(conn: &mut Conn, owner: &str, (state, quota): (PortalState, &Quota)) -> DbResult<Option<i64>> {
-    let kinds = allowed(state);
-    let gate = |kind: &DeliveryKind| quota.closed.iter().find(|(closed, _)| closed == kind).map(|(_, until)| *until);
-    let open = kinds.iter().filter(|kind| gate(kind).is_none()).map(|kind| kind.text()).collect();
-    let mut next = Wanted { owner, kinds: open, first: false }.next(conn)?;
-    for kind in kinds {
-        let Some(until) = gate(&kind) else { continue };
-        let first = Wanted { owner, kinds: vec![kind.text()], first: false }.next(conn)?;
-        next = next.into_iter().chain(first.map(|due_at| due_at.max(until.0))).min();
+/// Portals with something to do, those that have waited longest first: this node's own, then free ones, which become its own.
+fn ready(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Ready>> {
+    // Those that have no room, or little, stay ready and must not hide the others.
+    let busy = i64::try_from(room.portals.len()).unwrap_or(i64::MAX);
+    let own: Vec<(String, String, i64)> = portal::table
+        .filter(portal::node_id.eq(me.0).and(portal::ready_at.le(now.0)))
+        .order(portal::ready_at)
+        .limit(PORTALS_AT_ONCE.saturating_add(busy))
+        .select((portal::id, portal::state, portal::epoch))
+        .load(conn)?;
+    let mut ready = Vec::new();
+    for (id, state, epoch) in own {
+        ready.push(Ready { id, state: PortalState::read(&state)?, epoch });
     }
-    Ok(next)
+    if !room.takes {
+        return Ok(ready);
+    }
+    let free: Vec<(String, String, i64)> = portal::table
+        .filter(portal::node_id.is_null().and(portal::ready_at.le(now.0)))
+        .order(portal::ready_at)
+        .limit(PORTALS_AT_ONCE)
+        .select((portal::id, portal::state, portal::epoch))
+        .load(conn)?;
+    if !free.is_empty() && nodes::is_alive(conn, me)? {
+        for (id, state, epoch) in free {
+            if nodes::take(conn, &id, me)? {
+                ready.push(Ready { id, state: PortalState::read(&state)?, epoch: epoch + 1 });
+            }
+        }
+    }
+    Ok(ready)
 }
 
 fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
@@ -285,12 +331,34 @@ fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
             delivery::changed_at.eq(now.0),
         ))
         .execute(conn)?;
-    diesel::insert_into(attempt::table)
-        .values((attempt::portal_id.eq(&row.portal_id), attempt::delivery_id.eq(row.id), attempt::started_at.eq(now.0)))
-        .execute(conn)?;
     row.tries += 1;
     DeliveryState::Sending.text().clone_into(&mut row.state);
     Ok(())
+}
+
+fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Delivery>> {
+    let mut claimed = Vec::new();
+    let mut left = room.total;
+    for portal in ready(conn, me, room, now)? {
+        if left == 0 {
+            break;
+        }
+        let quota = room.portals.get(&PortalId(portal.id.clone())).unwrap_or(&room.usual);
+        let (mut rows, next) = heads(conn, &portal, (quota, left), now)?;
+        left = left.saturating_sub(rows.len());
+        rows.extend(sharing(conn, &portal, (&rows, quota), now)?);
+        for row in &mut rows {
+            begin_attempt(conn, row, now)?;
+        }
+        // To the end of the row of ready portals, so that one with much to do does not hold the others up. What a parked portal does
+        // not let run is looked at again when it comes back.
+        let next = next.map(|at| at.max(now.0));
+        diesel::update(portal::table.find(&portal.id)).set(portal::ready_at.eq(next)).execute(conn)?;
+        for row in rows {
+            claimed.push(Delivery { epoch: portal.epoch, began_at: now, ..Delivery::try_from(row)? });
+        }
+    }
+    Ok(claimed)
 }
 
 impl Db {
@@ -300,40 +368,22 @@ impl Db {
         self.write(move |conn| insert(conn, &portal, &new, now)).await
     }
 
-    /// Takes due heads of ready portals, those that have waited longest first, and records that an attempt at each begins.
-    pub async fn delivery_claim(&self, room: Room, now: Millis) -> DbResult<Vec<Delivery>> {
-        self.write(move |conn| {
-            let ready: Vec<(String, String)> = portal::table
-                .filter(portal::ready_at.le(now.0))
-                .order(portal::ready_at)
-                .limit(PORTALS_AT_ONCE)
-                .select((portal::id, portal::state))
-                .load(conn)?;
-            let mut claimed = Vec::new();
-            let mut left = room.total;
-            for (owner, state) in ready {
-                if left == 0 {
-                    break;
-                }
-                let state = PortalState::read(&state)?;
-                let quota = room.portals.get(&PortalId(owner.clone())).unwrap_or(&room.usual);
-                let mut rows = heads(conn, &owner, (state, quota), now)?;
-                rows.truncate(left);
-                left -= rows.len();
-                rows.extend(sharing(conn, &owner, (&rows, quota), now)?);
-                for row in &mut rows {
-                    begin_attempt(conn, row, now)?;
-                }
-                // What a parked portal does not let run is looked at again when it comes back.
-                let next = next_ready(conn, &owner, (state, quota))?;
-                // To the end of the row of ready portals, so that one with much to do does not hold the others up.
-                let next = next.map(|at| at.max(now.0));
-                diesel::update(portal::table.find(&owner)).set(portal::ready_at.eq(next)).execute(conn)?;
-                claimed.extend(rows.into_iter().map(Delivery::try_from).collect::<DbResult<Vec<_>>>()?);
+    /// Takes due heads of ready portals, those that have waited longest first, and records that an attempt at each begins. What
+    /// they carry comes with them.
+    pub async fn delivery_claim(&self, me: NodeId, room: Room, now: Millis) -> DbResult<Vec<Delivery>> {
+        let mut claimed = self.write(move |conn| claim(conn, me, &room, now)).await?;
+        let ids: Vec<i64> = claimed.iter().filter_map(|delivery| delivery.message).map(|id| id.0).collect();
+        if !ids.is_empty() {
+            let known = self.read(move |conn| messages::carried(conn, &ids)).await?;
+            for delivery in &mut claimed {
+                delivery.carried = delivery
+                    .message
+                    .and_then(|id| known.get(&id.0))
+                    .filter(|(portal, _carried)| *portal == delivery.portal.0)
+                    .map(|(_portal, carried)| Arc::clone(carried));
             }
-            Ok(claimed)
-        })
-        .await
+        }
+        Ok(claimed)
     }
 
     /// Has a portal looked at now: one of its gates has opened before its time.
@@ -363,40 +413,14 @@ impl Db {
         .await
     }
 
-    /// After a crash: attempts that nobody finished run again. Those that might do something twice are marked, so that the other
-    /// side is asked first. Returns how many of each.
-    pub async fn delivery_sweep(&self, repeatable: &'static [DeliveryKind], now: Millis) -> DbResult<(usize, usize)> {
-        self.write(move |conn| {
-            let kinds: Vec<&str> = repeatable.iter().map(|kind| kind.text()).collect();
-            let sending = || delivery::state.eq(DeliveryState::Sending.text());
-            let owners: Vec<String> =
-                delivery::table.filter(sending()).select(delivery::portal_id).distinct().load(conn)?;
-            diesel::update(attempt::table.filter(attempt::ended_at.is_null()))
-                .set((attempt::ended_at.eq(now.0), attempt::outcome.eq("interrupted")))
-                .execute(conn)?;
-            let waits = (delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0));
-            let again = diesel::update(delivery::table.filter(sending().and(delivery::kind.eq_any(kinds))))
-                .set(waits)
-                .execute(conn)?;
-            let uncertain = diesel::update(delivery::table.filter(sending()))
-                .set((waits, delivery::uncertain.eq(true)))
-                .execute(conn)?;
-            for owner in owners {
-                touch(conn, &owner, now.0)?;
-            }
-            Ok((again, uncertain))
-        })
-        .await
-    }
-
     /// Has what a lane holds done now instead of at its time; false when it holds nothing.
     pub async fn delivery_hasten(&self, portal: &PortalId, lane: Lane, now: Millis) -> DbResult<bool> {
         let (owner, lane) = (portal.0.clone(), lane.text()?);
         self.write(move |conn| {
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let open: i64 = delivery::table.filter(own).filter(sql::<Bool>(HOLDS)).count().get_result(conn)?;
+            let open: i64 = delivery::table.filter(own).filter(Holds).count().get_result(conn)?;
             let own = delivery::portal_id.eq(&owner).and(delivery::lane.eq(&lane));
-            let hastened = diesel::update(delivery::table.filter(own).filter(sql::<Bool>(RUNS)))
+            let hastened = diesel::update(delivery::table.filter(own).filter(Runs))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
             if hastened > 0 {
@@ -412,12 +436,12 @@ impl Db {
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            let heads = delivery::portal_id.eq(&owner).and(sql::<Bool>(RUNS));
-            let resumed = diesel::update(delivery::table.filter(heads))
+            let waiting = delivery::portal_id.eq(&owner).and(Runs);
+            let resumed = diesel::update(delivery::table.filter(waiting))
                 .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
                 .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
                 .execute(conn)?;
-            if let Some(due_at) = next_ready(conn, &owner, (PortalState::Active, &Quota::default()))? {
+            if let (_none, Some(due_at)) = heads_of(conn, &owner, None, (0, now))? {
                 touch(conn, &owner, due_at)?;
             }
             Ok(resumed)

@@ -2,11 +2,11 @@
 
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Db, DbResult, on_each, schema::grants, stored_enum};
+use super::{Db, DbResult, conn::Conn, on_each, schema::grants, stored_enum};
 use crate::{
     clock::Millis,
     domain::ids::{InstallationId, PortalId},
-    secret::Secret,
+    secret::{Keys, Secret},
 };
 
 stored_enum! {
@@ -35,9 +35,9 @@ impl Grant {
     }
 }
 
-#[derive(Queryable)]
-struct Row {
-    _installation_id: i64,
+#[derive(Clone, Queryable)]
+pub(super) struct Row {
+    installation_id: i64,
     _portal_id: String,
     access_sealed: String,
     refresh_sealed: String,
@@ -52,32 +52,46 @@ fn place(token: &str, installation: InstallationId) -> String {
     format!("grants.{token}/{installation}")
 }
 
+pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Row>> {
+    Ok(grants::table.filter(grants::portal_id.eq(portal)).load(conn)?)
+}
+
+impl Row {
+    fn open(&self, keys: &Keys) -> DbResult<Grant> {
+        let id = InstallationId(self.installation_id);
+        Ok(Grant {
+            access: keys.open(&place("access", id), &self.access_sealed)?,
+            refresh: keys.open(&place("refresh", id), &self.refresh_sealed)?,
+            expires_at: Millis(self.expires_at),
+            user: self.user_id,
+            version: self.version,
+            state: GrantState::read(&self.state)?,
+        })
+    }
+}
+
 impl Db {
     pub async fn grant_get(&self, portal: &PortalId, id: InstallationId) -> DbResult<Option<Grant>> {
-        let portal = portal.0.clone();
-        let row = self
-            .read(move |conn| {
-                let own = grants::table.find(id.0).filter(grants::portal_id.eq(portal));
-                Ok(own.first::<Row>(conn).optional()?)
-            })
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(Grant {
-            access: self.keys.open(&place("access", id), &row.access_sealed)?,
-            refresh: self.keys.open(&place("refresh", id), &row.refresh_sealed)?,
-            expires_at: Millis(row.expires_at),
-            user: row.user_id,
-            version: row.version,
-            state: GrantState::read(&row.state)?,
-        }))
+        let tenant = self.tenant(portal).await?;
+        tenant.grants.iter().find(|row| row.installation_id == id.0).map(|row| row.open(&self.keys)).transpose()
+    }
+
+    /// The same from the database itself: what another node has changed a moment ago is seen.
+    pub async fn grant_get_now(&self, portal: &PortalId, id: InstallationId) -> DbResult<Option<Grant>> {
+        let owner = portal.0.clone();
+        let own = move |conn: &mut Conn| {
+            let own = grants::table.find(id.0).filter(grants::portal_id.eq(owner));
+            Ok(own.first::<Row>(conn).optional()?)
+        };
+        self.read(own).await?.map(|row| row.open(&self.keys)).transpose()
     }
 
     /// Replaces the grant whatever it was: an administrator has just proved himself.
     pub async fn grant_put(&self, portal: &PortalId, id: InstallationId, grant: &Grant, now: Millis) -> DbResult<()> {
         let access = self.keys.seal(&place("access", id), &grant.access)?;
         let refresh = self.keys.seal(&place("refresh", id), &grant.refresh)?;
-        let (portal, expires_at, user) = (portal.0.clone(), grant.expires_at.0, grant.user);
-        self.write(move |conn| {
+        let (owner, expires_at, user) = (portal.0.clone(), grant.expires_at.0, grant.user);
+        self.write_settings(portal, move |conn| {
             let tokens = (
                 grants::access_sealed.eq(&access),
                 grants::refresh_sealed.eq(&refresh),
@@ -87,12 +101,7 @@ impl Db {
                 grants::changed_at.eq(now.0),
             );
             on_each!(conn, |c| diesel::insert_into(grants::table)
-                .values((
-                    grants::installation_id.eq(id.0),
-                    grants::portal_id.eq(&portal),
-                    grants::version.eq(1),
-                    tokens
-                ))
+                .values((grants::installation_id.eq(id.0), grants::portal_id.eq(&owner), grants::version.eq(1), tokens))
                 .on_conflict(grants::installation_id)
                 .do_update()
                 .set((tokens, grants::version.eq(grants::version + 1)))
@@ -112,9 +121,9 @@ impl Db {
     ) -> DbResult<bool> {
         let access = self.keys.seal(&place("access", id), &grant.access)?;
         let refresh = self.keys.seal(&place("refresh", id), &grant.refresh)?;
-        let (portal, expires_at, version) = (portal.0.clone(), grant.expires_at.0, grant.version);
-        self.write(move |conn| {
-            let own = grants::table.find(id.0).filter(grants::portal_id.eq(portal));
+        let (owner, expires_at, version) = (portal.0.clone(), grant.expires_at.0, grant.version);
+        self.write_settings(portal, move |conn| {
+            let own = grants::table.find(id.0).filter(grants::portal_id.eq(owner));
             let changed = diesel::update(own.filter(grants::version.eq(version)))
                 .set((
                     grants::access_sealed.eq(access),
@@ -138,9 +147,9 @@ impl Db {
         version: i64,
         now: Millis,
     ) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            let own = grants::table.find(id.0).filter(grants::portal_id.eq(portal));
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            let own = grants::table.find(id.0).filter(grants::portal_id.eq(owner));
             diesel::update(own.filter(grants::version.eq(version)))
                 .set((grants::state.eq(GrantState::Dead.text()), grants::changed_at.eq(now.0)))
                 .execute(conn)?;

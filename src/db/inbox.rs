@@ -1,15 +1,25 @@
 //! The inbox: what came in, verified and durable, not yet understood. One row stands between an event and its 200.
 
+use std::collections::BTreeSet;
+
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _,
-    dsl::{exists, not, sql},
-    sql_types::Bool,
+    BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, NullableExpressionMethods as _, QueryDsl as _,
+    Queryable, RunQueryDsl as _,
+    dsl::{exists, not},
 };
 
-use super::{Db, DbError, DbResult, on_each, schema::inbox, stored_enum};
+use super::{
+    Db, DbError, DbResult,
+    conditions::{IsNew, IsOlderNew},
+    conn::Conn,
+    on_each,
+    schema::{inbox, portal},
+    stored_enum,
+};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, InboxId, InstallationId, PortalId},
+    domain::ids::{ChannelId, InboxId, InstallationId, NodeId, PortalId},
+    failpoint,
 };
 
 stored_enum! {
@@ -37,7 +47,7 @@ pub enum Source {
 }
 
 impl Source {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Portal(id) => format!("portal:{id}"),
             Self::Robot(id) => format!("robot:{id}"),
@@ -46,7 +56,7 @@ impl Source {
         }
     }
 
-    fn read(text: &str) -> DbResult<Self> {
+    pub(super) fn read(text: &str) -> DbResult<Self> {
         let unknown = || DbError::Corrupt(format!("inbox source `{text}`"));
         let (kind, id) = text.split_once(':').ok_or_else(unknown)?;
         let row = || id.parse().map(InstallationId).map_err(|_not_a_number| unknown());
@@ -116,56 +126,66 @@ impl TryFrom<Row> for InboxItem {
     }
 }
 
-impl Db {
-    /// Stores verified items; all or none. When it answers, they are durable.
-    pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            let mut outcome = Vec::with_capacity(items.len());
-            for item in &items {
-                let row = (
-                    inbox::portal_id.eq(&portal),
-                    inbox::source.eq(item.source.text()),
-                    inbox::dedup_key.eq(&item.key),
-                    inbox::body.eq(&item.body),
-                    inbox::state.eq(InboxState::New.text()),
-                    inbox::tries.eq(0),
-                    inbox::due_at.eq(now.0),
-                    inbox::received_at.eq(now.0),
-                );
-                let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
-                    .values(row)
-                    .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
-                    .do_nothing()
-                    .execute(c))?;
-                outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
-            }
-            Ok(outcome)
-        })
-        .await
+pub(super) fn insert(conn: &mut Conn, portal: &PortalId, items: &[NewInbox], now: Millis) -> DbResult<Vec<Accepted>> {
+    let mut outcome = Vec::with_capacity(items.len());
+    for item in items {
+        let row = (
+            inbox::portal_id.eq(&portal.0),
+            inbox::source.eq(item.source.text()),
+            inbox::dedup_key.eq(&item.key),
+            inbox::body.eq(&item.body),
+            inbox::state.eq(InboxState::New.text()),
+            inbox::tries.eq(0),
+            inbox::due_at.eq(now.0),
+            inbox::received_at.eq(now.0),
+        );
+        let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
+            .values(row)
+            .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
+            .do_nothing()
+            .execute(c))?;
+        outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
     }
+    failpoint::pass("inbox-stored");
+    Ok(outcome)
+}
 
-    /// The oldest items that are due, of all portals, in the order in which they came. An item that could not be expanded
-    /// yet holds back the later ones of its source, which may be of the same chat, and nobody else's.
-    pub async fn inbox_due(&self, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {
-        self.read(move |conn| {
-            let older = diesel::alias!(inbox as older);
-            let held = older
-                .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
-                .filter(older.field(inbox::source).eq(inbox::source))
-                .filter(older.field(inbox::id).lt(inbox::id))
-                .filter(older.field(inbox::due_at).gt(now.0).and(sql::<Bool>("older.state = 'new'")));
-            // Literals, so that the partial indexes are seen to fit.
-            let rows: Vec<Row> = inbox::table
-                .filter(sql::<Bool>("inbox.state = 'new'"))
-                .filter(inbox::due_at.le(now.0))
-                .filter(not(exists(held)))
-                .order(inbox::id)
-                .limit(limit)
-                .load(conn)?;
-            rows.into_iter().map(InboxItem::try_from).collect()
-        })
-        .await
+impl Db {
+    /// The oldest items that are due of this node's portals, in the order in which they came; portals that no node has become its
+    /// own where `takes`. An item that could not be expanded yet holds back the later ones of its source, which may be of the
+    /// same chat, and nobody else's.
+    pub async fn inbox_due(&self, me: NodeId, takes: bool, limit: i64, now: Millis) -> DbResult<Vec<InboxItem>> {
+        let found: Vec<(Row, Option<String>, Option<i64>)> = self
+            .read(move |conn| {
+                let older = diesel::alias!(inbox as older);
+                let held = older
+                    .filter(older.field(inbox::portal_id).eq(inbox::portal_id))
+                    .filter(older.field(inbox::source).eq(inbox::source))
+                    .filter(older.field(inbox::id).lt(inbox::id))
+                    .filter(older.field(inbox::due_at).gt(now.0).and(IsOlderNew));
+                // Literals, so that the partial indexes are seen to fit. An item of an erased portal is expanded into nothing.
+                Ok(inbox::table
+                    .left_join(portal::table.on(portal::id.eq(inbox::portal_id)))
+                    .filter(IsNew)
+                    .filter(inbox::due_at.le(now.0))
+                    .filter(portal::node_id.is_null().or(portal::node_id.eq(me.0)))
+                    .filter(not(exists(held)))
+                    .order(inbox::id)
+                    .limit(limit)
+                    .select((inbox::all_columns, portal::id.nullable(), portal::node_id.nullable()))
+                    .load(conn)?)
+            })
+            .await?;
+        let mut refused: Vec<String> = Vec::new();
+        let free = found.iter().filter(|(.., node)| node.is_none());
+        let free: BTreeSet<String> = free.filter_map(|(_, portal, _)| portal.clone()).collect();
+        for portal in free {
+            if !takes || !self.portal_own(&PortalId(portal.clone()), me).await? {
+                refused.push(portal);
+            }
+        }
+        let mine = found.into_iter().map(|(row, ..)| row).filter(|row| !refused.contains(&row.portal_id));
+        mine.map(InboxItem::try_from).collect()
     }
 
     /// The item could not be expanded now: it is looked at again at `again_at`, or never when that is None.
@@ -210,7 +230,7 @@ mod tests {
         let items = vec![item("a", "1"), item("b", "1"), item("a", "2")];
         db.inbox_accept(&portal, items, Millis(0)).await.unwrap();
         let due = async |at| {
-            let items = db.inbox_due(9, Millis(at)).await.unwrap();
+            let items = db.inbox_due(testing::node(&db).await, true, 9, Millis(at)).await.unwrap();
             items.into_iter().map(|item| (item.id, item.body)).collect::<Vec<_>>()
         };
         let first = due(0).await[0].0;

@@ -1,12 +1,11 @@
 //! Installations: one of our applications in one portal.
 
-use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _,
-};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
 use super::{
-    Db, DbError, DbResult, PortalState, dispatch, on_each,
+    Db, DbError, DbResult, PortalState,
+    conn::Conn,
+    dispatch, on_each,
     schema::{binding, grants, installation, portal},
     stored_enum,
 };
@@ -88,6 +87,11 @@ impl TryFrom<Row> for Installation {
     }
 }
 
+pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Installation>> {
+    let own = installation::table.filter(installation::portal_id.eq(portal));
+    own.order(installation::id).load::<Row>(conn)?.into_iter().map(Installation::try_from).collect()
+}
+
 impl Db {
     /// The token that every later event must carry.
     pub fn installation_token(&self, installation: &Installation) -> DbResult<Option<Secret>> {
@@ -97,30 +101,12 @@ impl Db {
     }
 
     pub async fn installation_find(&self, portal: &PortalId, client_id: &str) -> DbResult<Option<Installation>> {
-        let (portal, client_id) = (portal.0.clone(), client_id.to_owned());
-        self.read(move |conn| {
-            installation::table
-                .filter(installation::portal_id.eq(portal).and(installation::client_id.eq(client_id)))
-                .first::<Row>(conn)
-                .optional()?
-                .map(Installation::try_from)
-                .transpose()
-        })
-        .await
+        let tenant = self.tenant(portal).await?;
+        Ok(tenant.installations.iter().find(|known| known.client_id == client_id).cloned())
     }
 
     pub async fn installation_get(&self, portal: &PortalId, id: InstallationId) -> DbResult<Option<Installation>> {
-        let portal = portal.0.clone();
-        self.read(move |conn| {
-            installation::table
-                .find(id.0)
-                .filter(installation::portal_id.eq(portal))
-                .first::<Row>(conn)
-                .optional()?
-                .map(Installation::try_from)
-                .transpose()
-        })
-        .await
+        Ok(self.tenant(portal).await?.installations.iter().find(|known| known.id == id).cloned())
     }
 
     /// Writes a proved installation. A new one, or one that had been stopped, is `Installing` again; a repeated proof
@@ -132,12 +118,12 @@ impl Db {
         scope: &str,
         now: Millis,
     ) -> DbResult<Installation> {
-        let (portal, client_id, scope) = (portal.0.clone(), client_id.to_owned(), scope.to_owned());
-        self.write(move |conn| {
-            let own = || installation::portal_id.eq(portal.clone()).and(installation::client_id.eq(client_id.clone()));
+        let (id, client_id, scope) = (portal.0.clone(), client_id.to_owned(), scope.to_owned());
+        self.write_settings(portal, move |conn| {
+            let own = || installation::portal_id.eq(id.clone()).and(installation::client_id.eq(client_id.clone()));
             on_each!(conn, |c| diesel::insert_into(installation::table)
                 .values((
-                    installation::portal_id.eq(&portal),
+                    installation::portal_id.eq(&id),
                     installation::client_id.eq(&client_id),
                     installation::state.eq(InstallationState::Installing.text()),
                     installation::token_confirmed.eq(false),
@@ -165,10 +151,10 @@ impl Db {
     /// Ends an uninstalled installation: its grant and its sessions are over, its bindings are gone (the portal has dropped its
     /// connectors). When it was the portal's last, the portal is stopped, and nothing that waits is ever sent.
     pub async fn installation_stop(&self, portal: &PortalId, id: InstallationId, now: Millis) -> DbResult<Ended> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            let all = || installation::table.filter(installation::portal_id.eq(portal.clone()));
-            let own = installation::table.find(id.0).filter(installation::portal_id.eq(portal.clone()));
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            let all = || installation::table.filter(installation::portal_id.eq(owner.clone()));
+            let own = installation::table.find(id.0).filter(installation::portal_id.eq(owner.clone()));
             diesel::update(own)
                 .set((
                     installation::state.eq(InstallationState::Stopped.text()),
@@ -177,15 +163,15 @@ impl Db {
                     installation::changed_at.eq(now.0),
                 ))
                 .execute(conn)?;
-            diesel::delete(grants::table.find(id.0).filter(grants::portal_id.eq(&portal))).execute(conn)?;
-            let bound = binding::portal_id.eq(portal.clone()).and(binding::installation_id.eq(id.0));
+            diesel::delete(grants::table.find(id.0).filter(grants::portal_id.eq(&owner))).execute(conn)?;
+            let bound = binding::portal_id.eq(owner.clone()).and(binding::installation_id.eq(id.0));
             let silent: Vec<String> = binding::table.filter(bound.clone()).select(binding::channel_id).load(conn)?;
             diesel::delete(binding::table.filter(bound)).execute(conn)?;
             let left: i64 =
                 all().filter(installation::state.ne(InstallationState::Stopped.text())).count().get_result(conn)?;
             if left == 0 {
-                dispatch::cancel_all(conn, &portal)?;
-                diesel::update(portal::table.find(&portal))
+                dispatch::cancel_all(conn, &owner)?;
+                diesel::update(portal::table.find(&owner))
                     .set((portal::state.eq(PortalState::Stopped.text()), portal::changed_at.eq(now.0)))
                     .execute(conn)?;
             }
@@ -201,9 +187,9 @@ impl Db {
         state: InstallationState,
         now: Millis,
     ) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(owner)))
                 .set((installation::state.eq(state.text()), installation::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
@@ -219,9 +205,9 @@ impl Db {
         confirmed: bool,
     ) -> DbResult<()> {
         let sealed = self.keys.seal(&token_place(&installation.portal, &installation.client_id), token)?;
-        let (portal, id) = (installation.portal.0.clone(), installation.id.0);
-        self.write(move |conn| {
-            diesel::update(installation::table.find(id).filter(installation::portal_id.eq(portal)))
+        let (owner, id) = (installation.portal.0.clone(), installation.id.0);
+        self.write_settings(&installation.portal, move |conn| {
+            diesel::update(installation::table.find(id).filter(installation::portal_id.eq(owner)))
                 .set((installation::application_token_sealed.eq(sealed), installation::token_confirmed.eq(confirmed)))
                 .execute(conn)?;
             Ok(())
@@ -235,9 +221,9 @@ impl Db {
         id: InstallationId,
         nonce: Option<String>,
     ) -> DbResult<()> {
-        let portal = portal.0.clone();
-        self.write(move |conn| {
-            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(portal)))
+        let owner = portal.0.clone();
+        self.write_settings(portal, move |conn| {
+            diesel::update(installation::table.find(id.0).filter(installation::portal_id.eq(owner)))
                 .set(installation::nonce.eq(nonce))
                 .execute(conn)?;
             Ok(())

@@ -5,7 +5,7 @@ use diesel::{
     RunQueryDsl as _,
 };
 
-use super::{Db, DbResult, on_each, schema::login};
+use super::{Db, DbResult, conn::Conn, on_each, schema::login};
 use crate::{
     clock::Millis,
     domain::ids::{LoginId, PortalId},
@@ -23,8 +23,8 @@ pub struct Login {
     pub tokens: LoginTokens,
 }
 
-#[derive(Queryable)]
-struct Row {
+#[derive(Clone, Queryable)]
+pub(super) struct Row {
     id: i64,
     portal_id: String,
     email: String,
@@ -47,7 +47,15 @@ fn place(token: &str, portal: &str, email: &str) -> String {
     format!("login.{token}/{portal}/{email}")
 }
 
+pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Row>> {
+    Ok(login::table.filter(login::portal_id.eq(portal)).load(conn)?)
+}
+
 impl Row {
+    pub(super) fn id(&self) -> LoginId {
+        LoginId(self.id)
+    }
+
     fn open(self, keys: &Keys) -> DbResult<Login> {
         Ok(Login {
             id: LoginId(self.id),
@@ -77,9 +85,9 @@ impl Db {
     ) -> DbResult<LoginId> {
         let access = self.keys.seal(&place("access", &portal.0, email), &tokens.access)?;
         let refresh = self.keys.seal(&place("refresh", &portal.0, email), &tokens.refresh)?;
-        let (portal, email, app_id) = (portal.0.clone(), email.to_owned(), app_id.to_owned());
+        let (owner, email, app_id) = (portal.0.clone(), email.to_owned(), app_id.to_owned());
         let (access_until, refresh_until) = (tokens.access_until.0, tokens.refresh_until.0);
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             let changes = (
                 login::access_sealed.eq(&access),
                 login::access_until.eq(access_until),
@@ -90,7 +98,7 @@ impl Db {
             );
             on_each!(conn, |c| diesel::insert_into(login::table)
                 .values((
-                    login::portal_id.eq(&portal),
+                    login::portal_id.eq(&owner),
                     login::email.eq(&email),
                     login::app_id.eq(&app_id),
                     login::version.eq(1),
@@ -101,7 +109,7 @@ impl Db {
                 .do_update()
                 .set((changes, login::version.eq(login::version + 1)))
                 .execute(c))?;
-            let own = login::portal_id.eq(portal).and(login::email.eq(email)).and(login::app_id.eq(app_id));
+            let own = login::portal_id.eq(owner).and(login::email.eq(email)).and(login::app_id.eq(app_id));
             Ok(LoginId(login::table.filter(own).select(login::id).first(conn)?))
         })
         .await
@@ -109,6 +117,17 @@ impl Db {
 
     /// For the token store of the ChatApp core, which knows only the login: its portal comes with the row.
     pub async fn login_any(&self, id: LoginId) -> DbResult<Option<Login>> {
+        if let Some(owner) = self.tenants.owner_of_login(id) {
+            let tenant = self.tenant(&owner).await?;
+            if let Some(row) = tenant.logins.iter().find(|row| row.id == id.0) {
+                return row.clone().open(&self.keys).map(Some);
+            }
+        }
+        self.login_any_now(id).await
+    }
+
+    /// The same from the database itself: what another node has changed a moment ago is seen.
+    pub async fn login_any_now(&self, id: LoginId) -> DbResult<Option<Login>> {
         let row = self.read(move |conn| Ok(login::table.find(id.0).first::<Row>(conn).optional()?)).await?;
         row.map(|row| row.open(&self.keys)).transpose()
     }
@@ -119,7 +138,7 @@ impl Db {
         let refresh = self.keys.seal(&place("refresh", &login.portal.0, &login.email), &tokens.refresh)?;
         let (id, version) = (login.id.0, login.tokens.version);
         let (access_until, refresh_until) = (tokens.access_until.0, tokens.refresh_until.0);
-        self.write(move |conn| {
+        self.write_settings(&login.portal, move |conn| {
             let changed = diesel::update(login::table.find(id).filter(login::version.eq(version)))
                 .set((
                     login::access_sealed.eq(access),
@@ -135,9 +154,10 @@ impl Db {
         .await
     }
 
-    pub async fn login_mark_dead(&self, id: LoginId, now: Millis) -> DbResult<()> {
-        self.write(move |conn| {
-            diesel::update(login::table.find(id.0))
+    pub async fn login_mark_dead(&self, login: &Login, now: Millis) -> DbResult<()> {
+        let id = login.id.0;
+        self.write_settings(&login.portal, move |conn| {
+            diesel::update(login::table.find(id))
                 .set((login::state.eq(DEAD), login::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())

@@ -1,12 +1,14 @@
 //! Messages and their parts.
 
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _,
     Queryable, RunQueryDsl as _,
 };
 
 use super::{
-    Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, chats,
+    ChatView, Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, chats,
     conn::Conn,
     dispatch, media, on_each,
     schema::{message, part},
@@ -16,6 +18,10 @@ use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, MediaId, MessageId, PartId, PortalId},
 };
+
+/// A chat in which people write is compared with the portal's history so long after the first message since the last time: at most
+/// one call an hour for each chat that is in use.
+const LOOK_AFTER: Duration = Duration::from_hours(1);
 
 stored_enum! {
     Direction {
@@ -137,7 +143,7 @@ pub enum Recorded {
 #[derive(Queryable)]
 struct Row {
     id: i64,
-    _portal_id: String,
+    portal_id: String,
     chat_id: i64,
     direction: String,
     origin: String,
@@ -169,6 +175,38 @@ impl TryFrom<Row> for Message {
     }
 }
 
+/// A message with all that is needed to carry it to the other side.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    pub message: Message,
+    pub parts: Vec<Part>,
+    pub view: ChatView,
+}
+
+/// Messages by their ids, each with its portal.
+pub(super) fn carried(conn: &mut Conn, ids: &[i64]) -> DbResult<HashMap<i64, (String, Arc<Carried>)>> {
+    let rows: Vec<Row> = message::table.filter(message::id.eq_any(ids)).load(conn)?;
+    let mut parts: HashMap<i64, Vec<Part>> = HashMap::new();
+    let found: Vec<(i64, PartRow)> = part::table
+        .filter(part::message_id.eq_any(ids))
+        .order((part::message_id, part::position))
+        .select((part::message_id, (part::id, part::position, part::text, part::media_id, part::core_id)))
+        .load(conn)?;
+    for (message, row) in found {
+        parts.entry(message).or_default().push(Part::from(row));
+    }
+    let chats: Vec<i64> = rows.iter().map(|row| row.chat_id).collect();
+    let views = chats::views(conn, &chats)?;
+    let mut carried = HashMap::new();
+    for row in rows {
+        let (id, portal) = (row.id, row.portal_id.clone());
+        let Some(view) = views.get(&row.chat_id).cloned() else { continue };
+        let message = Message::try_from(row)?;
+        carried.insert(id, (portal, Arc::new(Carried { message, parts: parts.remove(&id).unwrap_or_default(), view })));
+    }
+    Ok(carried)
+}
+
 type PartRow = (i64, i32, String, Option<i64>, Option<String>);
 
 fn parts_of(conn: &mut Conn, portal: &str, id: i64) -> DbResult<Vec<Part>> {
@@ -177,21 +215,21 @@ fn parts_of(conn: &mut Conn, portal: &str, id: i64) -> DbResult<Vec<Part>> {
         .order(part::position)
         .select((part::id, part::position, part::text, part::media_id, part::core_id))
         .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, position, text, media, core_id)| Part {
-            id: PartId(id),
-            position,
-            text,
-            media: media.map(MediaId),
-            core_id,
-        })
-        .collect())
+    Ok(rows.into_iter().map(Part::from).collect())
+}
+
+impl From<PartRow> for Part {
+    fn from((id, position, text, media, core_id): PartRow) -> Self {
+        Self { id: PartId(id), position, text, media: media.map(MediaId), core_id }
+    }
 }
 
 /// Writes a message, its chat, its parts and their deliveries; a known one changes nothing.
 pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Millis) -> DbResult<Recorded> {
-    let chat = chats::upsert(conn, portal, (&new.channel, &new.peer), new.who.as_ref(), now)?;
+    // People wait for an answer to what a client or an operator wrote; robots write to many who never answer.
+    let is_talk = matches!(new.origin, MessageOrigin::Client | MessageOrigin::Operator);
+    let look_at = is_talk.then(|| now.after(LOOK_AFTER));
+    let chat = chats::upsert(conn, portal, (&new.channel, &new.peer), new.who.as_ref(), (now, look_at))?;
     let row = (
         message::portal_id.eq(portal),
         message::chat_id.eq(chat),

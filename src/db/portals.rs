@@ -5,7 +5,7 @@ use diesel::{
     RunQueryDsl as _,
 };
 
-use super::{Db, DbError, DbResult, on_each, schema::portal, stored_enum};
+use super::{Db, DbError, DbResult, conn::Conn, on_each, schema::portal, stored_enum};
 use crate::{clock::Millis, domain::ids::PortalId};
 
 stored_enum! {
@@ -46,6 +46,8 @@ struct Row {
     _gated_until: i64,
     _created_at: i64,
     _changed_at: i64,
+    _node_id: Option<i64>,
+    _epoch: i64,
 }
 
 impl TryFrom<Row> for Portal {
@@ -63,16 +65,19 @@ impl TryFrom<Row> for Portal {
     }
 }
 
+pub(super) fn read(conn: &mut Conn, id: &str) -> DbResult<Option<Portal>> {
+    portal::table.find(id).first::<Row>(conn).optional()?.map(Portal::try_from).transpose()
+}
+
 impl Db {
     pub async fn portal_get(&self, portal: &PortalId) -> DbResult<Option<Portal>> {
-        let id = portal.0.clone();
-        self.read(move |conn| portal::table.find(id).first::<Row>(conn).optional()?.map(Portal::try_from).transpose())
-            .await
+        Ok(self.tenant(portal).await?.portal.clone())
     }
 
     /// Writes what a proof showed; a portal that was parked or stopped is active again.
     pub async fn portal_put(&self, portal: Portal, now: Millis) -> DbResult<()> {
-        self.write(move |conn| {
+        let id = portal.id.clone();
+        self.write_settings(&id, move |conn| {
             let changes = (
                 portal::domain.eq(&portal.domain),
                 portal::client_endpoint.eq(&portal.client_endpoint),
@@ -95,7 +100,7 @@ impl Db {
 
     pub async fn portal_set_state(&self, portal: &PortalId, state: PortalState, now: Millis) -> DbResult<()> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             diesel::update(portal::table.find(id))
                 .set((portal::state.eq(state.text()), portal::changed_at.eq(now.0)))
                 .execute(conn)?;
@@ -107,7 +112,7 @@ impl Db {
     /// Parks a portal that an attempt begun at `began` has found closed; false when somebody has repaired it since.
     pub async fn portal_park(&self, portal: &PortalId, began: Millis, now: Millis) -> DbResult<bool> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             let active = portal::state.eq(PortalState::Active.text()).and(portal::changed_at.le(began.0));
             let changed = diesel::update(portal::table.find(id).filter(active))
                 .set((portal::state.eq(PortalState::Parked.text()), portal::changed_at.eq(now.0)))
@@ -126,7 +131,7 @@ impl Db {
         now: Millis,
     ) -> DbResult<()> {
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             diesel::update(portal::table.find(id))
                 .set((
                     portal::domain.eq(domain),
@@ -147,7 +152,7 @@ impl Db {
             message, part, provision, run,
         };
         let id = portal.0.clone();
-        self.write(move |conn| {
+        self.write_settings(portal, move |conn| {
             let keys: Vec<Option<String>> =
                 media::table.filter(media::portal_id.eq(&id)).select(media::stored).load(conn)?;
             macro_rules! erase {

@@ -12,6 +12,16 @@ diesel::table! {
         gated_until -> BigInt,
         created_at -> BigInt,
         changed_at -> BigInt,
+        node_id -> Nullable<BigInt>,
+        epoch -> BigInt,
+    }
+}
+
+diesel::table! {
+    node (id) {
+        id -> BigInt,
+        name -> Text,
+        beat -> BigInt,
     }
 }
 
@@ -153,6 +163,7 @@ diesel::table! {
         b24_user_id -> Nullable<BigInt>,
         last_message_at -> BigInt,
         created_at -> BigInt,
+        look_at -> Nullable<BigInt>,
     }
 }
 
@@ -262,6 +273,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
+    node,
     installation,
     grants,
     provision,

@@ -4,16 +4,17 @@
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, DeliveryState, InboxState, MessageProgress, NewDelivery, NewMessage, NewRun, RecipientOutcome,
-    Recorded, SentPart,
+    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
+    RecipientOutcome, Recorded, SentPart,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, messages, runs,
+    dispatch, looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InboxId, MessageId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PortalId, RunId},
+    failpoint,
 };
 
 /// What an inbox item turned into.
@@ -29,6 +30,8 @@ pub struct Expansion {
     pub progress: Option<(ChannelId, String, MessageProgress)>,
     /// The portal's own numbers of chats: chat, and the client's portal user.
     pub chats: Vec<(ChatId, i64, Option<i64>)>,
+    /// Messages that ought to have come before this.
+    pub missed: Vec<Missed>,
     /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
     pub failure_note: Option<NewDelivery>,
 }
@@ -100,6 +103,7 @@ fn insert_all(conn: &mut Conn, portal: &str, new: &[NewDelivery], now: Millis) -
 fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> DbResult<()> {
     for new in &expansion.messages {
         messages::insert(conn, portal, new, now)?;
+        failpoint::pass("expanding");
     }
     insert_all(conn, portal, &expansion.deliveries, now)?;
     if let Some((run, recipients)) = &expansion.run
@@ -116,6 +120,9 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     }
     for numbers in &expansion.chats {
         keep_numbers(conn, portal, *numbers)?;
+    }
+    for missed in &expansion.missed {
+        looks::insert_missed(conn, portal, missed, now)?;
     }
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
@@ -215,18 +222,16 @@ impl Db {
         .await
     }
 
-    /// Writes how an attempt ended, and all that follows. Nothing follows when the delivery was erased meanwhile, with its
-    /// portal.
-    pub async fn delivery_settle(
-        &self,
-        portal: &PortalId,
-        id: DeliveryId,
-        settled: Settled,
-        now: Millis,
-    ) -> DbResult<()> {
-        let portal = portal.0.clone();
+    /// Writes how an attempt ended, and all that follows. False, and nothing is written, when the portal is another node's by now,
+    /// or was erased.
+    pub async fn delivery_settle(&self, ended: &Delivery, settled: Settled, now: Millis) -> DbResult<bool> {
+        let ended = ended.clone();
         self.write(move |conn| {
-            let known = diesel::update(delivery::table.find(id.0).filter(delivery::portal_id.eq(&portal)))
+            if !dispatch::is_current(conn, &ended)? {
+                return Ok(false);
+            }
+            let portal = ended.portal.0.as_str();
+            diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(settled.due_at.0),
@@ -237,18 +242,20 @@ impl Db {
                     delivery::changed_at.eq(now.0),
                 ))
                 .execute(conn)?;
-            if known == 0 {
-                return Ok(());
-            }
-            diesel::update(attempt::table.filter(attempt::delivery_id.eq(id.0).and(attempt::ended_at.is_null())))
-                .set((
+            diesel::insert_into(attempt::table)
+                .values((
+                    attempt::portal_id.eq(portal),
+                    attempt::delivery_id.eq(ended.id.0),
+                    attempt::started_at.eq(ended.began_at.0),
                     attempt::ended_at.eq(now.0),
                     attempt::outcome.eq(settled.outcome),
                     attempt::error.eq(&settled.error),
                 ))
                 .execute(conn)?;
-            settle(conn, &portal, &settled, now)?;
-            dispatch::settled(conn, &portal, id, (settled.state, settled.due_at))
+            settle(conn, portal, &settled, now)?;
+            failpoint::pass("settling");
+            dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
+            Ok(true)
         })
         .await
     }

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Db, Portal, PortalState};
+use super::{Db, Portal, PortalState, Resumption};
 use crate::{
     clock::Millis,
-    domain::ids::PortalId,
+    domain::ids::{NodeId, PortalId},
     secret::{Keys, Secret},
 };
 
@@ -25,6 +25,15 @@ pub(crate) fn db(name: &str) -> (Db, Folder) {
     let keys = Arc::new(Keys::new(&Secret::new("a test's secret"), None));
     let db = Db::open(&format!("sqlite://{}", folder.0.join("db.sqlite").display()), keys).unwrap();
     (db, folder)
+}
+
+/// The node that the test is.
+pub(crate) async fn node(db: &Db) -> NodeId {
+    let then = Resumption { repeatable: &[], now: Millis(0), ask_at: Millis(0) };
+    match db.node_list().await.unwrap().first() {
+        Some((node, _beat)) => *node,
+        None => db.node_join("test".into(), then).await.unwrap().0,
+    }
 }
 
 /// An active portal.

@@ -3,14 +3,19 @@
 //! A commit costs an fsync whatever it holds, so commands that arrive while one is under way share the next. Each command
 //! has a savepoint of its own: one that fails (or panics) rolls back alone. Answers go out only after the commit; if the
 //! commit fails, every command of the group is told so.
+//!
+//! A database that goes away is found again by the next group. A COMMIT whose answer was not seen is asked about before
+//! anybody is told anything: a caller that hears of a failure may rely on it that nothing was written.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, Sender},
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
+    vec,
 };
 
 use diesel::connection::SimpleConnection as _;
@@ -18,37 +23,68 @@ use tokio::sync::oneshot;
 
 use super::{
     DbError, DbResult,
-    conn::{Conn, Manager},
+    conn::{Conn, Manager, TransactionId},
 };
 
 /// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
 const GROUP_LIMIT: usize = 256;
+/// How long a database that was found away is not asked again: whoever writes meanwhile is told at once.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// A group that takes longer than this is held up by something: a lock, a machine that does not answer.
+const HELD_UP: Duration = Duration::from_secs(2);
+/// How often who waits for a group looks whether it is held up.
+const LOOK: Duration = Duration::from_millis(100);
+/// A thread that cannot be stopped by then hangs in the database, which has what it was given or has not.
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Tells the waiting caller how it went, once the commit is decided.
 type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
-type Command = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+type Command = Box<dyn FnOnce(&mut Conn) -> Ran + Send>;
+
+/// A command that ran inside the transaction.
+struct Ran {
+    answer: Answer,
+    /// False: the transaction is gone, and with it all that ran before.
+    intact: bool,
+}
 
 enum Job {
     Write(Command),
     Stop(oneshot::Sender<()>),
 }
 
+/// How the thread gets on, for those who must not wait for it.
+#[derive(Default)]
+struct Pulse {
+    /// When the database was found away, and why.
+    away: Option<(Instant, String)>,
+    /// When the group under way began.
+    began: Option<Instant>,
+}
+
 /// The handle of the thread. It stops when it is told to, or when the last handle is gone.
 #[derive(Clone)]
 pub struct Writer {
     jobs: Sender<Job>,
+    pulse: Arc<Mutex<Pulse>>,
     /// Held so that the thread can be joined when it has been told to stop.
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Writer {
     pub fn start(manager: Manager) -> DbResult<Self> {
         let (jobs, queue) = mpsc::channel();
+        let pulse = Arc::<Mutex<Pulse>>::default();
+        let own = Loop { manager, conn: None, unseen: None, pulse: Arc::clone(&pulse) };
         let thread = thread::Builder::new()
             .name("db-writer".into())
-            .spawn(move || Loop { manager, conn: None }.run(&queue))
+            .spawn(move || own.run(&queue))
             .map_err(|error| DbError::Unavailable(error.to_string()))?;
-        Ok(Self { jobs, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { jobs, pulse, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     pub async fn write<T, F>(&self, command: F) -> DbResult<T>
@@ -56,28 +92,70 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
+        self.write_then(command, || {}).await
+    }
+
+    /// The same, and does `then` after the commit and before the answer, whether somebody still waits for that or not.
+    pub async fn write_then<T, F, G>(&self, command: F, then: G) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+        G: FnOnce() + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job: Command = Box::new(move |conn| {
-            let done = in_savepoint(conn, command);
-            Box::new(move |committed| {
+            let (done, intact) = in_savepoint(conn, command);
+            let answer = Box::new(move |committed| {
                 let outcome = match committed {
                     Ok(()) => done,
                     Err(reason) => Err(DbError::Unavailable(reason)),
                 };
+                then();
                 // Nobody waits any more when the request was cancelled; the row is written all the same.
                 let _ = answer.send(outcome);
-            })
+            });
+            Ran { answer, intact }
         });
         self.jobs.send(Job::Write(job)).map_err(|_gone| closed())?;
         answered.await.map_err(|_gone| closed())?
     }
 
+    /// The same for somebody who has another place to write to: fails as soon as the database is known to be away or held
+    /// up. The command may be carried out all the same, later.
+    pub async fn write_soon<T, F>(&self, command: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let trouble = || self.trouble().map_or(Ok(()), |why| Err(DbError::Unavailable(why)));
+        trouble()?;
+        let mut written = std::pin::pin!(self.write(command));
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut written => return done,
+                () = tokio::time::sleep(LOOK) => trouble()?,
+            }
+        }
+    }
+
+    /// Why nothing can be written now, in words for the server's operators.
+    pub fn trouble(&self) -> Option<String> {
+        let pulse = held(&self.pulse);
+        let held_up = pulse.began.is_some_and(|began| began.elapsed() > HELD_UP);
+        let away = pulse.away.as_ref().map(|(_, why)| why.clone());
+        away.or_else(|| held_up.then(|| "a transaction is held up, by a lock or by a database that is silent".into()))
+    }
+
     pub async fn close(&self) {
         let (stopped, wait) = oneshot::channel();
-        if self.jobs.send(Job::Stop(stopped)).is_ok() {
-            let _ = wait.await;
+        if self.jobs.send(Job::Stop(stopped)).is_err() {
+            return;
         }
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if tokio::time::timeout(STOP_PATIENCE, wait).await.is_err() {
+            return tracing::error!("the database was silent when the server stopped");
+        }
+        let thread = held(&self.thread).take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
@@ -88,36 +166,52 @@ fn closed() -> DbError {
     DbError::Unavailable("the write was not taken: the database is away or closing".into())
 }
 
-/// The command's own result; a failure leaves nothing of it behind.
-fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-    conn.batch_execute("SAVEPOINT command")?;
+/// The command's own result, and whether the transaction is still there; a failure leaves nothing of it behind.
+fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, bool) {
+    if let Err(error) = conn.batch_execute("SAVEPOINT command") {
+        return (Err(error.into()), false);
+    }
     let done = catch_unwind(AssertUnwindSafe(|| command(conn)))
         .unwrap_or_else(|_panic| Err(DbError::Unavailable("the command panicked".into())));
-    let released = done.is_ok().then(|| conn.batch_execute("RELEASE SAVEPOINT command"));
-    if let Some(Ok(())) = released {
-        return done;
-    }
-    // PostgreSQL refuses the release when the command hid a failed query. Without the roll-back the whole transaction would
-    // stay broken, and its COMMIT would quietly undo what the others were told is written.
-    conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command")?;
-    match released {
-        Some(Err(error)) => Err(error.into()),
-        _failed => done,
-    }
+    let done = done.and_then(|done| {
+        // PostgreSQL refuses the release when the command hid a failed query. Without the roll-back the whole transaction
+        // would stay broken, and its COMMIT would quietly undo what the others were told is written.
+        conn.batch_execute("RELEASE SAVEPOINT command")?;
+        Ok(done)
+    });
+    // A full disk, or a connection that broke, may have ended the transaction itself: then there is no savepoint any more.
+    let intact = done.is_ok() || conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command").is_ok();
+    (done, intact)
+}
+
+/// A group whose COMMIT was sent, and nobody knows whether it arrived.
+struct Unseen {
+    id: TransactionId,
+    answers: Vec<Answer>,
+    why: String,
 }
 
 struct Loop {
     manager: Manager,
     /// None until the first group, and after the connection broke.
     conn: Option<Conn>,
+    /// Decided before anything else is written.
+    unseen: Option<Unseen>,
+    pulse: Arc<Mutex<Pulse>>,
 }
 
 impl Loop {
     fn run(mut self, queue: &Receiver<Job>) {
-        while let Ok(first) = queue.recv() {
+        loop {
+            let first =
+                if self.unseen.is_some() { queue.recv_timeout(ASK_AGAIN) } else { queue.recv().map_err(Into::into) };
+            let mut next = match first {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let mut group = Vec::new();
             let mut stop = None;
-            let mut next = Some(first);
             while let Some(job) = next {
                 match job {
                     Job::Write(command) => group.push(command),
@@ -125,36 +219,100 @@ impl Loop {
                 }
                 next = (stop.is_none() && group.len() < GROUP_LIMIT).then(|| queue.try_recv().ok()).flatten();
             }
-            self.commit(group);
+            self.carry_out(group);
             if let Some(stopped) = stop {
                 drop(self.conn.take());
+                drop(self.unseen.take());
                 let _ = stopped.send(());
                 return;
             }
         }
     }
 
-    fn commit(&mut self, group: Vec<Command>) {
-        if group.is_empty() {
-            return;
+    /// Carries a group out, in one transaction if all goes well. A command that is dropped unrun tells its caller that the
+    /// database is not available.
+    fn carry_out(&mut self, group: Vec<Command>) {
+        held(&self.pulse).began = Some(Instant::now());
+        // Not even a fault of a driver may end the only thread that writes.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let mut commands = group.into_iter();
+            while self.decide() && commands.len() > 0 && self.transact(&mut commands) {}
+        }));
+        if done.is_err() {
+            self.away("the writer panicked".into());
         }
-        let size = group.len();
+        held(&self.pulse).began = None;
+    }
+
+    /// One transaction with the next commands. False when the database is away.
+    fn transact(&mut self, commands: &mut vec::IntoIter<Command>) -> bool {
         let mut conn = match self.begun() {
             Ok(conn) => conn,
-            // The commands are dropped unrun, which tells their callers that the database is not available.
-            Err(error) => return tracing::error!(%error, size, "a group of writes could not begin"),
+            Err(error) => {
+                self.away(error.to_string());
+                return false;
+            }
         };
-        let answers: Vec<Answer> = group.into_iter().map(|command| command(&mut conn)).collect();
-        // A broken transaction refuses every query; its COMMIT would be a roll-back that looks like a success.
-        let outcome = conn.batch_execute("SELECT 1").and_then(|()| conn.batch_execute("COMMIT"));
-        let outcome = outcome.map_err(|error| error.to_string());
-        match &outcome {
-            Ok(()) => self.conn = Some(conn),
-            Err(reason) => tracing::error!(reason, size, "a group of writes was not committed"),
+        let mut answers = Vec::with_capacity(commands.len());
+        let mut intact = true;
+        for command in commands.by_ref() {
+            let ran = command(&mut conn);
+            answers.push(ran.answer);
+            intact = ran.intact;
+            // What has not run yet runs in the next transaction.
+            if !intact {
+                break;
+            }
         }
-        for answer in answers {
-            answer(outcome.clone());
+        let id = if intact {
+            conn.transaction_id().map_err(|error| error.to_string())
+        } else {
+            Err("the transaction was broken off by the database".to_owned())
+        };
+        let (outcome, id) = match id {
+            Ok(id) => (conn.batch_execute("COMMIT").map_err(|error| error.to_string()), id),
+            Err(why) => (Err(why), None),
+        };
+        match (outcome, id) {
+            (Err(why), Some(id)) => self.unseen = Some(Unseen { id, answers, why }),
+            (outcome, _nothing_to_ask) => {
+                match &outcome {
+                    Ok(()) => self.conn = Some(conn),
+                    Err(why) => tracing::error!(why, size = answers.len(), "a group of writes was not committed"),
+                }
+                answers.into_iter().for_each(|answer| answer(outcome.clone()));
+            }
         }
+        true
+    }
+
+    /// Finds out how the group ended of which it was not seen. False while nobody can tell.
+    fn decide(&mut self) -> bool {
+        let Some(unseen) = self.unseen.take() else { return true };
+        if self.is_resting() {
+            self.unseen = Some(unseen);
+            return false;
+        }
+        let found = self.manager.open().and_then(|mut conn| Ok(conn.transaction_outcome(unseen.id)?));
+        let outcome = match found {
+            Ok(Some(true)) => Ok(()),
+            Ok(Some(false)) => Err(unseen.why),
+            Ok(None) => {
+                self.away("the outcome of a transaction is not known yet".into());
+                self.unseen = Some(unseen);
+                return false;
+            }
+            Err(DbError::Query(error)) => Err(error.to_string()),
+            Err(error) => {
+                self.away(error.to_string());
+                self.unseen = Some(unseen);
+                return false;
+            }
+        };
+        let size = unseen.answers.len();
+        tracing::warn!(size, committed = outcome.is_ok(), "the answer to a commit was lost, and asked for");
+        unseen.answers.into_iter().for_each(|answer| answer(outcome.clone()));
+        true
     }
 
     /// A connection inside a fresh transaction. A kept one that fails is replaced once.
@@ -164,8 +322,32 @@ impl Loop {
         {
             return Ok(conn);
         }
+        if self.is_resting() {
+            return Err(closed());
+        }
         let mut conn = self.manager.open()?;
         conn.batch_execute(self.manager.begin())?;
+        if held(&self.pulse).away.take().is_some() {
+            tracing::info!("the database is back");
+        }
         Ok(conn)
+    }
+
+    /// Whether the database was found away a moment ago.
+    fn is_resting(&self) -> bool {
+        held(&self.pulse).away.as_ref().is_some_and(|(at, _)| at.elapsed() < ASK_AGAIN)
+    }
+
+    fn away(&self, why: String) {
+        let mut pulse = held(&self.pulse);
+        match &mut pulse.away {
+            // Refusing in between is no news, and does not lengthen the rest.
+            Some((at, _)) if at.elapsed() < ASK_AGAIN => {}
+            Some((at, _)) => *at = Instant::now(),
+            None => {
+                tracing::error!(why, "the database is away: nothing can be written");
+                pulse.away = Some((Instant::now(), why));
+            }
+        }
     }
 }

@@ -51,6 +51,10 @@ text_id! {
     ChannelId
 }
 row_id! {
+    /// A process that works on the database; a restarted one has another.
+    NodeId
+}
+row_id! {
     /// A row of `installation`.
     InstallationId
 }

@@ -114,7 +114,7 @@ impl Places {
             (portal, quota)
         });
         let portals = portals.collect();
-        Room { total, usual, portals }
+        Room { total, usual, portals, takes: false }
     }
 
     fn busy(&self, at: Instant) -> HashMap<PortalId, Busy> {

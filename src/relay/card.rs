@@ -151,7 +151,7 @@ impl Reader<'_> {
 }
 
 /// The portal refuses this card, and not the application.
-fn is_closed(error: &CallError) -> bool {
+pub(super) fn is_closed(error: &CallError) -> bool {
     matches!(error.http, 400 | 403 | 404) && !error.is_right_lost() && error.code != Code::InsufficientScope
 }
 

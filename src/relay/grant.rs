@@ -191,6 +191,12 @@ async fn living(db: &Db, installation: &Installation) -> Result<Grant, Refused> 
     grant.filter(Grant::is_alive).ok_or(Refused::NoGrant)
 }
 
+/// The same as the database has it now: a pair that was swapped a moment ago must not be refreshed again.
+async fn living_now(db: &Db, installation: &Installation) -> Result<Grant, Refused> {
+    let grant = db.grant_get_now(&installation.portal, installation.id).await?;
+    grant.filter(Grant::is_alive).ok_or(Refused::NoGrant)
+}
+
 async fn call_once<M: Method>(
     app: &App,
     portal: &Portal,
@@ -306,7 +312,7 @@ impl Refresh {
     async fn run(self, seen: i64) -> Result<Grant, Refused> {
         let _one_at_a_time = self.lock.lock().await;
         let (portal, id) = (&self.installation.portal, self.installation.id);
-        let current = living(&self.db, &self.installation).await?;
+        let current = living_now(&self.db, &self.installation).await?;
         if current.version != seen {
             return Ok(current);
         }
@@ -317,7 +323,7 @@ impl Refresh {
         let now = self.clock.now();
         let grant = grant_of(&set, current.user, current.version, now);
         if !self.db.grant_swap(portal, id, &grant, now).await? {
-            return living(&self.db, &self.installation).await;
+            return living_now(&self.db, &self.installation).await;
         }
         if let Some(endpoint) = set.client_endpoint.filter(|endpoint| endpoint.as_str() != self.endpoint) {
             write_move(&self.db, portal, &endpoint, now).await;

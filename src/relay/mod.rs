@@ -9,6 +9,7 @@
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+//! * [`lost`]: what operators wrote and no event brought
 
 pub mod accounts;
 pub mod address;
@@ -17,6 +18,7 @@ pub mod card;
 mod files;
 pub mod gates;
 pub mod grant;
+pub mod lost;
 mod notes;
 pub mod polling;
 pub mod proof;
@@ -39,8 +41,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Settled,
-        Source,
+        Binding, Carried, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem,
+        Settled, Source,
     },
     domain::{
         connector::Connector,
@@ -56,8 +58,13 @@ pub use notes::reason_text as notes_text;
 pub use tokens::KeptTokens;
 
 /// Kinds whose repetition is the same as doing it once.
-pub const REPEATABLE: &[DeliveryKind] =
-    &[DeliveryKind::Status, DeliveryKind::RobotAnswer, DeliveryKind::Provision, DeliveryKind::Uninstall];
+pub const REPEATABLE: &[DeliveryKind] = &[
+    DeliveryKind::Status,
+    DeliveryKind::RobotAnswer,
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::Look,
+];
 
 /// Why an inbox item could not be expanded.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +104,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
 }
 
 /// How long after an attempt whose answer was not seen the other side is asked about it.
-const ASK_AFTER: Duration = Duration::from_secs(5);
+pub const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
 const ASK_FOR: Duration = Duration::from_mins(1);
 
@@ -156,6 +163,10 @@ pub fn groups(claimed: Vec<Delivery>, messages: impl Fn(&PortalId) -> usize) -> 
 pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
     let began = app.clock.now();
     let outcomes = match group {
+        // Another node may have been given the portal: this one must not send. If it has not, the attempt is repeated.
+        many if !app.node.may_act() => {
+            many.iter().map(|delivery| (delivery.id, Err(Failure::transient("this node is silent")))).collect()
+        }
         [one] => vec![(one.id, attempt(app, one).await)],
         many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
             status::deliver_all(app, many).await
@@ -203,6 +214,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
+        DeliveryKind::Look => lost::deliver(app, delivery).await,
     }
 }
 
@@ -221,9 +233,11 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::Note => notes::resolve(app, delivery).await,
         DeliveryKind::ToAddress => address::resolve(app, delivery).await,
         DeliveryKind::CardComment => Ok(Resolved::CannotTell),
-        DeliveryKind::Status | DeliveryKind::RobotAnswer | DeliveryKind::Provision | DeliveryKind::Uninstall => {
-            Ok(Resolved::DidNot)
-        }
+        DeliveryKind::Status
+        | DeliveryKind::RobotAnswer
+        | DeliveryKind::Provision
+        | DeliveryKind::Uninstall
+        | DeliveryKind::Look => Ok(Resolved::DidNot),
     }
 }
 
@@ -423,6 +437,12 @@ async fn revive(app: &App, channel: &Channel) {
         Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
     }
     app.bell.ring();
+}
+
+/// What a delivery carries. Erased with its portal, there is nothing to do.
+fn carried(delivery: &Delivery) -> Result<&Carried, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
+    delivery.carried.as_deref().ok_or_else(gone)
 }
 
 /// The database is away: nothing happened, and it is tried again.

@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, db_failure, to_portal};
+use super::{Resolved, carried, db_failure, to_portal};
 use crate::{
     app::App,
     b24::bbcode,
     clock::Millis,
-    db::{Delivery, DeliveryKind, Lane, NewDelivery, Part, Settled},
+    db::{Carried, Delivery, DeliveryKind, Lane, NewDelivery, Part, Settled},
     domain::{
         failure::{Failure, Told},
         ids::ChatId,
@@ -75,24 +75,19 @@ pub fn reason_text(lang: &str, told: &str) -> &'static str {
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
     let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
-    let message = delivery.message.ok_or_else(malformed)?;
-    let (message, parts) =
-        app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(malformed)?;
+    let Carried { parts, view, .. } = carried(delivery)?;
     let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
     let mut files = Vec::new();
     for media in parts.iter().filter_map(|part| part.media) {
         files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));
     }
-    let text = note.text(&portal.lang, &parts, &files);
-    to_portal::write_note(app, &delivery.portal, message.chat, (key(delivery), text)).await
+    let text = note.text(&portal.lang, parts, &files);
+    to_portal::write_note(app, &delivery.portal, view, (key(delivery), text)).await
 }
 
 /// Looks for the note in its chat.
 pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the message of the note is gone");
-    let id = delivery.message.ok_or_else(gone)?;
-    let (message, _parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
-    to_portal::find(app, &delivery.portal, message.chat, &key(delivery)).await
+    to_portal::find(app, &delivery.portal, &carried(delivery)?.view, &key(delivery)).await
 }
 
 /// Our id of a note in the portal.

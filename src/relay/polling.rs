@@ -26,7 +26,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut tasks = Tasks::new();
     while !*stop.borrow() {
-        match app.db.channel_polled().await {
+        match app.db.channel_polled(app.node.id(), app.node.takes()).await {
             Ok(channels) => follow(&app, &mut tasks, channels),
             Err(error) => tracing::error!(%error, "the polled channels could not be read"),
         }

@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByLine, LineRef, db_failure, grant};
+use super::{ByLine, LineRef, carried, db_failure, grant};
 use crate::{
     app::App,
     b24::methods::messages::{DeliveredChat, DeliveredIds, DeliveredMessage, ImRef, SendStatusDelivery},
     clock::Millis,
-    db::{Delivery, DeliveryKind, Lane, Message, NewDelivery, Settled},
+    db::{Carried, Delivery, DeliveryKind, Lane, Message, NewDelivery, Settled},
     domain::{
         failure::{Failure, Told},
         ids::{DeliveryId, ExternalChatId, PortalId},
@@ -75,16 +75,14 @@ async fn tell(app: &App, portal: &PortalId, to: LineRef, messages: &[DeliveredMe
 
 /// None when there is nobody to tell.
 async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the message of the status is gone");
-    let id = delivery.message.ok_or_else(gone)?;
-    let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
+    let Carried { message, parts, view } = carried(delivery)?;
     let channel = view.chat.channel();
     let binding = app.db.binding_of_channel(&delivery.portal, &channel).await.map_err(db_failure)?;
     // Disconnected meanwhile: there is no line that could show a tick.
     let Some(binding) = binding else { return Ok(None) };
     let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(None) };
-    let external = ExternalChatId::new(channel, &view.chat.peer).ok_or_else(gone)?;
+    let external = ExternalChatId::new(channel, &view.chat.peer)
+        .ok_or_else(|| Failure::permanent(Told::Internal, "no external id"))?;
     let ids = parts.iter().filter_map(|part| part.core_id.as_deref()).flat_map(str::lines).map(str::to_owned).collect();
     Ok(Some(Tick {
         line: LineRef { line: Written::of(delivery).line.unwrap_or(binding.line), ..LineRef::of(&binding) },

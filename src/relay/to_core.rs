@@ -5,7 +5,7 @@
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, channel_of, db_failure, files, note_channel, notes, revive,
+    ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, revive,
     status::{self, Written},
     through,
 };
@@ -15,6 +15,7 @@ use crate::{
         bbcode::{self, Node},
         incoming::{LineItems, OperatorFile, OperatorMessage},
     },
+    clock::Millis,
     db::{
         Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
         MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
@@ -72,7 +73,7 @@ async fn expand_one(
         b24_message: Some(message.im.message_id),
         b24_chat: Some(message.im.chat_id),
         progress: if unsupported.is_some() { MessageProgress::Failed } else { MessageProgress::Waiting },
-        sent_at: item.received_at,
+        sent_at: message.sent_at.map_or(item.received_at, Millis::from_seconds).min(item.received_at),
         parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core.clone()), ..part }).collect(),
         delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
     }))
@@ -158,13 +159,13 @@ struct Job {
 }
 
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
-    let (Some(message), Some(part)) = (delivery.message, delivery.part) else { return Err(gone()) };
-    let (message, parts) = app.db.message_get(&delivery.portal, message).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let part = parts.into_iter().find(|candidate| candidate.id == part).ok_or_else(gone)?;
-    let view = app.db.chat_get(&delivery.portal, message.chat).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let channel = channel_of(app, &delivery.portal, &view.chat.channel()).await?;
-    Ok(Job { message, part, channel, peer: view.chat.peer })
+    let carried = carried(delivery)?;
+    let part = carried.parts.iter().find(|candidate| Some(candidate.id) == delivery.part);
+    let gone = || Failure::permanent(Told::Internal, "the part of the delivery is gone");
+    let part = part.ok_or_else(gone)?.clone();
+    let chat = &carried.view.chat;
+    let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
+    Ok(Job { message: carried.message.clone(), part, channel, peer: chat.peer.clone() })
 }
 
 /// One attempt at one part.
@@ -288,6 +289,7 @@ mod tests {
             line_name: String::new(),
             signature,
             state: BindingState::Active,
+            created_at: Millis(0),
         }
     }
 

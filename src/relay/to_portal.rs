@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 
-use super::{ByLine, ExpandError, LineRef, Resolved, channel_of, db_failure, files, grant, notes};
+use super::{ByLine, ExpandError, LineRef, Resolved, carried, channel_of, db_failure, files, grant, lost, notes};
 use crate::{
     app::App,
     b24::incoming::LineItem,
@@ -15,8 +15,9 @@ use crate::{
         open_lines::{HistoryMessage, SessionHistoryGet},
     },
     db::{
-        Binding, Channel, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner,
-        Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart, Part, Settled,
+        Binding, Carried, Channel, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane,
+        MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart,
+        Part, Settled,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -106,18 +107,19 @@ fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progr
 }
 
 /// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer
-/// was not seen.
+/// was not seen, and tell of an operator's message whose own event has not come.
 pub async fn receipts(app: &App, item: &InboxItem, items: &[LineItem]) -> Result<Expansion, ExpandError> {
     let mut expansion = Expansion::default();
     for receipt in items {
         let Some(external) = ExternalChatId::parse(&receipt.dialog.chat_id) else { continue };
         let view = app.db.chat_of_peer(&item.portal, &external.channel, &external.peer).await?;
-        let Some(view) = view.filter(|view| view.chat.b24_chat.is_none()) else { continue };
-        if let Some(number) = receipt.dialog.im_chat_id {
-            expansion.relevant = true;
+        let Some(view) = view else { continue };
+        if let Some(number) = receipt.dialog.im_chat_id.filter(|_| view.chat.b24_chat.is_none()) {
             expansion.chats.push((view.chat.id(), number, receipt.dialog.user_id));
         }
+        expansion.missed.extend(lost::missed(app, &view, receipt));
     }
+    expansion.relevant = !expansion.chats.is_empty() || !expansion.missed.is_empty();
     Ok(expansion)
 }
 
@@ -149,9 +151,8 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
     }
 }
 
-async fn place(app: &App, portal: &PortalId, chat: ChatId) -> Result<Place, Failure> {
+async fn place(app: &App, portal: &PortalId, view: ChatView) -> Result<Place, Failure> {
     let gone = |what: &str| Failure::permanent(Told::Internal, what);
-    let view = app.db.chat_get(portal, chat).await.map_err(db_failure)?.ok_or_else(|| gone("the chat is gone"))?;
     let channel = channel_of(app, portal, &view.chat.channel()).await?;
     let binding = app.db.binding_of_channel(portal, &channel.id).await.map_err(db_failure)?;
     let binding = binding.ok_or_else(|| Failure::permanent(Told::LineInactive, "the channel feeds no Open Channel"))?;
@@ -175,15 +176,13 @@ impl Job {
 }
 
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
-    let id = delivery.message.ok_or_else(gone)?;
-    let (message, parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let place = place(app, &delivery.portal, message.chat).await?;
+    let Carried { message, parts, view } = carried(delivery)?;
+    let place = place(app, &delivery.portal, view.clone()).await?;
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
     let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
     let lang = lang.as_deref().unwrap_or("en");
-    let text = content(app, (&message, &parts), &delivery.portal, (lang, patient)).await?;
-    Ok(Job { message, place, text })
+    let text = content(app, (message, parts), &delivery.portal, (lang, patient)).await?;
+    Ok(Job { message: message.clone(), place, text })
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
@@ -254,19 +253,17 @@ async fn send_all(app: &App, to: LineRef, jobs: Vec<(DeliveryId, Job)>) -> Vec<(
 
 /// Looks for our id of a message in the chat's history.
 pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
-    let id = delivery.message.ok_or_else(gone)?;
-    let (message, _parts) = app.db.message_get(&delivery.portal, id).await.map_err(db_failure)?.ok_or_else(gone)?;
-    let progress = Some((message.id, MessageProgress::Sent));
-    Ok(match find(app, &delivery.portal, message.chat, &message.source_key).await? {
+    let carried = carried(delivery)?;
+    let progress = Some((carried.message.id, MessageProgress::Sent));
+    Ok(match find(app, &delivery.portal, &carried.view, &carried.message.source_key).await? {
         Resolved::Happened(settled) => Resolved::Happened(Box::new(Settled { progress, ..*settled })),
         other => other,
     })
 }
 
 /// Whether something with our id stands in a chat of the portal.
-pub async fn find(app: &App, portal: &PortalId, chat: ChatId, id: &str) -> Result<Resolved, Failure> {
-    let place = place(app, portal, chat).await?;
+pub async fn find(app: &App, portal: &PortalId, view: &ChatView, id: &str) -> Result<Resolved, Failure> {
+    let place = place(app, portal, view.clone()).await?;
     // Without the portal's own number of the chat there is nothing to look into: its receipt brings it.
     let Some(number) = place.view.chat.b24_chat else { return Ok(Resolved::CannotTell) };
     let owner = (portal, place.binding.installation);
@@ -282,13 +279,13 @@ pub async fn find(app: &App, portal: &PortalId, chat: ChatId, id: &str) -> Resul
 pub async fn write_note(
     app: &App,
     portal: &PortalId,
-    chat: ChatId,
+    view: &ChatView,
     (id, text): (String, String),
 ) -> Result<Settled, Failure> {
-    let place = place(app, portal, chat).await?;
+    let place = place(app, portal, view.clone()).await?;
     let text = LineText { id, date: app.clock.now().seconds(), text, user_id: Some(0), ..LineText::default() };
     let outcome = send(app, &place, text).await?;
-    Ok(kept(chat, &outcome))
+    Ok(kept(view.chat.id(), &outcome))
 }
 
 fn kept(chat: ChatId, outcome: &SendOutcome) -> Settled {

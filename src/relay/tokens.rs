@@ -45,6 +45,7 @@ impl TokenStore for KeptTokens {
     }
 
     async fn mark_dead(&self, login: LoginId) -> Result<(), Failure> {
-        self.db.login_mark_dead(login, self.clock.now()).await.map_err(Failure::transient)
+        let Some(known) = self.db.login_any(login).await.map_err(Failure::transient)? else { return Ok(()) };
+        self.db.login_mark_dead(&known, self.clock.now()).await.map_err(Failure::transient)
     }
 }

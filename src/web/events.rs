@@ -10,7 +10,7 @@ use crate::{
     app::App,
     b24::{
         form::{self, Limits, Value},
-        incoming::{Auth, EventPost, LineItems, OperatorMessage, PortalEvent, RobotCall, without_tokens},
+        incoming::{Auth, EventPost, PortalEvent, RobotCall, without_tokens},
     },
     clock::Millis,
     db::{DbError, Installation, InstallationState, NewInbox, Source},
@@ -152,10 +152,7 @@ fn read(body: &[u8]) -> Result<Value, form::FormError> {
 /// The same event has the same key: messages by the portal's own numbers, the rest by what they say and when.
 fn key_of(post: &EventPost, form: &Value, now: Millis) -> String {
     match &post.event {
-        PortalEvent::MessageAdd(LineItems { connector, line, messages, .. }) => {
-            let ids = messages.iter().map(message_key).collect::<Vec<_>>().join(",");
-            format!("{}:{}", post.name, fingerprint(&format!("{connector}:{line}:{ids}")))
-        }
+        PortalEvent::MessageAdd(items) => items.key(),
         _other => {
             let data = form.get(&["data"]).map(|data| data.to_json().to_string()).unwrap_or_default();
             // Without its time an event cannot be told from the same one tomorrow.
@@ -163,10 +160,6 @@ fn key_of(post: &EventPost, form: &Value, now: Millis) -> String {
             format!("{}:{at}:{}", post.name, fingerprint(&data))
         }
     }
-}
-
-fn message_key(message: &OperatorMessage) -> String {
-    format!("{}/{}", message.im.chat_id, message.im.message_id)
 }
 
 async fn accept(app: &App, installation: &Installation, item: NewInbox) -> HttpResponse {

@@ -1,10 +1,11 @@
-//! Is the server well? `/health/ping` says that the process answers; `/health` proves that a commit is possible and counts what waits.
+//! Is the server well? `/health/ping` says that the process answers; `/health` proves that there is room and that a commit is
+//! possible, counts what waits, and says in words what is wrong.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::caller::{Operators, is_local};
-use crate::app::App;
+use crate::{app::App, db::OpenCounts};
 
 pub async fn ping() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("pong")
@@ -15,22 +16,43 @@ pub async fn health(app: web::Data<App>, operators: web::Data<Operators>, reques
     if !from_here(&app, &operators, &request) {
         return HttpResponse::NotFound().finish();
     }
+    let mut reasons = Vec::new();
     if let Err(error) = app.db.probe().await {
-        return HttpResponse::ServiceUnavailable().json(json!({ "ok": false, "database": error.to_string() }));
+        reasons.push(format!("the database takes no writes: {error}"));
     }
-    match app.db.delivery_counts().await {
-        Ok(counts) => HttpResponse::Ok().json(json!({
-            "ok": true,
-            "waiting": counts.waiting,
-            "sending": counts.sending,
-            "parked": counts.parked,
-            "failed": counts.failed,
-            "unknown": counts.unknown,
-            "inbox": counts.inbox,
-            "inbox_dead": counts.inbox_dead,
-        })),
-        Err(error) => HttpResponse::ServiceUnavailable().json(json!({ "ok": false, "database": error.to_string() })),
+    let counts = app.db.delivery_counts().await;
+    if let Err(error) = &counts {
+        reasons.push(format!("the database cannot be read: {error}"));
     }
+    let works = reasons.is_empty();
+    let spooled = app.db.spooled();
+    if spooled.waiting > 0 {
+        reasons.push(format!("{} accepted requests wait in the spool for the database", spooled.waiting));
+    }
+    if spooled.refused {
+        reasons.push("the database refused spooled events for good: they lie in `spool/refused`".to_owned());
+    }
+    let status = if reasons.is_empty() { "ok" } else { "failing" };
+    let mut body = json!({ "status": status, "reasons": reasons, "spooled": spooled.waiting });
+    if let (Ok(counts), Some(body)) = (counts, body.as_object_mut()) {
+        body.extend(numbers(counts));
+    }
+    // What only waits in the spool comes by itself; nobody has to be woken for it.
+    let mut answer = if works { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(body)
+}
+
+fn numbers(counts: OpenCounts) -> impl Iterator<Item = (String, Value)> {
+    let numbers = [
+        ("waiting", counts.waiting),
+        ("sending", counts.sending),
+        ("parked", counts.parked),
+        ("failed", counts.failed),
+        ("unknown", counts.unknown),
+        ("inbox", counts.inbox),
+        ("inbox_dead", counts.inbox_dead),
+    ];
+    numbers.into_iter().map(|(name, count)| (name.to_owned(), count.into()))
 }
 
 fn from_here(app: &App, operators: &Operators, request: &HttpRequest) -> bool {

@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod caller;
 mod consent;
+mod door;
 mod events;
 mod files;
 mod frame;
@@ -20,18 +21,31 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     App as ActixApp, HttpServer,
-    dev::ServerHandle,
+    dev::{ServerHandle, Service as _},
+    http::ConnectionType,
     middleware::DefaultHeaders,
     web::{self, ServiceConfig},
 };
-use tokio::{sync::watch, task::JoinHandle};
+use futures_util::future::join_all;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use self::caller::Operators;
-use crate::{app::App, db::DbError, queue::worker, relay};
+use self::{caller::Operators, door::Door};
+use crate::{
+    app::App,
+    clock::Millis,
+    queue::{expand, keeper, node, worker},
+    relay,
+};
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const WORKERS: usize = 2;
+pub const WORKERS: usize = 2;
+/// How long deliveries under way may take to end, and a moment for what else is written.
+const TASKS_PATIENCE: Duration = worker::STOP_PATIENCE.saturating_add(Duration::from_secs(5));
+/// How long requests that are inside when the server stops may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Seconds for the last bytes of the answers; connections on which nothing was asked are closed then.
+const CLOSE_PATIENCE: u64 = 1;
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
@@ -82,23 +96,45 @@ fn routes(config: &mut ServiceConfig) {
 /// A server that runs.
 pub struct Running {
     app: Arc<App>,
+    door: Door,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Beats as long as something is under way: others must not take it for dead.
+    beating: (watch::Sender<bool>, JoinHandle<()>),
 }
 
 /// Starts serving on listeners that are bound already, and the background work with it. The first listener is the public one,
 /// the others are the operators'. Refuses when nothing can be
 /// committed: no event could be accepted.
 pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Result<Running> {
-    recover(&app).await.map_err(std::io::Error::other)?;
+    // Asked before anything new is accepted.
+    let alive = app.db.look_last_alive().await.map_err(std::io::Error::other)?;
+    node::join(&app).await.map_err(std::io::Error::other)?;
     relay::gates::load(&app).await.map_err(std::io::Error::other)?;
+    if !app.config.is_embedded() {
+        app.db.begin_spool(&app.config.data_dir.join("spool"))?;
+    }
+    let door = Door::default();
+    let own_door = door.clone();
     let data = web::Data::from(Arc::clone(&app));
     let own: std::io::Result<Vec<_>> = listeners.iter().skip(1).map(TcpListener::local_addr).collect();
     let operators = web::Data::new(Operators(own?));
     let mut server = HttpServer::new(move || {
+        let door = own_door.clone();
         ActixApp::new()
+            .wrap_fn(move |request, service| {
+                let inside = door.enter();
+                let answered = service.call(request);
+                async move {
+                    let mut answer = answered.await?;
+                    if inside.is_last() {
+                        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                    }
+                    Ok(answer)
+                }
+            })
             .app_data(data.clone())
             .app_data(operators.clone())
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
@@ -107,7 +143,7 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     .workers(WORKERS)
     .client_request_timeout(HEADER_TIME)
     .disable_signals()
-    .shutdown_timeout(10);
+    .shutdown_timeout(CLOSE_PATIENCE);
     for listener in listeners {
         server = server.listen(listener)?;
     }
@@ -115,21 +151,24 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let handle = server.handle();
     let serving = tokio::spawn(server);
     let (stop, stopping) = watch::channel(false);
+    let (silence, beats) = watch::channel(false);
+    let beating = (silence, tokio::spawn(node::run(Arc::clone(&app), beats)));
     let tasks = vec![
+        tokio::spawn(expand::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::gates::run(Arc::clone(&app), stopping.clone())),
-        tokio::spawn(relay::polling::run(Arc::clone(&app), stopping)),
+        tokio::spawn(relay::polling::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(keeper::run(Arc::clone(&app), stopping)),
+        tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
     ];
-    Ok(Running { app, server: handle, serving, stop, tasks })
+    Ok(Running { app, door, server: handle, serving, stop, tasks, beating })
 }
 
-/// What the last process left half done. Unswept, it would hold its lanes for ever.
-async fn recover(app: &App) -> Result<(), DbError> {
-    let (again, uncertain) = app.db.delivery_sweep(relay::REPEATABLE, app.clock.now()).await?;
-    if again + uncertain > 0 {
-        tracing::warn!(again, uncertain, "deliveries were interrupted when the server stopped");
+/// What was sent while no server listened stands in the portals' histories.
+async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    if let Some(alive) = alive {
+        relay::lost::everywhere(&app, alive).await;
     }
-    Ok(())
 }
 
 impl Running {
@@ -137,15 +176,27 @@ impl Running {
         &self.app
     }
 
-    /// Stops accepting, then claiming, then waits for what is under way, then closes the database.
+    /// Stops claiming and waits for the deliveries under way, which may take long, so events are accepted meanwhile; then stops
+    /// accepting (who connects now waits in the kernel for the next server, if the socket stays open), answers who is inside, and
+    /// closes the database.
     pub async fn stop(self) {
-        self.server.stop(true).await;
         let _ = self.stop.send(true);
-        for task in self.tasks {
-            let _ = task.await;
+        self.door.close();
+        let tasks = timeout(TASKS_PATIENCE, join_all(self.tasks)).await;
+        if tasks.is_err() {
+            tracing::error!("background work did not end when the server stopped");
         }
+        self.server.pause().await;
+        self.door.empties(ANSWER_PATIENCE).await;
+        self.server.stop(true).await;
         let _ = self.serving.await;
         relay::gates::save(&self.app, true).await;
+        let _ = self.beating.0.send(true);
+        let _ = timeout(ANSWER_PATIENCE, async {
+            let _ = self.beating.1.await;
+            node::leave(&self.app).await;
+        })
+        .await;
         self.app.db.close().await;
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod browser;
+mod chaos;
 mod harness;
 mod house;
 mod stories;
@@ -19,5 +20,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    harness::run(arguments, house::rules(), &[stories::all(), browser::all()].concat())
+    harness::run(arguments, house::rules(), &[stories::all(), chaos::all(), browser::all()].concat())
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Auth, Malformed, some_text};
 use crate::{
     b24::{form::Value, methods::messages::ImRef},
     clock::Millis,
+    secret::fingerprint,
 };
 
 /// An event with its sender.
@@ -83,6 +85,8 @@ pub struct OperatorMessage {
     pub files: Vec<OperatorFile>,
     /// Ids of the messenger, in updates and deletions.
     pub ids: Vec<String>,
+    /// When he wrote it, in seconds since 1970, where that was looked up: events do not tell it, they come at once.
+    pub sent_at: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +140,42 @@ pub struct LineItem {
     pub files: usize,
 }
 
+/// The event's name in `event`.
+pub const MESSAGE_ADD: &str = "ONIMCONNECTORMESSAGEADD";
+
+impl LineItems<OperatorMessage> {
+    /// Names what operators wrote by the portal's own numbers: the same messages have the same key, whoever brings them.
+    pub fn key(&self) -> String {
+        let key = |message: &OperatorMessage| format!("{}/{}", message.im.chat_id, message.im.message_id);
+        let ids = self.messages.iter().map(key).collect::<Vec<_>>().join(",");
+        format!("{MESSAGE_ADD}:{}", fingerprint(&format!("{}:{}:{ids}", self.connector, self.line)))
+    }
+
+    /// The kept form of the event that would have brought them; [`PortalEvent::from_form`] reads it.
+    pub fn to_form(&self) -> serde_json::Value {
+        let file = |file: &OperatorFile| {
+            json!({
+                "name": file.name, "type": file.kind, "mime": file.mime, "size": file.size,
+                "link": file.link, "downloadLink": file.download_link,
+            })
+        };
+        let message = |message: &OperatorMessage| {
+            json!({
+                "im": message.im,
+                "message": {
+                    "user_id": message.user_id,
+                    "text": message.text,
+                    "files": message.files.iter().map(file).collect::<Vec<_>>(),
+                    "sent_at": message.sent_at,
+                },
+                "chat": {"id": message.chat_id},
+            })
+        };
+        let messages: Vec<_> = self.messages.iter().map(message).collect();
+        json!({"event": MESSAGE_ADD, "data": {"CONNECTOR": self.connector, "LINE": self.line, "MESSAGES": messages}})
+    }
+}
+
 impl EventPost {
     pub fn from_form(form: &Value) -> Result<Self, Malformed> {
         Ok(Self {
@@ -166,7 +206,7 @@ impl PortalEvent {
             "ONAPPUNINSTALL" => Self::Uninstall { clean: data.flag(&["CLEAN"]).unwrap_or(false) },
             "ONAPPUPDATE" => Self::Update,
             "ONAPPTEST" => Self::Test { query: query(data) },
-            "ONIMCONNECTORMESSAGEADD" => Self::MessageAdd(operator_messages(data)?),
+            MESSAGE_ADD => Self::MessageAdd(operator_messages(data)?),
             "ONIMCONNECTORMESSAGEUPDATE" => Self::MessageUpdate(operator_messages(data)?),
             "ONIMCONNECTORMESSAGEDELETE" => Self::MessageDelete(operator_messages(data)?),
             "ONIMCONNECTORDIALOGSTART" => Self::DialogStart(sessions(data)),
@@ -214,6 +254,7 @@ fn operator_message(item: &Value) -> Option<OperatorMessage> {
         text: item.text(&["message", "text"]).unwrap_or_default().to_owned(),
         files: item.items(&["message", "files"]).into_iter().filter_map(operator_file).collect(),
         ids: item.one_or_many(&["message", "id"]).into_iter().map(str::to_owned).collect(),
+        sent_at: item.int(&["message", "sent_at"]),
     })
 }
 

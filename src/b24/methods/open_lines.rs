@@ -91,6 +91,30 @@ pub struct Line {
     pub operator_data: String,
     #[serde(deserialize_with = "values::text")]
     pub language_id: String,
+    /// By portal user; only [`ConfigGet`] tells.
+    #[serde(deserialize_with = "values::map")]
+    pub queue_full: BTreeMap<String, QueueMember>,
+}
+
+/// Somebody who answers in a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE", default)]
+pub struct QueueMember {
+    /// His name for clients, where the line has its own.
+    #[serde(deserialize_with = "values::text")]
+    pub user_name: String,
+}
+
+impl Line {
+    /// The name that stands before an operator's texts, if the line puts one there; `profile` is his own.
+    pub fn signature<'a>(&'a self, user: i64, profile: &'a str) -> Option<&'a str> {
+        let in_queue = self.queue_full.get(&user.to_string()).map_or("", |member| member.user_name.as_str());
+        match self.operator_data.as_str() {
+            "hide" => None,
+            "queue" if !in_queue.is_empty() => Some(in_queue),
+            _profile => Some(profile),
+        }
+    }
 }
 
 /// The open-line chats of a CRM card.
@@ -228,6 +252,12 @@ pub struct History {
     /// By message id; the keys sort as texts, so sort by `id` where order matters.
     #[serde(deserialize_with = "values::list")]
     pub message: Vec<HistoryMessage>,
+    /// By user id.
+    #[serde(deserialize_with = "values::map")]
+    pub users: BTreeMap<String, HistoryUser>,
+    /// By chat id: the one chat.
+    #[serde(deserialize_with = "values::map")]
+    pub chat: BTreeMap<String, HistoryChat>,
     /// By file id.
     #[serde(deserialize_with = "values::map")]
     pub files: BTreeMap<String, HistoryFile>,
@@ -244,11 +274,9 @@ pub struct HistoryMessage {
     /// ISO 8601.
     #[serde(deserialize_with = "values::text")]
     pub date: String,
-    /// For people; `textlegacy` is BB-code.
+    /// BB-code, without a signature; empty when it was deleted.
     #[serde(deserialize_with = "values::text")]
     pub text: String,
-    #[serde(deserialize_with = "values::text")]
-    pub textlegacy: String,
     #[serde(deserialize_with = "values::some")]
     pub params: Option<HistoryParams>,
 }
@@ -261,6 +289,33 @@ pub struct HistoryParams {
     pub connector_mid: Vec<String>,
     #[serde(alias = "FILE_ID", deserialize_with = "values::texts")]
     pub file_id: Vec<String>,
+    /// How the portal's page draws it. An operator's own words to the client have none; his words in whisper mode and everything
+    /// that the portal says in his name have one (`bx-messenger-content-item-…`).
+    #[serde(alias = "CLASS", deserialize_with = "values::texts")]
+    pub class: Vec<String>,
+    /// `Y` when it was.
+    #[serde(alias = "IS_DELETED", deserialize_with = "values::texts")]
+    pub is_deleted: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct HistoryUser {
+    #[serde(deserialize_with = "values::text")]
+    pub name: String,
+    /// A client of a connector.
+    #[serde(deserialize_with = "values::flag")]
+    pub connector: bool,
+    #[serde(deserialize_with = "values::flag")]
+    pub bot: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HistoryChat {
+    /// The user code.
+    #[serde(deserialize_with = "values::text")]
+    pub entity_id: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -268,9 +323,12 @@ pub struct HistoryParams {
 pub struct HistoryFile {
     #[serde(deserialize_with = "values::text")]
     pub name: String,
+    /// `image`, `video`, `audio` or `file`.
+    #[serde(rename = "type", deserialize_with = "values::text")]
+    pub kind: String,
     #[serde(deserialize_with = "values::some_int")]
     pub size: Option<i64>,
-    /// Signed; dies with the token.
+    /// At times it opens only in a browser that is signed in to the portal.
     #[serde(rename = "urlDownload", alias = "urldownload", deserialize_with = "values::text")]
     pub url_download: String,
 }

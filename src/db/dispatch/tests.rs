@@ -13,11 +13,12 @@ async fn add(db: &Db, portal: &PortalId, lane: i64, kind: DeliveryKind) {
 
 async fn claim(db: &Db, now: i64) -> Vec<Delivery> {
     let usual = Quota { to_messengers: 4, to_portal: 4, ..Quota::default() };
-    db.delivery_claim(Room { total: 64, usual, ..Room::default() }, Millis(now)).await.unwrap()
+    let room = Room { total: 64, usual, takes: true, ..Room::default() };
+    db.delivery_claim(testing::node(db).await, room, Millis(now)).await.unwrap()
 }
 
 async fn settle(db: &Db, delivery: &Delivery, settled: Settled, now: i64) {
-    db.delivery_settle(&delivery.portal, delivery.id, settled, Millis(now)).await.unwrap();
+    assert!(db.delivery_settle(delivery, settled, Millis(now)).await.unwrap());
 }
 
 #[tokio::test]
@@ -64,9 +65,9 @@ async fn what_a_gate_holds_stays_where_it_is_and_does_not_count_as_a_try() {
     let gated = |until| {
         let closed = vec![(DeliveryKind::Note, Millis(until))];
         let quota = Quota { to_messengers: 4, to_portal: 4, sharing: 0, closed };
-        Room { total: 64, portals: HashMap::from([(portal.clone(), quota)]), ..Room::default() }
+        Room { total: 64, portals: HashMap::from([(portal.clone(), quota)]), takes: true, ..Room::default() }
     };
-    let claimed = db.delivery_claim(gated(50), Millis(1)).await.unwrap();
+    let claimed = db.delivery_claim(testing::node(&db).await, gated(50), Millis(1)).await.unwrap();
     assert_eq!(claimed.iter().map(|it| it.kind).collect::<Vec<_>>(), [DeliveryKind::CardComment]);
     assert_eq!(db.delivery_next_due().await.unwrap(), Some(Millis(50)));
     db.portal_wake(&portal, Millis(7)).await.unwrap();

@@ -33,6 +33,7 @@ use crate::{
         methods::{
             crm::TimelineCommentAdd,
             messages::{SendMessages, SendStatusDelivery},
+            open_lines::SessionHistoryGet,
             robots::EventSend,
         },
     },
@@ -65,17 +66,19 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         DeliveryKind::Status => Some(SendStatusDelivery::NAME),
         DeliveryKind::RobotAnswer => Some(EventSend::NAME),
         DeliveryKind::CardComment => Some(TimelineCommentAdd::NAME),
+        DeliveryKind::Look => Some(SessionHistoryGet::NAME),
         DeliveryKind::ToCore | DeliveryKind::ToAddress | DeliveryKind::Provision | DeliveryKind::Uninstall => None,
     }
 }
 
 /// The kinds that the portal's gates hold.
-pub const HELD: [DeliveryKind; 5] = [
+pub const HELD: [DeliveryKind; 6] = [
     DeliveryKind::ToPortal,
     DeliveryKind::Note,
     DeliveryKind::Status,
     DeliveryKind::RobotAnswer,
     DeliveryKind::CardComment,
+    DeliveryKind::Look,
 ];
 
 /// What may not be claimed of a portal now.

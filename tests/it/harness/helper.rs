@@ -2,7 +2,7 @@
 //! end of its standard input closes, however that comes, it ends the program and cleans up.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
@@ -41,6 +41,11 @@ impl Helper {
             said.push(line);
         }
         Err(format!("a helper did not start in {START:?}:\n{}", said.join("\n")))
+    }
+
+    /// Gives the shell a line to read.
+    pub fn told(&mut self, line: &str) -> Result<(), String> {
+        writeln!(self.stdin, "{line}").map_err(|error| error.to_string())
     }
 
     pub fn stop(mut self) {

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::Command,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -23,7 +23,8 @@ use super::{
 /// Users that may run the server where we are root, whom PostgreSQL refuses.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// `$1`: folder of the tools. Prints the folder of the cluster, then the server's log.
+/// `$1`: folder of the tools. Prints the folder of the cluster, then the server's log. Reads `stop` (as its operators stop it),
+/// `crash` (as a machine does) and `start`; ends with its input.
 const SCRIPT: &str = r#"
 set -eu
 umask 077
@@ -35,12 +36,80 @@ trap : INT TERM HUP
 echo "folder $folder"
 # Only making the cluster does without fsync; the server itself runs with it, as in life.
 "$1/initdb" --pgdata=data --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
-"$1/postgres" -D data -c listen_addresses= -c unix_socket_directories="$folder" -c timezone=UTC </dev/null 2>&1 &
-server=$!
-cat >/dev/null || true
-kill -INT "$server" 2>/dev/null || true
-wait "$server" || true
+start() {
+  "$1/postgres" -D data -c listen_addresses= -c unix_socket_directories="$folder" -c timezone=UTC </dev/null 2>&1 &
+  server=$!
+}
+stop() {
+  kill "$1" "$server" 2>/dev/null || true
+  wait "$server" || true
+}
+start "$1"
+while read -r line; do
+  case "$line" in
+    stop) stop -INT ;;
+    crash) stop -QUIT ;;
+    start) start "$1" ;;
+  esac
+done
+stop -INT
 "#;
+
+/// A server of one story's own, which can go away.
+pub struct Server {
+    helper: Arc<Mutex<Helper>>,
+    /// Of a fresh database.
+    pub url: String,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        let started = tokio::task::spawn_blocking(|| match needs::found().postgres.clone()? {
+            Postgres::Tools(tools) => start_own(&tools),
+            Postgres::Running(_) => Err("a server of somebody else cannot be stopped".to_owned()),
+        });
+        let cluster = started.await.unwrap().expect("another PostgreSQL starts");
+        let url = with_database(&cluster.url, "postgres");
+        Self { helper: Arc::new(Mutex::new(cluster.own.expect("it is ours"))), url }
+    }
+
+    /// The server ends as its operators end it, and with it every connection.
+    pub async fn stops(&self) {
+        self.does("stop", "database system is shut down").await;
+    }
+
+    /// The server ends in the middle of what it does.
+    pub async fn crashes(&self) {
+        self.does("crash", "immediate shutdown").await;
+    }
+
+    pub async fn starts(&self) {
+        self.does("start", "ready to accept connections").await;
+    }
+
+    /// Does something past our server.
+    pub fn executes(&self, sql: &str) {
+        self.connection().batch_execute(sql).expect("the statements are right");
+    }
+
+    pub fn connection(&self) -> PgConnection {
+        self.may_connect().expect("the server takes connections")
+    }
+
+    pub fn may_connect(&self) -> Option<PgConnection> {
+        PgConnection::establish(&self.url).ok()
+    }
+
+    async fn does(&self, line: &'static str, until: &'static str) {
+        let helper = Arc::clone(&self.helper);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut helper = helper.lock().unwrap_or_else(PoisonError::into_inner);
+            helper.told(line)?;
+            helper.says(|said| said.contains(until).then_some(()))
+        });
+        done.await.unwrap().unwrap();
+    }
+}
 
 struct Cluster {
     /// A URL without its database.

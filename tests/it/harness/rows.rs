@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _,
+    connection::SimpleConnection as _,
     sql_types::{BigInt, Text},
 };
 
@@ -46,5 +47,23 @@ impl Story {
             let mut conn = diesel::PgConnection::establish(url).expect("the database is there");
             count!(&mut conn, "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public'")
         }
+    }
+
+    /// Does something to the SQLite database past our server.
+    pub fn executes(&self, sql: &str) {
+        self.sqlite().batch_execute(sql).expect("the statements are right");
+    }
+
+    /// How many pages the SQLite database has.
+    pub fn pages(&self) -> i64 {
+        let sql = "SELECT page_count AS count FROM pragma_page_count";
+        diesel::sql_query(sql).get_result::<Count>(&mut self.sqlite()).expect("it has pages").count
+    }
+
+    fn sqlite(&self) -> diesel::SqliteConnection {
+        let path = self.config().database_url.strip_prefix("sqlite://").expect("the story is told on SQLite");
+        let mut conn = diesel::SqliteConnection::establish(path).expect("the file opens");
+        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("a setting");
+        conn
     }
 }

@@ -27,6 +27,8 @@ const BROWSERS_AT_ONCE: usize = 2;
 const SLOWEST: usize = 8;
 /// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
 const LONGEST_STORY: Duration = Duration::from_mins(3);
+/// … but for the long forms of `CHAOS=long`.
+const LONGEST_CHAOS: Duration = Duration::from_hours(12);
 
 /// Letting the queue run empty, and stopping everything.
 const LONGEST_END: Duration = Duration::from_secs(90);
@@ -38,6 +40,8 @@ pub type Telling<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 pub struct Case {
     pub name: &'static str,
     pub in_browser: bool,
+    /// Told on this database alone; None: on each.
+    pub only: Option<On>,
     pub tell: for<'a> fn(&'a Story) -> Telling<'a>,
 }
 
@@ -47,20 +51,29 @@ pub struct Rule {
     pub check: fn(),
 }
 
-/// Lists the stories of a module: `stories![one, two]`, those that need a browser behind `in_browser:`.
+/// Lists the stories of a module: `stories![one, two]`, those that need a browser behind `in_browser:`, those about one database
+/// behind `on_sqlite:` and `on_postgres:`.
 macro_rules! stories {
-    ($($name:ident),* $(,)? $(; in_browser: $($seen:ident),* $(,)?)?) => {
+    (
+        $($name:ident),* $(,)?
+        $(; in_browser: $($seen:ident),* $(,)?)?
+        $(; on_sqlite: $($sqlite:ident),* $(,)?)?
+        $(; on_postgres: $($postgres:ident),* $(,)?)?
+    ) => {
         pub fn list() -> Vec<$crate::harness::Case> {
             vec![
-                $($crate::harness::stories!(@case $name, false),)*
-                $($($crate::harness::stories!(@case $seen, true),)*)?
+                $($crate::harness::stories!(@case $name, false, None),)*
+                $($($crate::harness::stories!(@case $seen, true, None),)*)?
+                $($($crate::harness::stories!(@case $sqlite, false, Some($crate::harness::On::Sqlite)),)*)?
+                $($($crate::harness::stories!(@case $postgres, false, Some($crate::harness::On::Postgres)),)*)?
             ]
         }
     };
-    (@case $name:ident, $in_browser:literal) => {
+    (@case $name:ident, $in_browser:literal, $only:expr) => {
         $crate::harness::Case {
             name: concat!(module_path!(), "::", stringify!($name)),
             in_browser: $in_browser,
+            only: $only,
             tell: |story| Box::pin($name(story)),
         }
     };
@@ -68,7 +81,7 @@ macro_rules! stories {
 pub(crate) use stories;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum On {
+pub enum On {
     Sqlite,
     Postgres,
 }
@@ -104,7 +117,9 @@ pub fn run(arguments: Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
     logs::start();
     let arguments = Arguments { test_threads: arguments.test_threads.or(Some(AT_ONCE)), ..arguments };
     let rules = rules.into_iter().map(|rule| Trial::test(rule.name, move || checked(rule.check)));
-    let stories = cases.iter().flat_map(|case| [trial(case, On::Sqlite), trial(case, On::Postgres)]);
+    let told_on = |case: &Case, on| case.only.is_none_or(|only| only == on).then(|| trial(case, on));
+    let stories =
+        cases.iter().flat_map(|case| [On::Sqlite, On::Postgres].into_iter().filter_map(|on| told_on(case, on)));
     let conclusion = libtest_mimic::run(&arguments, rules.chain(stories).collect());
     browser::stop();
     postgres::stop();
@@ -119,7 +134,7 @@ pub fn run(arguments: Arguments, rules: Vec<Rule>, cases: &[Case]) -> ExitCode {
 fn trial(case: &Case, on: On) -> Trial {
     let case = *case;
     // `it::stories::install::…` is read without its beginning.
-    let name = case.name.splitn(3, "::").last().unwrap_or(case.name);
+    let name = case.name.trim_start_matches("it::").trim_start_matches("stories::");
     let name = if on == On::Postgres { format!("{name}::postgres") } else { name.to_owned() };
     match missing(case, on) {
         None => {
@@ -195,13 +210,14 @@ async fn tell(case: Case, database: Option<String>) -> Vec<String> {
         Ok(story) => story,
         Err(why) => return vec![format!("the story could not begin: {why}")],
     };
-    let telling = AssertUnwindSafe(timeout(LONGEST_STORY, (case.tell)(&story))).catch_unwind();
+    let longest = if crate::chaos::is_long() { LONGEST_CHAOS } else { LONGEST_STORY };
+    let telling = AssertUnwindSafe(timeout(longest, (case.tell)(&story))).catch_unwind();
     let mut complaints = match telling.await {
         Ok(Ok(())) => match timeout(LONGEST_END, story.leftovers()).await {
             Ok(complaints) => complaints,
             Err(_elapsed) => vec!["what the story left behind could not be looked at in time".to_owned()],
         },
-        Ok(Err(_elapsed)) => vec![format!("the story was not over after {LONGEST_STORY:?}")],
+        Ok(Err(_elapsed)) => vec![format!("the story was not over after {longest:?}")],
         // Why is in the record of panics.
         Err(_panic) => vec!["the story was not told to its end".to_owned()],
     };

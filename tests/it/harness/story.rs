@@ -163,6 +163,11 @@ impl Story {
         &self.config
     }
 
+    /// Where our server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// An address of our server.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -190,6 +195,11 @@ impl Story {
         if let Some(running) = self.server.lock().await.take() {
             running.stop().await;
         }
+    }
+
+    /// The server's address as a socket that outlives every server. There must be none now.
+    pub fn listens(&self) -> TcpListener {
+        TcpListener::bind(self.address).expect("the address is free")
     }
 
     /// Its operators change the settings. The address on which it listens stays.
@@ -292,7 +302,7 @@ impl Story {
         true
     }
 
-    pub(super) async fn counts(&self) -> Option<OpenCounts> {
+    pub async fn counts(&self) -> Option<OpenCounts> {
         self.app().db.delivery_counts().await.ok()
     }
 

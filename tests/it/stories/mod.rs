@@ -9,7 +9,9 @@ mod frames;
 mod grant;
 mod hostile;
 mod install;
+mod intake;
 mod limits;
+mod lost;
 mod portal_away;
 mod recovery;
 mod robot;
@@ -38,6 +40,8 @@ pub fn all() -> Vec<Case> {
         recovery::list(),
         limits::list(),
         portal_away::list(),
+        intake::list(),
+        lost::list(),
         schema::list(),
     ]
     .concat()

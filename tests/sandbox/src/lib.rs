@@ -14,6 +14,7 @@ pub mod messengers;
 pub mod oauth;
 pub mod pages;
 pub mod portal;
+mod unrest;
 
 use std::{
     io,
@@ -23,6 +24,8 @@ use std::{
 use actix_web::dev::ServerHandle;
 use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
+
+pub use unrest::Unrest;
 
 use crate::{
     clock::Clock,

@@ -44,6 +44,7 @@ pub struct Received {
     /// Parts of one album have the same.
     pub album: Option<String>,
     pub tracking: Option<String>,
+    pub at_ms: i64,
     pub edited: bool,
     pub deleted: bool,
 }
@@ -202,6 +203,7 @@ impl Client {
             files: message.files.iter().map(file).collect(),
             album: message.album.clone(),
             tracking: message.from_app.as_ref().and_then(|app| app.tracking.clone()),
+            at_ms: message.time_ms,
             edited: message.edited,
             deleted: message.deleted,
         });

@@ -155,8 +155,9 @@ impl Store {
 
     pub(crate) fn place(&self, key: u64) -> Option<Place> {
         self.chats.iter().enumerate().find_map(|(at, chat)| {
-            let found = chat.messages.iter().position(|message| message.key == key);
-            found.map(|message| (at, message))
+            // Keys grow, so that a long history is not searched from its beginning.
+            let found = chat.messages.binary_search_by_key(&key, |message| message.key);
+            found.ok().map(|message| (at, message))
         })
     }
 }

@@ -23,11 +23,20 @@ pub(super) struct Draft {
     pub connector_mid: Vec<String>,
     /// It goes to the connector.
     pub forward: bool,
+    /// In whisper mode.
+    pub whispered: bool,
 }
 
 impl Draft {
     pub fn new(author: Author, text: &str) -> Self {
-        Self { author, text: text.to_owned(), files: Vec::new(), connector_mid: Vec::new(), forward: false }
+        Self {
+            author,
+            text: text.to_owned(),
+            files: Vec::new(),
+            connector_mid: Vec::new(),
+            forward: false,
+            whispered: false,
+        }
     }
 }
 
@@ -79,6 +88,12 @@ impl Portal {
             }
             Ok(id)
         })
+    }
+
+    /// The employee writes for his colleagues alone (the chat's whisper mode).
+    pub fn operator_whispers(&self, chat: ChatId, text: &str) -> MessageId {
+        let author = Author::Operator(self.employee());
+        self.change(|state| self.add_message(state, chat, Draft { whispered: true, ..Draft::new(author, text) }))
     }
 
     /// The author changes his message. The connector hears it only if it has told the message's external id and takes edits.
@@ -182,6 +197,8 @@ impl Portal {
         let id = state.next(Counter::Message);
         let files: Vec<File> = draft.files.into_iter().map(|upload| Self::keep(state, upload)).collect();
         let message = Message {
+            session: state.chats.get(&chat).map_or(0, |row| row.session.id),
+            whispered: draft.whispered,
             id,
             author: draft.author,
             text: draft.text,
@@ -200,8 +217,12 @@ impl Portal {
         } else {
             row.read_by_client = false;
         }
+        // Those who hear of it need the chat and not its history, which may be long.
+        let history = std::mem::take(&mut row.messages);
+        let told = row.clone();
+        row.messages = history;
         row.messages.push(message.clone());
-        let row = row.clone();
+        let row = told;
         if draft.forward {
             self.tells_add(state, &row, &message);
         }

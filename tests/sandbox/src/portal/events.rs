@@ -150,7 +150,17 @@ impl Portal {
             "ts": self.world().clock.now_s(),
             "auth": auth,
         });
-        self.post(event.name, &binding.handler, form::pairs(&body));
+        let form = form::pairs(&body);
+        let is_held = self.journal(|journal| {
+            let is_held = journal.held_names.iter().any(|name| name == event.name);
+            if is_held {
+                journal.held.push((event.name.to_owned(), binding.handler.clone(), form.clone()));
+            }
+            is_held
+        });
+        if !is_held {
+            self.post(event.name, &binding.handler, form);
+        }
     }
 
     /// The `auth` block of a post: the portal's identity, and a user's tokens if there is an active one.
@@ -206,6 +216,11 @@ impl Portal {
 
     /// The queue has nothing under way.
     pub fn is_quiet(&self) -> bool {
-        self.journal(|journal| journal.posted.iter().all(|post| post.done))
+        self.posts_waiting() == 0
+    }
+
+    /// Posts that wait for their turn or are under way. They go out in order, so the first of them tells all.
+    pub fn posts_waiting(&self) -> usize {
+        self.journal(|journal| journal.posted.len() - journal.posted.partition_point(|post| post.done))
     }
 }

@@ -6,6 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use serde_json::Value;
 
 use super::{Portal, UserId, events::PostedEvent, trouble::Trouble};
+use crate::Unrest;
 
 /// One REST call.
 #[derive(Clone, Debug)]
@@ -102,8 +103,13 @@ pub(super) struct Journal {
     /// Sends under way, by connector and external chat.
     pub under_way: HashMap<(String, String), u32>,
     pub faults: Vec<(String, Fault)>,
+    pub unrest: Unrest,
     /// Addresses that the portal has fetched files from, with the outcome.
     pub downloads: Vec<(String, Result<usize, String>)>,
+    /// Events of these names are held back.
+    pub held_names: Vec<String>,
+    /// What is held back: event, address and form.
+    pub held: Vec<(String, String, Vec<(String, String)>)>,
 }
 
 impl Portal {
@@ -146,6 +152,11 @@ impl Portal {
         self.journal(|journal| journal.faults.push((method.to_owned(), fault)));
     }
 
+    /// From now on the portal's REST is so unsteady.
+    pub fn is_unsteady(&self, unrest: Unrest) {
+        self.journal(|journal| journal.unrest = unrest);
+    }
+
     /// The next element of `imconnector.send.messages` fails inside an answer that succeeds, with this text.
     pub fn refuses_next_message(&self, text: &str) {
         let fault = Fault::Refuses { status: 200, code: String::new(), text: text.to_owned() };
@@ -157,6 +168,31 @@ impl Portal {
         match self.takes_fault(ELEMENT)? {
             Fault::Refuses { text, .. } => Some(text),
             _ => None,
+        }
+    }
+
+    /// The queue server keeps events of these names to itself; with no names it delivers again. What it has kept is lost, unless
+    /// [`Portal::posts_held_events`] brings it after all.
+    pub fn holds_events(&self, names: &[&str]) {
+        self.journal(|journal| journal.held_names = names.iter().map(|&name| name.to_owned()).collect());
+    }
+
+    /// How many events are held back.
+    pub fn held_events(&self) -> usize {
+        self.journal(|journal| journal.held.len())
+    }
+
+    /// What was held back is posted after all, the last first if `backwards`.
+    pub fn posts_held_events(&self, backwards: bool) {
+        let mut held = self.journal(|journal| {
+            journal.held_names.clear();
+            std::mem::take(&mut journal.held)
+        });
+        if backwards {
+            held.reverse();
+        }
+        for (event, url, form) in held {
+            self.post(&event, &url, form);
         }
     }
 }

@@ -198,6 +198,10 @@ pub struct Message {
     pub deleted: bool,
     /// The messenger's ids, `CONNECTOR_MID`.
     pub connector_mid: Vec<String>,
+    /// Written in whisper mode: for colleagues, not for the client.
+    pub whispered: bool,
+    /// The talk that it belongs to.
+    pub session: i64,
 }
 
 /// The current talk in a chat.

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::{Refused, webhooks};
 use crate::{
-    World,
+    Unrest, World,
     messengers::{Messengers, model::AccountRow, phone::Account},
 };
 use actix_web::ResponseError;
@@ -98,6 +98,7 @@ pub(crate) struct Knobs {
     pub down_for: Option<String>,
     pub slow_webhooks: Duration,
     pub deliver_after: Option<Duration>,
+    pub unrest: Unrest,
 }
 
 /// One call of the API, as it was answered.
@@ -177,6 +178,11 @@ impl ChatApp {
             knobs.slow_answers = answers;
             knobs.slow_webhooks = webhooks;
         });
+    }
+
+    /// From now on the API is so unsteady.
+    pub fn is_unsteady(&self, unrest: Unrest) {
+        self.turn(|knobs| knobs.unrest = unrest);
     }
 
     /// While set, sending calls whose path has this in it (a chat's id) are answered with 503.
@@ -354,22 +360,25 @@ pub(super) async fn around_call(
     let method = request.method().clone();
     let path = request.path().trim_start_matches("/chatapp/v1").to_owned();
     let sending = method == Method::POST && path.contains("/messages/");
-    let (wait, refused, lost) = world.messengers.quietly(|store| {
+    let (wait, unrest, refused, lost) = world.messengers.quietly(|store| {
         let knobs = &mut store.chatapp.knobs;
         let down = knobs.down_for.as_ref().filter(|part| sending && path.contains(part.as_str()));
-        let down = down.map(|_part| Refused::new(503, "ApiServiceUnavailable", "try later"));
+        let refuses = down.is_some() || (sending && knobs.unrest.refuses());
+        let down = refuses.then(|| Refused::new(503, "ApiServiceUnavailable", "try later"));
         let refused = down.or_else(|| sending.then(|| knobs.reject.pop_front()).flatten());
         let lost = sending && refused.is_none() && knobs.lose_answers > 0;
         knobs.lose_answers -= u32::from(lost);
-        (knobs.slow_answers, refused, lost)
+        (knobs.slow_answers, knobs.unrest, refused, lost)
     });
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
+    unrest.waits().await;
     let response = match refused {
         Some(refused) => request.into_response(refused.error_response()),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    unrest.waits().await;
     let late = world.messengers.read().chatapp.knobs.late_answers;
     if !late.is_zero() {
         tokio::time::sleep(late).await;

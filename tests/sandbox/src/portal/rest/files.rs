@@ -18,6 +18,16 @@ pub(super) async fn download(query: web::Query<Token>, portal: web::Data<Portal>
     }
 }
 
+/// Where the portal's own pages fetch files.
+pub(super) const PAGE_DOWNLOAD: &str = "/bitrix/services/main/ajax.php";
+
+/// Nobody is signed in here: what the module's authentication filter answers then.
+pub(super) async fn signed_in_only() -> HttpResponse {
+    HttpResponse::Unauthorized().content_type("application/json; charset=UTF-8").body(
+        r#"{"status":"error","data":null,"errors":[{"message":"","code":"invalid_authentication","customData":null}]}"#,
+    )
+}
+
 /// A short link gives a page about the file, and not the file.
 pub(super) async fn public_page(token: web::Path<String>, portal: web::Data<Portal>) -> HttpResponse {
     match portal.linked(&token) {

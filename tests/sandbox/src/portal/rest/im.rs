@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Caller, RestError, imopenlines::may_enter, params::Params};
+use super::{
+    Answer, Caller, RestError,
+    imopenlines::{may_enter, page_link},
+    params::Params,
+};
 use crate::{
     clock::iso,
     portal::{Author, ChatId, Notification, Portal, UserId, chats::Draft},
@@ -82,12 +86,14 @@ fn messages(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     } else {
         found.drain(..found.len().saturating_sub(limit));
     }
+    let domain = portal.domain();
+    let link = |file| page_link(&domain, file);
     let files: Vec<Value> = found
         .iter()
         .flat_map(|message| message.files.iter().map(move |file| (message, file)))
         .map(|(message, file)| {
             json!({"id": file.id, "chatId": chat.id, "date": iso(message.at_ms), "type": file.kind, "name": file.name,
-                "size": file.size, "status": "done", "authorId": message.author.id(), "urlDownload": file.url})
+                "size": file.size, "status": "done", "authorId": message.author.id(), "urlDownload": link(file)})
         })
         .collect();
     let rows: Vec<Value> = found

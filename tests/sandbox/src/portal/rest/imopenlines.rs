@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Caller, RestError, params::Params};
+use super::{Answer, Caller, RestError, files::PAGE_DOWNLOAD, params::Params};
 use crate::{
     clock::iso,
-    portal::{Author, CardKind, CardRef, Chat, ChatId, Line, Message, Portal, State, UserId, crm::may_see, lines},
+    portal::{
+        Author, CardKind, CardRef, Chat, ChatId, File, Line, Message, Portal, State, UserId, crm::may_see, lines,
+    },
 };
 
 pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Params<'_>) -> Answer {
@@ -246,15 +248,25 @@ fn open(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
     })
 }
 
+/// Where a page of the portal fetches a file: it opens only in a browser that is signed in.
+pub(super) fn page_link(domain: &str, file: &File) -> String {
+    let name: String = url::form_urlencoded::byte_serialize(file.name.as_bytes()).collect();
+    format!("http://{domain}{PAGE_DOWNLOAD}?action=disk.api.file.download&fileId={}&fileName={name}", file.id)
+}
+
+/// The messages of one talk: the named one, else the last of the chat.
 fn history(portal: &Portal, params: Params<'_>) -> Answer {
     portal.read(|state| {
         let missing = || RestError::new(400, "ACCESS_DENIED", "You dont have access to this session");
-        let chat = find(state, params).ok_or_else(missing)?;
+        let asked = params.int("SESSION_ID");
+        let of = |chat: &&Chat, id: i64| chat.messages.iter().any(|message| message.session == id);
+        let named = asked.and_then(|id| state.chats.values().find(|chat| chat.session.id == id || of(chat, id)));
+        let chat = named.or_else(|| find(state, params)).ok_or_else(missing)?;
+        let session = asked.unwrap_or(chat.session.id);
+        let talk = || chat.messages.iter().filter(|message| message.session == session);
         let messages: Map<String, Value> =
-            chat.messages.iter().map(|message| (message.id.to_string(), past(chat.id, message))).collect();
-        let files: Map<String, Value> = chat
-            .messages
-            .iter()
+            talk().map(|message| (message.id.to_string(), past(chat.id, message))).collect();
+        let files: Map<String, Value> = talk()
             .flat_map(|message| message.files.iter().map(move |file| (message, file)))
             .map(|(message, file)| {
                 let row = json!({
@@ -267,18 +279,17 @@ fn history(portal: &Portal, params: Params<'_>) -> Answer {
                     "size": file.size,
                     "status": "done",
                     "authorid": message.author.id(),
-                    // Opens only in a browser that is signed in to the portal.
-                    "urldownload": file.url,
+                    "urldownload": page_link(&state.domain, file),
                 });
                 (file.id.to_string(), row)
             })
             .collect();
-        let order: Vec<String> = chat.messages.iter().rev().map(|message| message.id.to_string()).collect();
+        let order: Vec<String> = talk().rev().map(|message| message.id.to_string()).collect();
         Ok(json!({
             "chatId": chat.id,
             "canJoin": "Y",
             "canVoteHead": "Y",
-            "sessionId": chat.session.id,
+            "sessionId": session,
             "userId": format!("chat{}", chat.id),
             "message": messages,
             "usersMessage": {format!("chat{}", chat.id): order},
@@ -306,8 +317,21 @@ fn past(chat: ChatId, message: &Message) -> Value {
     if !message.connector_mid.is_empty() {
         params.insert("connectorMid".to_owned(), json!(message.connector_mid));
     }
-    if !message.files.is_empty() {
+    if !message.files.is_empty() && !message.deleted {
         params.insert("fileId".to_owned(), message.files.iter().map(|file| json!(file.id)).collect());
+    }
+    // What `onMessageSend` of the module sets: the spinner for what goes to a connector, a class for what stays inside.
+    if message.sending {
+        params.insert("sending".to_owned(), json!("Y"));
+    }
+    if message.whispered {
+        params.insert("class".to_owned(), json!("bx-messenger-content-item-system"));
+    }
+    if message.deleted {
+        params.insert("isDeleted".to_owned(), json!("Y"));
+    }
+    if message.edited {
+        params.insert("isEdited".to_owned(), json!("Y"));
     }
     let text = if message.deleted { "" } else { message.text.as_str() };
     json!({
@@ -317,7 +341,8 @@ fn past(chat: ChatId, message: &Message) -> Value {
         "recipientid": format!("chat{chat}"),
         "date": iso(message.at_ms),
         "text": text,
-        "textlegacy": text,
+        // With HTML for the codes.
+        "textlegacy": text.replace("[b]", "<b>").replace("[/b]", "</b>"),
         "params": if params.is_empty() { json!([]) } else { Value::Object(params) },
     })
 }
@@ -336,6 +361,8 @@ fn users(state: &State, chat: &Chat) -> Map<String, Value> {
                 "firstName": user.name,
                 "lastName": user.last_name,
                 "connector": user.external.is_some(),
+                "bot": false,
+                "externalAuthId": if user.external.is_some() { "imconnector" } else { "default" },
             });
             (user.id.to_string(), row)
         })

@@ -21,6 +21,7 @@ use crate::{
 pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.route("/rest/download.json", web::get().to(files::download))
         .route("/~f/{token}", web::get().to(files::public_page))
+        .route(files::PAGE_DOWNLOAD, web::get().to(files::signed_in_only))
         .route("/rest/{method}", web::to(rest));
 }
 
@@ -38,7 +39,9 @@ async fn rest(
     let mut given = parameters(&request, &body);
     let access = token(&request, &mut given);
     let started = Instant::now();
-    let fault = match portal.is_over_limit() {
+    let unrest = portal.journal(|journal| journal.unrest);
+    unrest.waits().await;
+    let fault = match portal.is_over_limit() || (method.starts_with("imconnector.send.") && unrest.refuses()) {
         true => Some(Fault::query_limit()),
         false => portal.meets_fault(&method),
     };
@@ -62,6 +65,7 @@ async fn rest(
     let (status, envelope) = envelope(&portal, answer, (started, bill));
     let error = envelope.get("error").map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned));
     portal.notes_call(&method, given, user, (status, error));
+    unrest.waits().await;
     match fault {
         Some(Fault::DoesAndHangs(time)) => {
             sleep(time).await;

@@ -1,0 +1,58 @@
+//! Conditions that stand in queries letter by letter as in the partial indexes of `migrations/`: a database uses such an index
+//! only where it sees that the query asks for nothing else. (diesel's own `sql()` would have each such query parsed and planned
+//! anew every time.)
+
+use diesel::{
+    backend::Backend,
+    expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate},
+    query_builder::{AstPass, QueryFragment, QueryId},
+    result::QueryResult,
+    sql_types::Bool,
+};
+
+macro_rules! condition {
+    ($(#[$doc:meta])* $name:ident = $sql:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, QueryId)]
+        pub(super) struct $name;
+
+        impl Expression for $name {
+            type SqlType = Bool;
+        }
+
+        impl<DB: Backend> QueryFragment<DB> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+
+        impl<Tables> AppearsOnTable<Tables> for $name {}
+        impl<Tables> SelectableExpression<Tables> for $name {}
+
+        impl<Grouped> ValidGrouping<Grouped> for $name {
+            type IsAggregate = is_aggregate::No;
+        }
+    };
+}
+
+condition! {
+    /// A head that runs when it is due. A parked one is, too, now and then: it looks by itself whether it can go on.
+    Runs = "delivery.state IN ('waiting', 'parked')"
+}
+condition! {
+    /// A delivery that holds its place in its lane.
+    Holds = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')"
+}
+condition! {
+    /// An attempt at it is under way.
+    IsSending = "delivery.state = 'sending'"
+}
+condition! {
+    /// An item that has not been expanded.
+    IsNew = "inbox.state = 'new'"
+}
+condition! {
+    /// The same of an older item beside it.
+    IsOlderNew = "older.state = 'new'"
+}
