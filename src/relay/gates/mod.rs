@@ -48,6 +48,9 @@ const KEPT: usize = 4096;
 /// `auto-renewal.md`).
 const REFRESH_AGAIN: Duration = Duration::from_secs(60);
 
+/// Until the calls under way have told what is left of a method's operating time.
+const CROWDED: Duration = Duration::from_secs(1);
+
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -189,6 +192,10 @@ impl Gates {
                 && let Some(until) = shut
             {
                 return Err(until.wait_from(now));
+            }
+            let crowded = gates.operating.get(method).is_some_and(|operating| operating.is_crowded(messages));
+            if caller == Caller::Background && crowded {
+                return Err(CROWDED);
             }
             gates.bucket.take(caller, self.limits, now)?;
             gates.changed = true;

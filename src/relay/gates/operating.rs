@@ -71,6 +71,11 @@ impl Operating {
         (1..=MESSAGES).take_while(|count| f64::from(*count) * self.message_s <= room_s).count().max(1)
     }
 
+    /// Whether what is left is reserved for the calls under way already.
+    pub fn is_crowded(self, messages: usize) -> bool {
+        self.under_way_s > 0.0 && self.cost_s(messages) > self.left_s()
+    }
+
     /// A call with so many messages begins.
     pub fn begins(&mut self, messages: usize) {
         self.under_way_s += self.cost_s(messages);
