@@ -1,16 +1,20 @@
 //! What every part of the server shares.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
 
 use crate::{
     b24::{client::Client, oauth::OAuth},
     clock::Clock,
     config::{Config, ConfigError},
-    db::{Db, DbError},
+    db::{Db, DbError, Gauges},
     domain::{
         connector::Connector,
         ids::{InstallationId, PortalId},
     },
+    journal::Journal,
     media::{Memory, Store},
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
@@ -59,33 +63,53 @@ pub struct App {
     pub refreshing: Locks<InstallationId>,
     /// One change of what is connected to what at a time for each portal.
     pub connecting: Locks<PortalId>,
+    /// What waited a moment ago: whoever asks often for the metrics does not have it counted each time.
+    gauges: tokio::sync::Mutex<Option<(Instant, Gauges)>>,
 }
+
+const GAUGES_KEPT: Duration = Duration::from_secs(5);
 
 impl App {
     pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
         let keys = Arc::new(Keys::new(&config.app_secret, config.app_secret_old.as_ref()));
         let db = Db::open(&config.database_url, Arc::clone(&keys))?;
-        let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?;
+        let node = Node::default();
+        let acting = node.clone();
+        let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?.only_while(move || acting.may_act());
+        let journal = Journal::start(&config.data_dir, config.journal_days)?;
         let tokens = Arc::new(KeptTokens::new(db.clone(), clock.clone()));
         Ok(Self {
-            b24: Client::new(outgoing.clone()),
+            b24: Client::new(outgoing.clone()).with_journal(journal, clock.clone()),
             oauth: OAuth::new(outgoing.clone(), config.b24_oauth_servers.clone()),
             chatapp: ChatApp::new(outgoing.clone(), config.chatapp_api_url.clone(), tokens, clock.clone()),
             embedded: Embedded::new(outgoing.clone(), config.telegram_api_url.clone()),
             store: Store::new(config.media_dir.clone()),
             memory: Memory::default(),
             bell: Bell::default(),
-            node: Node::default(),
+            node,
             gates: Gates::new(config.b24_rate.into(), config.b24_burst.into()),
             failures: Failures::default(),
             refreshing: Locks::default(),
             connecting: Locks::default(),
+            gauges: tokio::sync::Mutex::default(),
             config,
             clock,
             db,
             keys,
             outgoing,
         })
+    }
+
+    pub async fn queue_gauges(&self) -> Result<Gauges, DbError> {
+        let mut kept = self.gauges.lock().await;
+        if let Some((at, gauges)) = *kept
+            && at.elapsed() < GAUGES_KEPT
+        {
+            return Ok(gauges);
+        }
+        let gauges = self.db.queue_gauges(self.clock.now()).await?;
+        *kept = Some((Instant::now(), gauges));
+        Ok(gauges)
     }
 
     pub fn core(&self, kind: CoreKind) -> &dyn MessagingCore {

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     config::{Config, Flags, LogFormat},
     lock::Lock,
+    redeliver::{self, RedeliverFlags},
     sockets::Inherited,
     telemetry, web,
 };
@@ -31,6 +32,8 @@ enum Verb {
     Serve(Flags),
     /// Brings the database up to this version and stops
     Migrate(Flags),
+    /// Lists what was given up, with the reasons, and has it tried again; the server runs
+    Redeliver(RedeliverFlags),
     /// Starts everything against a make-believe portal and a make-believe phone, with no account and no internet
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoFlags),
@@ -47,6 +50,7 @@ pub async fn run() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Serve(flags) => serve(&flags).await,
         Verb::Migrate(flags) => migrate(&flags).await,
+        Verb::Redeliver(flags) => redeliver::run(flags).await,
         #[cfg(feature = "demo")]
         Verb::Demo(flags) => crate::demo::run(flags).await,
         #[cfg(feature = "bench")]

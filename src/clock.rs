@@ -35,6 +35,14 @@ impl Millis {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// Date and time of day in UTC, `2026-11-22` and `01:02:03.004`.
+    pub fn utc(self) -> (String, String) {
+        let (year, month, day) = civil_date(self.seconds().div_euclid(86_400));
+        let (second, rest) = (self.seconds().rem_euclid(86_400), self.0.rem_euclid(1000));
+        let time = format!("{:02}:{:02}:{:02}.{rest:03}", second / 3600, second % 3600 / 60, second % 60);
+        (format!("{year:04}-{month:02}-{day:02}"), time)
+    }
+
     /// Reads a time as Bitrix24 answers it: `2026-03-16T15:25:05+03:00`.
     pub fn from_iso(text: &str) -> Option<Self> {
         let (date, time) = text.trim().split_once('T')?;
@@ -63,6 +71,23 @@ impl Millis {
     pub fn wait_from(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
     }
+}
+
+/// Year, month and day in the Gregorian calendar of a day counted from 1970-01-01. Years are counted from March, so that the
+/// leap day is a year's last one.
+pub fn civil_date(days: i64) -> (i64, i64, i64) {
+    /// Days of 400 years, after which the calendar repeats.
+    const ERA: i64 = 146_097;
+    /// From 0000-03-01 to 1970-01-01.
+    const EPOCH: i64 = 719_468;
+    let shifted = days + EPOCH;
+    let (era, day) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA));
+    let year = (day - day / 1460 + day / 36_524 - day / (ERA - 1)) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day_of_month)
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day is a year's last one.

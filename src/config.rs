@@ -53,6 +53,8 @@ pub struct Flags {
     b24_burst: Option<u32>,
     #[arg(long, env = "B24_RATE")]
     b24_rate: Option<u32>,
+    #[arg(long, env = "JOURNAL_DAYS")]
+    journal_days: Option<u32>,
     #[arg(long, env = "B24_JS_URL")]
     b24_js_url: Option<String>,
     #[arg(long, env = "CORES")]
@@ -113,6 +115,8 @@ pub struct Config {
     /// Calls at once, and calls a second, of one portal.
     pub b24_burst: u32,
     pub b24_rate: u32,
+    /// How long the REST journal is kept; 0: none is written.
+    pub journal_days: u32,
     pub b24_js_url: Option<Url>,
     pub cores: Vec<CoreKind>,
     pub chatapp_api_url: Url,
@@ -141,6 +145,7 @@ struct Raw {
     b24_oauth_servers: Vec<String>,
     b24_burst: u32,
     b24_rate: u32,
+    journal_days: u32,
     b24_js_url: String,
     cores: Vec<String>,
     chatapp_api_url: String,
@@ -184,7 +189,7 @@ impl Flags {
             ("allow_hosts", &self.allow_hosts),
             ("trusted_proxies", &self.trusted_proxies),
         ];
-        let numbers = [("b24_burst", self.b24_burst), ("b24_rate", self.b24_rate)];
+        let numbers = [("b24_burst", self.b24_burst), ("b24_rate", self.b24_rate), ("journal_days", self.journal_days)];
         let numbers = numbers.into_iter().filter_map(|(name, value)| Some((name, Value::Integer(value?.into()))));
         let texts = texts.into_iter().filter_map(|(name, value)| Some((name, Value::String(value.clone()?))));
         let lists = lists.into_iter().filter_map(|(name, value)| Some((name, list(value.as_ref()?))));
@@ -248,6 +253,7 @@ impl Config {
             b24_oauth_servers: oauth_servers(&raw.b24_oauth_servers)?,
             b24_burst: at_least_one("B24_BURST", raw.b24_burst)?,
             b24_rate: at_least_one("B24_RATE", raw.b24_rate)?,
+            journal_days: raw.journal_days,
             b24_js_url: optional_url("B24_JS_URL", &raw.b24_js_url)?,
             cores: cores(&raw.cores)?,
             chatapp_api_url: http_url("CHATAPP_API_URL", &with_slash(&raw.chatapp_api_url))?,

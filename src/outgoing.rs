@@ -41,6 +41,9 @@ pub enum OutgoingError {
     /// No connection was made: it certainly did not happen.
     #[error("could not connect")]
     Connect,
+    /// This process may have been given up for dead, and another one may be doing its work.
+    #[error("this node is silent")]
+    Silent,
     /// The request may have arrived.
     #[error("no answer")]
     NoAnswer,
@@ -176,6 +179,7 @@ impl Resolve for GuardedResolver {
 pub struct Outgoing {
     client: reqwest::Client,
     guard: Arc<Guard>,
+    may_call: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Outgoing {
@@ -193,12 +197,22 @@ impl Outgoing {
             .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&guard))))
             .build()
             .map_err(|error| OutgoingError::Setup(error.to_string()))?;
-        Ok(Self { client, guard })
+        Ok(Self { client, guard, may_call: Arc::new(|| true) })
     }
 
-    /// A request to a checked URL. Redirects are not followed: see [`Outgoing::download`] and `b24::transport`.
+    /// Calls only while this is so. It is asked last of all, so that a process which was stopped on the way to a call and wakes up
+    /// does not make it.
+    #[must_use]
+    pub fn only_while(self, may_call: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { may_call: Arc::new(may_call), ..self }
+    }
+
+    /// A request to a checked URL, to be sent at once. Redirects are not followed: see [`Outgoing::download`] and `b24::transport`.
     pub fn request(&self, method: Method, url: Url) -> Result<reqwest::RequestBuilder, OutgoingError> {
         self.guard.check(&url)?;
+        if !(self.may_call)() {
+            return Err(OutgoingError::Silent);
+        }
         Ok(self.client.request(method, url))
     }
 
@@ -293,6 +307,13 @@ mod tests {
         assert!(refused(&guard, "http://127.0.0.2/"));
         assert!(guard.allows_name("Portal.Corp"));
         assert!(!guard.allows_name("evil.portal.corp"));
+    }
+
+    #[test]
+    fn who_may_not_call_does_not() {
+        let outgoing = Outgoing::new(Guard::default()).unwrap().only_while(|| false);
+        let refused = outgoing.get(Url::parse("https://93.184.216.34/").unwrap()).map(|_request| ());
+        assert!(refused.is_err_and(|error| matches!(error, OutgoingError::Silent) && error.is_certain()));
     }
 
     #[tokio::test]

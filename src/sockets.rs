@@ -24,11 +24,11 @@ impl Inherited {
         let mut sockets = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let names: Vec<&str> = names.split(':').collect();
-        let named = names.contains(&ADMIN);
+        let tells_admin = names.contains(&ADMIN);
         let mut all = Self::default();
         for at in 0..sockets.len() {
             let Some(listener) = sockets.take_tcp_listener(at)? else { continue };
-            let is_admin = if named { names.get(at) == Some(&ADMIN) } else { at > 0 };
+            let is_admin = if tells_admin { names.get(at) == Some(&ADMIN) } else { at > 0 };
             if is_admin { all.admin.push(listener) } else { all.public.push(listener) }
         }
         Ok(all)

@@ -1,7 +1,7 @@
 //! Logs.
 //!
 //! A failure is logged once, where it is handled, with the identifier in a field of the same name everywhere: `portal`,
-//! `installation`, `channel`, `inbox`, `delivery`, `request`. Never a token, a body, a name or a phone number.
+//! `installation`, `channel`, `inbox`, `delivery`, `request`, and `trace` for all that becomes of one accepted thing. Never a token, a body, a name or a phone number.
 
 use std::io::IsTerminal as _;
 

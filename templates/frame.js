@@ -219,11 +219,19 @@
   function apply(answer) {
     if (typeof answer.html === "string") show(answer.html);
     if (answer.notice && answer.notice.text) {
-      notice(answer.notice.kind, answer.notice.text);
+      notice(answer.notice.kind, answer.notice.text.replace("{at}", clockTime(answer.notice.at_ms)));
       for (const place of all("[data-notice]")) place.scrollIntoView({ block: "nearest" });
     }
     if (typeof answer.open === "string") openChat(answer.open);
     if (typeof answer.path === "string" && portal) quietly(() => portal.openPath(answer.path));
+  }
+
+  // The reader's own time, with the day unless it is today.
+  function clockTime(ms) {
+    const at = new Date(ms);
+    const isToday = at.toDateString() === new Date().toDateString();
+    const format = isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    return Number.isNaN(at.getTime()) ? "" : new Intl.DateTimeFormat(document.documentElement.lang, format).format(at);
   }
 
   // Whatever new markup asks for.

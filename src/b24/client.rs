@@ -1,6 +1,6 @@
 //! Calls a method at a portal's endpoint.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,9 @@ use super::{
     values,
 };
 use crate::{
-    clock::Millis,
+    clock::{Clock, Millis},
+    journal::{Entry, Journal},
+    metrics::METRICS,
     outgoing::{CALL_TIMEOUT, Outgoing},
     secret::Secret,
 };
@@ -26,6 +28,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 pub struct Client {
     outgoing: Outgoing,
     timeout: Duration,
+    /// What is written down of every call, and by which clock.
+    journal: (Journal, Clock),
 }
 
 /// Where to call, and in whose name.
@@ -64,7 +68,13 @@ struct Body<'a, M> {
 
 impl Client {
     pub fn new(outgoing: Outgoing) -> Self {
-        Self { outgoing, timeout: CALL_TIMEOUT }
+        Self { outgoing, timeout: CALL_TIMEOUT, journal: (Journal::default(), Clock::system()) }
+    }
+
+    /// With every call written down.
+    #[must_use]
+    pub fn with_journal(self, journal: Journal, clock: Clock) -> Self {
+        Self { journal: (journal, clock), ..self }
     }
 
     /// For calls that somebody waits for in a browser.
@@ -79,8 +89,32 @@ impl Client {
         let body = serde_json::to_vec(&Body { auth: access.token.expose(), method })
             .map_err(|_unserialisable| CallError::local(Code::Unsendable, M::NAME))?;
         let post = transport::Post { outgoing: &self.outgoing, name: M::NAME, body: &body, timeout: self.timeout };
-        let answer = post.to(&access.endpoint).await.and_then(understand);
+        let began = Instant::now();
+        let raw = post.to(&access.endpoint).await;
+        let http = raw.as_ref().map_or_else(|error| error.http, |raw| raw.http);
+        let answer = raw.and_then(understand);
+        let (outcome, time) = match &answer {
+            Ok(answer) => ("ok", answer.time),
+            Err(error) => (error.code.label(), error.time),
+        };
+        METRICS.called(M::NAME, outcome, began.elapsed());
+        self.note(&access.endpoint, body, (M::NAME, http, outcome), (time, began.elapsed()));
         answer.map_err(|error| error.of_method(M::NAME, M::REPEATABLE))
+    }
+
+    fn note(
+        &self,
+        endpoint: &Url,
+        body: Vec<u8>,
+        (method, http, outcome): (&'static str, u16, &'static str),
+        (time, took): (Option<Time>, Duration),
+    ) {
+        let (journal, clock) = &self.journal;
+        if journal.is_on() {
+            let host = endpoint.host_str().unwrap_or_default().to_owned();
+            let operating = time.map(|time| time.operating);
+            journal.write(Entry { at: clock.now(), host, method, body, http, outcome, operating, took });
+        }
     }
 }
 

@@ -50,11 +50,16 @@ macro_rules! codes {
                 Self::Other(cut(text, 64))
             }
 
-            /// For logs and metrics.
+            /// For logs.
             pub fn as_str(&self) -> &str {
+                if let Self::Other(text) = self { text } else { self.label() }
+            }
+
+            /// For metrics: no more of them than the table has.
+            pub fn label(&self) -> &'static str {
                 match self {
                     $(Self::$variant => first(&[$($text),+]),)+
-                    Self::Other(text) => text,
+                    Self::Other(_) => "other",
                     Self::NotConnected => "not_connected",
                     Self::Forbidden => "forbidden_address",
                     Self::Unsendable => "unsendable",
@@ -331,7 +336,7 @@ impl From<OutgoingError> for CallError {
             OutgoingError::Forbidden | OutgoingError::NotHttp => Code::Forbidden,
             OutgoingError::Redirects => Code::Redirected,
             OutgoingError::TooLarge(_) => Code::Unreadable,
-            OutgoingError::Connect => Code::NotConnected,
+            OutgoingError::Connect | OutgoingError::Silent => Code::NotConnected,
             OutgoingError::NoAnswer => Code::NoAnswer,
             OutgoingError::Setup(_) => Code::Unsendable,
         };

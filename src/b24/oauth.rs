@@ -88,6 +88,11 @@ impl OAuthError {
         !matches!(self, Self::Transient { .. } | Self::UnknownServer)
     }
 
+    /// Money or the portal's owner brings the portal back, and the refresh token is as good as it was.
+    pub fn may_come_back(&self) -> bool {
+        matches!(self, Self::PaymentRequired | Self::PortalGone)
+    }
+
     pub fn to_failure(&self) -> Failure {
         match self {
             // repeating a refresh does no harm: at worst the token is dead already

@@ -32,6 +32,7 @@ fn every_default_has_a_flag_and_every_flag_a_default() {
         b24_oauth_servers: Some("x".into()),
         b24_burst: Some(1),
         b24_rate: Some(1),
+        journal_days: Some(1),
         b24_js_url: Some("x".into()),
         cores: Some("x".into()),
         chatapp_api_url: Some("x".into()),

@@ -6,9 +6,9 @@ use diesel::{
 };
 
 use super::{
-    Db, DbError, DbResult,
+    Db, DbError, DbResult, NewDelivery,
     conn::Conn,
-    on_each,
+    dispatch, on_each,
     schema::{binding, channel, portal},
     stored_enum,
 };
@@ -113,6 +113,7 @@ struct Row {
     state: String,
     _created_at: i64,
     changed_at: i64,
+    _first_at: i64,
 }
 
 impl TryFrom<Row> for Channel {
@@ -333,15 +334,25 @@ impl Db {
         .await
     }
 
-    /// The core refuses the credentials with which `channel` was read; false when it has changed since.
-    pub async fn channel_mark_dead(&self, portal: &PortalId, channel: &Channel, now: Millis) -> DbResult<bool> {
+    /// The core refuses the credentials with which `channel` was read; false when it has changed since. With the change,
+    /// `notice` is on its way.
+    pub async fn channel_mark_dead(
+        &self,
+        portal: &PortalId,
+        channel: &Channel,
+        notice: NewDelivery,
+        now: Millis,
+    ) -> DbResult<bool> {
         let (owner, id, seen) = (portal.0.clone(), channel.id.0.clone(), channel.changed_at.0);
         self.write_settings(portal, move |conn| {
-            let own = channel::portal_id.eq(owner).and(channel::changed_at.eq(seen));
+            let own = channel::portal_id.eq(&owner).and(channel::changed_at.eq(seen));
             let alive = channel::state.eq(ChannelState::Alive.text());
             let changed = diesel::update(channel::table.find(id).filter(own).filter(alive))
                 .set((channel::state.eq(ChannelState::Dead.text()), channel::changed_at.eq(now.0)))
                 .execute(conn)?;
+            if changed == 1 {
+                dispatch::insert(conn, &owner, &notice, now)?;
+            }
             Ok(changed == 1)
         })
         .await

@@ -92,13 +92,11 @@ diesel::define_sql_function! {
 
 fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) -> DbResult<i64> {
     let person = &new.person;
-    let own = || {
-        contact::portal_id
-            .eq(portal.to_owned())
-            .and(contact::connector.eq(new.connector.id()))
-            .and(contact::person.eq(person.id.clone()))
-    };
-    let known: Option<Contact> = contact::table.filter(own()).first(conn).optional()?;
+    let own = contact::portal_id
+        .eq(portal)
+        .and(contact::connector.eq(new.connector.id()))
+        .and(contact::person.eq(&person.id));
+    let known: Option<Contact> = contact::table.filter(own).first(conn).optional()?;
     let picture = person.picture.as_ref().and_then(|origin| serde_json::to_string(origin).ok());
     let Some(known) = known else {
         return Ok(diesel::insert_into(contact::table)
@@ -118,16 +116,24 @@ fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) 
             .get_result(conn)?);
     };
     // What a later message does not tell stays as it was.
-    diesel::update(contact::table.filter(own()))
-        .set((
-            contact::name.eq(person.name.clone().or(known.name)),
-            contact::phone.eq(person.phone.clone().or(known.phone)),
-            contact::username.eq(person.username.clone().or(known.username)),
-            contact::link.eq(person.link.clone().or(known.link)),
-            contact::picture.eq(picture.or(known.picture)),
-            contact::changed_at.eq(now.0),
-        ))
-        .execute(conn)?;
+    let news = |told: &Option<String>, known: &Option<String>| told.is_some() && told != known;
+    let changed = news(&person.name, &known.name)
+        || news(&person.phone, &known.phone)
+        || news(&person.username, &known.username)
+        || news(&person.link, &known.link)
+        || news(&picture, &known.picture);
+    if changed {
+        diesel::update(contact::table.find(known.id))
+            .set((
+                contact::name.eq(person.name.clone().or(known.name)),
+                contact::phone.eq(person.phone.clone().or(known.phone)),
+                contact::username.eq(person.username.clone().or(known.username)),
+                contact::link.eq(person.link.clone().or(known.link)),
+                contact::picture.eq(picture.or(known.picture)),
+                contact::changed_at.eq(now.0),
+            ))
+            .execute(conn)?;
+    }
     Ok(known.id)
 }
 
@@ -142,7 +148,7 @@ pub(super) fn upsert(
 ) -> DbResult<i64> {
     let look_at = look_at.map(|at| at.0);
     let contact = who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
-    on_each!(conn, |c| diesel::insert_into(chat::table)
+    let (id, known): (i64, Option<i64>) = on_each!(conn, |c| diesel::insert_into(chat::table)
         .values((
             chat::portal_id.eq(portal),
             chat::channel_id.eq(&channel.0),
@@ -155,12 +161,8 @@ pub(super) fn upsert(
         .on_conflict((chat::portal_id, chat::channel_id, chat::peer))
         .do_update()
         .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
-        .execute(c))?;
-    let own = chat::portal_id
-        .eq(portal.to_owned())
-        .and(chat::channel_id.eq(channel.0.clone()))
-        .and(chat::peer.eq(peer.to_owned()));
-    let (id, known): (i64, Option<i64>) = chat::table.filter(own).select((chat::id, chat::contact_id)).first(conn)?;
+        .returning((chat::id, chat::contact_id))
+        .get_result(c))?;
     if known.is_none() && contact.is_some() {
         diesel::update(chat::table.find(id)).set(chat::contact_id.eq(contact)).execute(conn)?;
     }

@@ -1,6 +1,7 @@
-//! Conditions that stand in queries letter by letter as in the partial indexes of `migrations/`: a database uses such an index
-//! only where it sees that the query asks for nothing else. (diesel's own `sql()` would have each such query parsed and planned
-//! anew every time.)
+//! Pieces of SQL that diesel has no words for. (Its own `sql()` would have each such query parsed and planned anew every time.)
+//!
+//! Conditions stand in queries letter by letter as in the partial indexes of `migrations/`: a database uses such an index
+//! only where it sees that the query asks for nothing else.
 
 use diesel::{
     backend::Backend,
@@ -56,3 +57,21 @@ condition! {
     /// The same of an older item beside it.
     IsOlderNew = "older.state = 'new'"
 }
+
+/// A statement without values that is executed again and again.
+macro_rules! statement {
+    ($name:ident = $sql:literal) => {
+        #[derive(Clone, Copy, Debug, diesel::query_builder::QueryId)]
+        struct $name;
+
+        impl<DB: diesel::backend::Backend> diesel::query_builder::QueryFragment<DB> for $name {
+            fn walk_ast<'b>(&'b self, mut out: diesel::query_builder::AstPass<'_, 'b, DB>) -> diesel::QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+
+        impl<Connection> diesel::RunQueryDsl<Connection> for $name {}
+    };
+}
+pub(super) use statement;

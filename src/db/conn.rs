@@ -18,10 +18,11 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 pub(super) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
-/// PostgreSQL: somebody who holds a lock, or a session of ours whose process was paused, must not hold everybody for ever;
+/// PostgreSQL: somebody who holds a lock, or a session of ours whose process stands still, must not hold everybody for ever (the
+/// latter shorter than the silence after which the node is declared dead: its portals could not be taken over);
 /// and a 200 promises what `synchronous_commit = off` would not keep.
 #[cfg(feature = "postgres")]
-const POSTGRES_SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
+const POSTGRES_SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
 
 /// Added to the address of a PostgreSQL that does not say otherwise. Seconds, and milliseconds for `tcp_user_timeout`: a

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Carried, Db, DbError, DbResult, schema::delivery, stored_enum};
+use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
 };
 
 stored_enum! {
@@ -41,6 +41,8 @@ stored_enum! {
         Note = "note",
         /// A text to an address, by a robot or from a card.
         ToAddress = "to_address",
+        /// When a robot's text goes, if it has to wait for its turn.
+        RobotWaits = "robot_waits",
         /// `bizproc.event.send`.
         RobotAnswer = "robot_answer",
         /// A comment in the CRM card.
@@ -49,6 +51,10 @@ stored_enum! {
         Provision = "provision",
         /// Finding out whether an announced uninstall is true.
         Uninstall = "uninstall",
+        /// Looking whether a parked portal has come back.
+        Probe = "probe",
+        /// Telling a portal's administrators what they can repair.
+        Notice = "notice",
         /// Comparing a chat with the portal's history.
         Look = "look",
     }
@@ -93,6 +99,10 @@ pub enum Lane {
     Installation(InstallationId),
     /// Of its own: setting a closed portal up waits, and the word that the portal is gone must not wait behind it.
     Uninstall(InstallationId),
+    /// Whether a parked portal has come back.
+    Probe(PortalId),
+    /// What administrators are told, by what it is about.
+    Notice(PortalId, String),
     /// Comparing a chat with the portal's history: nobody waits for it.
     Look(ChatId),
 }
@@ -109,6 +119,8 @@ impl Lane {
             Self::Card(run) => format!("card:{run}"),
             Self::Installation(id) => format!("installation:{id}"),
             Self::Uninstall(id) => format!("uninstall:{id}"),
+            Self::Probe(portal) => format!("probe:{portal}"),
+            Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
             Self::Look(chat) => format!("look:{chat}"),
         })
     }
@@ -125,6 +137,12 @@ pub struct NewDelivery {
     /// JSON, read by the kind's own code in `relay`.
     pub payload: String,
     pub due_at: Millis,
+    /// It waits for a turn of its channel, if it is the first to this person.
+    pub first: Option<First>,
+    /// Where it stands in its lane, if it has not to stand at the end: behind lower numbers.
+    pub place: i64,
+    /// Of what this follows from.
+    pub trace: Option<Trace>,
 }
 
 impl NewDelivery {
@@ -133,7 +151,19 @@ impl NewDelivery {
             DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
             _other => Priority::Normal,
         };
-        Self { lane, kind, priority, message: None, part: None, run: None, payload: "{}".into(), due_at }
+        Self {
+            lane,
+            kind,
+            priority,
+            message: None,
+            part: None,
+            run: None,
+            payload: "{}".into(),
+            due_at,
+            first: None,
+            place: 0,
+            trace: None,
+        }
     }
 
     #[must_use]
@@ -189,6 +219,9 @@ pub struct Delivery {
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
+    pub trace: Option<Trace>,
+    /// When it is tried next, or was to be.
+    pub due_at: Millis,
     pub(super) lane: String,
     /// Of its portal when it was claimed.
     pub(super) epoch: i64,
@@ -200,10 +233,10 @@ pub struct Delivery {
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) portal_id: String,
-    lane: String,
+    pub(super) lane: String,
     pub(super) kind: String,
     _priority: i32,
-    message_id: Option<i64>,
+    pub(super) message_id: Option<i64>,
     part_id: Option<i64>,
     run_id: Option<i64>,
     payload: String,
@@ -214,11 +247,13 @@ pub(super) struct Row {
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
-    _changed_at: i64,
+    changed_at: i64,
+    _place: i64,
+    trace: Option<i64>,
 }
 
 impl DeliveryKind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -229,6 +264,9 @@ impl DeliveryKind {
         Self::Provision,
         Self::Uninstall,
         Self::Look,
+        Self::Probe,
+        Self::Notice,
+        Self::RobotWaits,
     ];
 
     /// Whether it calls a messenger; all others call the portal.
@@ -261,10 +299,31 @@ impl TryFrom<Row> for Delivery {
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
+            trace: row.trace.map(Trace),
+            due_at: Millis(row.due_at),
             lane: row.lane,
             carried: None,
             epoch: 0,
             began_at: Millis(0),
+        })
+    }
+}
+
+impl TryFrom<Row> for DeadDelivery {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> DbResult<Self> {
+        Ok(Self {
+            id: DeliveryId(row.id),
+            portal: PortalId(row.portal_id),
+            kind: DeliveryKind::read(&row.kind)?,
+            state: DeliveryState::read(&row.state)?,
+            message: row.message_id.map(MessageId),
+            told: row.told,
+            error: row.error,
+            tries: row.tries,
+            created_at: Millis(row.created_at),
+            ended_at: Millis(row.changed_at),
         })
     }
 }
@@ -293,6 +352,21 @@ impl Db {
                 .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)))
                 .order(delivery::id.desc())
                 .limit(limit)
+                .load(conn)?;
+            rows.into_iter().map(Delivery::try_from).collect()
+        })
+        .await
+    }
+
+    /// Texts of a run that are still to go, those that go first first.
+    pub async fn delivery_waiting_of(&self, portal: &PortalId, run: RunId) -> DbResult<Vec<Delivery>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| {
+            let waits = [DeliveryState::Queued, DeliveryState::Waiting].map(DeliveryState::text);
+            let rows: Vec<Row> = delivery::table
+                .filter(delivery::portal_id.eq(portal).and(delivery::run_id.eq(run.0)))
+                .filter(delivery::kind.eq(DeliveryKind::ToAddress.text()).and(delivery::state.eq_any(waits)))
+                .order((delivery::due_at, delivery::id))
                 .load(conn)?;
             rows.into_iter().map(Delivery::try_from).collect()
         })

@@ -9,19 +9,20 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
-    dsl::sql, sql_types::Bool,
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _, dsl::sql, sql_types::Bool,
 };
+use tokio::time::sleep;
 
 use super::{
-    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
+    Carried, Db, DbError, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState,
     conditions::{Holds, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
-    messages, nodes,
+    firsts, messages, nodes,
     schema::{delivery, portal},
 };
 use crate::{
@@ -29,11 +30,19 @@ use crate::{
     domain::ids::{NodeId, PortalId},
 };
 
+/// Before a database that could not be read is read again.
+const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
-const WHILE_PARKED: [DeliveryKind; 4] =
-    [DeliveryKind::Provision, DeliveryKind::Uninstall, DeliveryKind::ToCore, DeliveryKind::ToAddress];
+const WHILE_PARKED: [DeliveryKind; 6] = [
+    DeliveryKind::Provision,
+    DeliveryKind::Uninstall,
+    DeliveryKind::ToCore,
+    DeliveryKind::ToAddress,
+    DeliveryKind::Probe,
+    DeliveryKind::Notice,
+];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
 /// A message that never goes alone: no attempt of it is doubtful, it brings no file, and its chat is known to the portal.
 const SHARES: &str = "delivery.uncertain = FALSE \
@@ -81,21 +90,68 @@ pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// Whether something holds a place in a lane.
-pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
-    let held: Option<i64> = delivery::table
-        .filter(delivery::lane.eq(lane.text()?).and(Holds))
-        .select(delivery::id)
-        .first(conn)
-        .optional()?;
-    Ok(held.is_some())
+/// What stands first in a lane.
+#[derive(Queryable)]
+struct Head {
+    id: i64,
+    portal: String,
+    state: String,
+    due_at: i64,
+    tries: i32,
+    message: Option<i64>,
+    place: i64,
 }
 
-/// Adds a delivery at the end of its lane.
+fn head(conn: &mut Conn, lane: &str) -> DbResult<Option<Head>> {
+    let columns = (
+        delivery::id,
+        delivery::portal_id,
+        delivery::state,
+        delivery::due_at,
+        delivery::tries,
+        delivery::message_id,
+        delivery::place,
+    );
+    let held = delivery::table.filter(delivery::lane.eq(lane).and(Holds));
+    Ok(held.order((delivery::place, delivery::id)).select(columns).first(conn).optional()?)
+}
+
+/// Whether anything of the head's message has been tried: then it is not put off any more.
+fn has_begun(conn: &mut Conn, head: &Head) -> DbResult<bool> {
+    if head.tries > 0 {
+        return Ok(true);
+    }
+    let begun = delivery::table.filter(delivery::message_id.eq(head.message).and(delivery::tries.gt(0)));
+    Ok(begun.select(delivery::id).first::<i64>(conn).optional()?.is_some())
+}
+
+/// Whether something holds a place in a lane.
+pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
+    Ok(head(conn, &lane.text()?)?.is_some())
+}
+
+/// Finds a new delivery's place in its lane. What comes too late for its own stands behind the message that is being sent.
+fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, i64)> {
+    let Some(head) = head(conn, lane)? else { return Ok((DeliveryState::Waiting, place)) };
+    if place >= head.place {
+        return Ok((DeliveryState::Queued, place));
+    }
+    if has_begun(conn, &head)? {
+        return Ok((DeliveryState::Queued, head.place));
+    }
+    let behind = delivery::state.eq(DeliveryState::Queued.text());
+    diesel::update(delivery::table.find(head.id)).set(behind).execute(conn)?;
+    Ok((DeliveryState::Waiting, place))
+}
+
+/// Adds a delivery to its lane.
 pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Millis) -> DbResult<()> {
     let lane = new.lane.text()?;
-    let is_head = !is_held(conn, &new.lane)?;
-    let state = if is_head { DeliveryState::Waiting } else { DeliveryState::Queued };
+    let due_at = match &new.first {
+        Some(first) => firsts::turn(conn, owner, first, new.due_at)?,
+        None => new.due_at,
+    };
+    let (state, place) = line_up(conn, &lane, new.place)?;
     diesel::insert_into(delivery::table)
         .values((
             delivery::portal_id.eq(owner),
@@ -107,30 +163,25 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
             delivery::run_id.eq(new.run.map(|id| id.0)),
             delivery::payload.eq(&new.payload),
             delivery::state.eq(state.text()),
-            delivery::due_at.eq(new.due_at.0),
+            delivery::due_at.eq(due_at.0),
             delivery::tries.eq(0),
             delivery::uncertain.eq(false),
             delivery::created_at.eq(now.0),
             delivery::changed_at.eq(now.0),
+            delivery::place.eq(place),
+            delivery::trace.eq(new.trace.map(|trace| trace.0)),
         ))
         .execute(conn)?;
-    if is_head { touch(conn, owner, new.due_at.0) } else { Ok(()) }
+    if state == DeliveryState::Waiting { touch(conn, owner, due_at.0) } else { Ok(()) }
 }
 
 /// The head of a lane has ended: the next one is the head.
 fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
-    let next: Option<(i64, String, String, i64)> = delivery::table
-        .filter(delivery::lane.eq(lane).and(Holds))
-        .order(delivery::id)
-        .select((delivery::id, delivery::state, delivery::portal_id, delivery::due_at))
-        .first(conn)
-        .optional()?;
-    let Some((next, _queued, owner, due_at)) = next.filter(|(_, state, ..)| state == DeliveryState::Queued.text())
-    else {
-        return Ok(());
-    };
-    diesel::update(delivery::table.find(next)).set(delivery::state.eq(DeliveryState::Waiting.text())).execute(conn)?;
-    touch(conn, &owner, due_at)
+    let queued = |next: &Head| next.state == DeliveryState::Queued.text();
+    let Some(next) = head(conn, lane)?.filter(queued) else { return Ok(()) };
+    let waits = delivery::state.eq(DeliveryState::Waiting.text());
+    diesel::update(delivery::table.find(next.id)).set(waits).execute(conn)?;
+    touch(conn, &next.portal, next.due_at)
 }
 
 /// Brings lane and portal in step with a delivery's new state.
@@ -361,6 +412,20 @@ fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
     Ok(claimed)
 }
 
+/// See [`Db::delivery_resume`].
+pub(super) fn resume(conn: &mut Conn, owner: &str, now: Millis) -> DbResult<usize> {
+    // What may have happened waits until the other side can tell.
+    let waiting = delivery::portal_id.eq(owner).and(delivery::uncertain.eq(false)).and(Runs);
+    let resumed = diesel::update(delivery::table.filter(waiting))
+        .filter(delivery::kind.ne_all([DeliveryKind::RobotAnswer, DeliveryKind::ToAddress].map(DeliveryKind::text)))
+        .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
+        .execute(conn)?;
+    if let (_none, Some(due_at)) = heads_of(conn, owner, None, (0, now))? {
+        touch(conn, owner, due_at)?;
+    }
+    Ok(resumed)
+}
+
 impl Db {
     /// Adds a delivery that belongs to no message.
     pub async fn delivery_add(&self, portal: &PortalId, new: NewDelivery, now: Millis) -> DbResult<()> {
@@ -374,7 +439,7 @@ impl Db {
         let mut claimed = self.write(move |conn| claim(conn, me, &room, now)).await?;
         let ids: Vec<i64> = claimed.iter().filter_map(|delivery| delivery.message).map(|id| id.0).collect();
         if !ids.is_empty() {
-            let known = self.read(move |conn| messages::carried(conn, &ids)).await?;
+            let known = self.carried(ids).await?;
             for delivery in &mut claimed {
                 delivery.carried = delivery
                     .message
@@ -384,6 +449,20 @@ impl Db {
             }
         }
         Ok(claimed)
+    }
+
+    /// Whatever becomes of the database meanwhile: what was claimed is forgotten by nobody else, so it must be carried out here.
+    async fn carried(&self, ids: Vec<i64>) -> DbResult<HashMap<i64, (String, Arc<Carried>)>> {
+        loop {
+            let ids = ids.clone();
+            match self.read(move |conn| messages::carried(conn, &ids)).await {
+                Err(DbError::Unavailable(why)) => {
+                    tracing::warn!(why, "what was claimed could not be read");
+                    sleep(READ_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Has a portal looked at now: one of its gates has opened before its time.
@@ -432,20 +511,9 @@ impl Db {
     }
 
     /// Lets what waits in a portal run again: its grant, one of its channels or one of its lines has been repaired. A robot's
-    /// answer keeps its time: too early it finds nobody.
+    /// answer keeps its time: too early it finds nobody; so does a text to an address, which may have to wait for its turn.
     pub async fn delivery_resume(&self, portal: &PortalId, now: Millis) -> DbResult<usize> {
         let owner = portal.0.clone();
-        self.write(move |conn| {
-            let waiting = delivery::portal_id.eq(&owner).and(Runs);
-            let resumed = diesel::update(delivery::table.filter(waiting))
-                .filter(delivery::kind.ne(DeliveryKind::RobotAnswer.text()))
-                .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
-                .execute(conn)?;
-            if let (_none, Some(due_at)) = heads_of(conn, &owner, None, (0, now))? {
-                touch(conn, &owner, due_at)?;
-            }
-            Ok(resumed)
-        })
-        .await
+        self.write(move |conn| resume(conn, &owner, now)).await
     }
 }

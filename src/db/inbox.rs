@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, InboxId, InstallationId, NodeId, PortalId},
+    domain::ids::{ChannelId, InboxId, InstallationId, NodeId, PortalId, Trace},
     failpoint,
 };
 
@@ -34,7 +34,7 @@ stored_enum! {
 }
 
 /// Who brought an item: a repeat is one only inside its source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An event of the portal.
     Portal(InstallationId),
@@ -47,6 +47,16 @@ pub enum Source {
 }
 
 impl Source {
+    /// What brought it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Portal(_) => "portal",
+            Self::Robot(_) => "robot",
+            Self::Card(_) => "card",
+            Self::Channel(_) => "channel",
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         match self {
             Self::Portal(id) => format!("portal:{id}"),
@@ -79,6 +89,12 @@ pub struct NewInbox {
     pub body: String,
 }
 
+impl NewInbox {
+    pub fn trace(&self, portal: &PortalId) -> Trace {
+        Trace::of(portal, &self.source.text(), &self.key)
+    }
+}
+
 /// What became of an offered item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
@@ -95,6 +111,7 @@ pub struct InboxItem {
     pub body: String,
     pub tries: i32,
     pub received_at: Millis,
+    pub trace: Trace,
 }
 
 #[derive(Queryable)]
@@ -102,7 +119,7 @@ struct Row {
     id: i64,
     portal_id: String,
     source: String,
-    _dedup_key: String,
+    dedup_key: String,
     body: String,
     _state: String,
     tries: i32,
@@ -116,6 +133,7 @@ impl TryFrom<Row> for InboxItem {
 
     fn try_from(row: Row) -> DbResult<Self> {
         Ok(Self {
+            trace: Trace::of(&PortalId(row.portal_id.clone()), &row.source, &row.dedup_key),
             id: InboxId(row.id),
             portal: PortalId(row.portal_id),
             source: Source::read(&row.source)?,

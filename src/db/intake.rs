@@ -14,7 +14,7 @@ use super::{
     inbox::insert,
     spool::{Batch, Spool},
 };
-use crate::{clock::Millis, domain::ids::PortalId, failpoint};
+use crate::{clock::Millis, domain::ids::PortalId, failpoint, metrics::METRICS};
 
 /// One request's items, as the spool keeps them. Files that an earlier version wrote must stay readable.
 #[derive(Serialize, Deserialize)]
@@ -70,11 +70,23 @@ impl Db {
     /// Stores verified items; all or none. When it answers, they are durable. An item that was spooled counts as stored: whether
     /// it is a repeat is seen when the database is back.
     pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
+        let told: Vec<_> = items.iter().map(|item| (item.source.kind(), item.trace(portal))).collect();
+        let outcome = self.accept(portal, items, now).await?;
+        for (accepted, (source, trace)) in outcome.iter().zip(told) {
+            METRICS.accepted(source, *accepted == Accepted::Repeated);
+            tracing::debug!(%trace, %portal, source, ?accepted, "accepted");
+        }
+        Ok(outcome)
+    }
+
+    async fn accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
         let (owner, items) = (portal.clone(), Arc::new(items));
         let own = Arc::clone(&items);
         let command = move |conn: &mut Conn| insert(conn, &owner, &own, now);
         let committed = |_accepted: &Vec<Accepted>| failpoint::pass("inbox-committed");
-        let Some(spool) = self.spool.get() else { return self.write(command).await.inspect(committed) };
+        let Some(spool) = self.spool.get() else {
+            return self.writer.accept(command).await.inspect(committed);
+        };
         if spool.waiting() == 0 {
             match self.writer.write_soon(command).await {
                 Err(DbError::Unavailable(_why)) => {}

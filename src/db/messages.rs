@@ -253,7 +253,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
         .optional())?;
     let Some(id) = written else { return Ok(Recorded::Known) };
     for (position, piece) in new.parts.iter().enumerate() {
-        insert_part(conn, portal, (chat, id), (position, piece), now)?;
+        insert_part(conn, portal, (chat, id, new.b24_message), (position, piece), now)?;
     }
     if let Some(delivery) = &new.delivery {
         let delivery = NewDelivery { message: Some(MessageId(id)), ..delivery.clone() };
@@ -265,7 +265,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
 fn insert_part(
     conn: &mut Conn,
     portal: &str,
-    (chat, message): (i64, i64),
+    (chat, message, number): (i64, i64, Option<i64>),
     (position, new): (usize, &NewPart),
     now: Millis,
 ) -> DbResult<()> {
@@ -282,7 +282,13 @@ fn insert_part(
         .returning(part::id)
         .get_result(conn)?;
     if let Some(delivery) = &new.delivery {
-        let delivery = NewDelivery { message: Some(MessageId(message)), part: Some(PartId(id)), ..delivery.clone() };
+        let delivery = NewDelivery {
+            message: Some(MessageId(message)),
+            part: Some(PartId(id)),
+            // Events overtake each other; the portal's numbers do not.
+            place: number.unwrap_or(0),
+            ..delivery.clone()
+        };
         dispatch::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
     }
     Ok(())

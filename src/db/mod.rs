@@ -8,6 +8,7 @@
 //! Guaranteed: when a write's future yields `Ok`, the rows are on disk (SQLite `synchronous=FULL`, PostgreSQL
 //! `synchronous_commit=on`).
 
+mod administrators;
 #[cfg(feature = "bench")]
 mod bench;
 mod bindings;
@@ -16,8 +17,11 @@ mod channels;
 mod chats;
 mod conditions;
 mod conn;
+mod dead;
 mod deliveries;
 mod dispatch;
+mod firsts;
+mod gauges;
 mod grants;
 mod inbox;
 mod installations;
@@ -27,10 +31,12 @@ mod looks;
 mod media;
 mod messages;
 mod nodes;
+mod parking;
 mod portals;
 mod provision;
 #[cfg(test)]
 mod queue_model;
+mod retention;
 mod runs;
 mod schema;
 mod settle;
@@ -54,8 +60,11 @@ pub use bindings::{Binding, BindingState, NewBinding};
 pub use buckets::Bucket;
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
+pub use dead::{DeadDelivery, DeadFilter, DeadItem, PutBack};
 pub use deliveries::{Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, OpenCounts, Priority};
 pub use dispatch::{Quota, Room};
+pub use firsts::First;
+pub use gauges::Gauges;
 pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
@@ -67,10 +76,11 @@ pub use messages::{
     Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,
 };
 pub use nodes::{Interrupted, Resumption};
+pub use parking::{Held, Parking};
 pub use portals::{Portal, PortalState};
 pub use provision::{Step, StepState};
 pub use runs::{NewRun, Outcomes, RecipientOutcome, Run};
-pub use settle::{Expansion, Settled};
+pub use settle::{Expansion, Round, Settled, Turn};
 
 use conn::{Conn, Manager};
 use tenants::Tenants;
@@ -172,7 +182,7 @@ impl Db {
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
         let (tenants, portal) = (Arc::clone(&self.tenants), portal.clone());
-        self.writer.write_then(command, move || tenants.forget(&portal)).await
+        self.writer.write_then(command, move |_done| tenants.forget(&portal)).await
     }
 
     pub(crate) async fn read<T, F>(&self, query: F) -> DbResult<T>

@@ -1,9 +1,6 @@
 //! Portals: one row per Bitrix24 account.
 
-use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _,
-};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
 use super::{Db, DbError, DbResult, conn::Conn, on_each, schema::portal, stored_enum};
 use crate::{clock::Millis, domain::ids::PortalId};
@@ -109,19 +106,6 @@ impl Db {
         .await
     }
 
-    /// Parks a portal that an attempt begun at `began` has found closed; false when somebody has repaired it since.
-    pub async fn portal_park(&self, portal: &PortalId, began: Millis, now: Millis) -> DbResult<bool> {
-        let id = portal.0.clone();
-        self.write_settings(portal, move |conn| {
-            let active = portal::state.eq(PortalState::Active.text()).and(portal::changed_at.le(began.0));
-            let changed = diesel::update(portal::table.find(id).filter(active))
-                .set((portal::state.eq(PortalState::Parked.text()), portal::changed_at.eq(now.0)))
-                .execute(conn)?;
-            Ok(changed == 1)
-        })
-        .await
-    }
-
     /// The portal was renamed: `member_id` stays, the address changes.
     pub async fn portal_move(
         &self,
@@ -148,8 +132,8 @@ impl Db {
     /// keys, whose bytes the caller removes.
     pub async fn portal_erase(&self, portal: &PortalId) -> DbResult<Vec<String>> {
         use super::schema::{
-            attempt, binding, bucket, channel, chat, contact, delivery, grants, inbox, installation, login, media,
-            message, part, provision, run,
+            administrator, attempt, binding, bucket, channel, chat, contact, delivery, grants, inbox, installation,
+            login, media, message, parking, part, provision, run,
         };
         let id = portal.0.clone();
         self.write_settings(portal, move |conn| {
@@ -176,6 +160,8 @@ impl Db {
                 login,
                 provision,
                 grants,
+                administrator,
+                parking,
                 installation
             );
             diesel::delete(portal::table.find(&id)).execute(conn)?;

@@ -1,5 +1,6 @@
-//! The queue against a model of it: whatever is done to it in whatever order, nothing is lost, a lane has one delivery under way
-//! and keeps its order, nothing runs before its time, and what is due is found.
+//! The queue against a model of it: whatever is done to it in whatever order by several nodes, nothing is lost, a lane has one
+//! delivery under way and keeps its order, nothing runs before its time, what is due is found, and a dead node's word counts for
+//! nothing.
 
 use std::{
     collections::BTreeMap,
@@ -10,12 +11,12 @@ use std::{
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use super::{
-    Db, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState, Quota, Resumption, Room, Settled,
-    dispatch, testing,
+    Db, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, Parking, PortalState, Quota, Resumption, Room,
+    Settled, dispatch, testing,
 };
 use crate::{
     clock::Millis,
-    domain::ids::{PortalId, RunId},
+    domain::ids::{NodeId, PortalId, RunId},
 };
 
 const PORTALS: [&str; 3] = ["a", "b", "c"];
@@ -25,6 +26,8 @@ const KINDS: [DeliveryKind; 4] =
 /// What may be repeated after a crash.
 const REPEATABLE: &[DeliveryKind] = &[DeliveryKind::Status, DeliveryKind::Provision];
 const EVERYTHING: (usize, usize) = (1000, 1000);
+/// Processes that work on the database.
+const NODES: usize = 2;
 
 #[derive(Clone, Copy, Debug)]
 enum How {
@@ -45,6 +48,7 @@ enum Step {
         urgent: bool,
     },
     Claim {
+        node: usize,
         total: usize,
         per_portal: usize,
     },
@@ -78,10 +82,26 @@ enum Step {
     Cancel {
         portal: usize,
     },
-    Crash,
+    /// A node is gone, and another one begins in its place.
+    Die {
+        node: usize,
+    },
+    /// A dead node tells how one of its attempts ended.
+    Haunt {
+        which: usize,
+    },
+    /// A node gives up what it does not need.
+    Yield {
+        node: usize,
+    },
     Pass {
         ms: u16,
     },
+}
+
+/// What becomes of a dead node's attempts.
+fn then(now: Millis) -> Resumption {
+    Resumption { repeatable: REPEATABLE, now, ask_at: now.after(Duration::from_millis(7)) }
 }
 
 fn how() -> impl Strategy<Value = How> {
@@ -99,7 +119,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (portal.clone(), lane.clone(), 0..KINDS.len(), prop_oneof![Just(0), 0..30_u16], any::<bool>())
             .prop_map(|(portal, lane, kind, wait, urgent)| Step::Add { portal, lane, kind, wait, urgent }),
-        4 => (1..6_usize, 1..3_usize).prop_map(|(total, per_portal)| Step::Claim { total, per_portal }),
+        4 => (0..NODES, 1..6_usize, 1..3_usize).prop_map(|(node, total, per_portal)| Step::Claim { node, total, per_portal }),
         2 => Just(Step::ClaimAll),
         8 => (0..64_usize, how()).prop_map(|(which, how)| Step::Settle { which, how }),
         1 => portal.clone().prop_map(|portal| Step::Resume { portal }),
@@ -109,7 +129,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => portal.clone().prop_map(|portal| Step::Stop { portal }),
         2 => portal.clone().prop_map(|portal| Step::Open { portal }),
         1 => portal.prop_map(|portal| Step::Cancel { portal }),
-        1 => Just(Step::Crash),
+        2 => (0..NODES).prop_map(|node| Step::Die { node }),
+        1 => (0..NODES).prop_map(|node| Step::Yield { node }),
+        2 => (0..64_usize).prop_map(|which| Step::Haunt { which }),
         4 => (0..40_u16).prop_map(|ms| Step::Pass { ms }),
     ]
 }
@@ -200,18 +222,27 @@ struct Both {
     db: Db,
     portals: Vec<PortalId>,
     model: Model,
-    /// What is under way, by its number.
-    claimed: BTreeMap<usize, Delivery>,
+    nodes: Vec<NodeId>,
+    /// What is under way, by its number, with the node that does it.
+    claimed: BTreeMap<usize, (usize, Delivery)>,
+    /// What dead nodes had under way.
+    haunted: Vec<Delivery>,
 }
 
 impl Both {
     async fn new(name: &str) -> (Self, testing::Folder) {
-        let (db, folder) = testing::db(name);
+        let (mut db, folder) = testing::db(name);
+        db.shared = true;
         let mut portals = Vec::new();
         for id in PORTALS {
             portals.push(testing::portal(&db, id).await);
         }
-        (Self { db, portals, model: Model::new(), claimed: BTreeMap::new() }, folder)
+        let mut nodes = Vec::new();
+        for at in 0..NODES {
+            nodes.push(db.node_join(format!("node {at}"), then(Millis(0))).await.unwrap().0);
+        }
+        let both = Self { db, portals, model: Model::new(), nodes, claimed: BTreeMap::new(), haunted: Vec::new() };
+        (both, folder)
     }
 
     fn now(&self) -> Millis {
@@ -228,8 +259,8 @@ impl Both {
             Step::Add { portal, lane, kind, wait, urgent } => {
                 self.adds((portal, lane), KINDS[kind], (now.0 + i64::from(wait), urgent)).await;
             }
-            Step::Claim { total, per_portal } => {
-                self.claims((total, per_portal)).await?;
+            Step::Claim { node, total, per_portal } => {
+                self.claims(node, (total, per_portal)).await?;
             }
             Step::ClaimAll => self.claims_all().await?,
             Step::Settle { which, how } => self.settles(which, how).await,
@@ -246,7 +277,8 @@ impl Both {
                 *gate = (*gate).max(now.0 + i64::from(wait));
             }
             Step::Park { portal } => {
-                let parked = self.db.portal_park(&self.portals[portal], now, now).await.unwrap();
+                let parked = self.db.portal_park(&self.portals[portal], now, |_looks| Vec::new(), now).await.unwrap();
+                let parked = parked == Parking::Begun;
                 let place = &mut self.model.portals[portal];
                 prop_assert_eq!(parked, place.state == PortalState::Active);
                 if parked {
@@ -259,7 +291,15 @@ impl Both {
             }
             Step::Open { portal } => self.opens(portal).await,
             Step::Cancel { portal } => self.cancels(portal).await,
-            Step::Crash => self.crashes().await,
+            Step::Die { node } => self.dies(node).await,
+            Step::Haunt { which } => {
+                if let Some(delivery) = self.haunted.get(which % self.haunted.len().max(1)) {
+                    prop_assert!(!self.settle(delivery, Settled::done()).await, "a dead node was believed");
+                }
+            }
+            Step::Yield { node } => {
+                self.db.node_yield(self.nodes[node], 9).await.unwrap();
+            }
             Step::Pass { ms } => self.model.now += i64::from(ms),
         }
         self.agrees().await
@@ -285,8 +325,9 @@ impl Both {
     }
 
     /// Claims, and checks that each of it may run now; how many it were.
-    async fn claims(&mut self, (total, per_portal): (usize, usize)) -> Result<usize, TestCaseError> {
-        let claimed = self.claim(self.room((total, per_portal))).await;
+    async fn claims(&mut self, node: usize, (total, per_portal): (usize, usize)) -> Result<usize, TestCaseError> {
+        let room = self.room((total, per_portal));
+        let claimed = self.db.delivery_claim(self.nodes[node], room, self.now()).await.unwrap();
         prop_assert!(claimed.len() <= total);
         for portal in &self.portals {
             for to_messenger in [false, true] {
@@ -305,17 +346,21 @@ impl Both {
             prop_assert_eq!(delivery.tries, known.tries + 1);
             prop_assert_eq!(delivery.uncertain, known.uncertain);
             prop_assert_eq!(&delivery.portal, &self.portals[known.place.0]);
+            let shared = self.claimed.values().any(|(other, it)| *other != node && it.portal == delivery.portal);
+            prop_assert!(!shared, "two nodes work for {}", delivery.portal);
             let known = &mut self.model.all[at];
             known.state = DeliveryState::Sending;
             known.tries += 1;
-            self.claimed.insert(at, delivery);
+            self.claimed.insert(at, (node, delivery));
         }
         Ok(count)
     }
 
     /// What may run now is found.
     async fn claims_all(&mut self) -> TestCaseResult {
-        while self.claims(EVERYTHING).await? > 0 {}
+        for node in 0..NODES {
+            while self.claims(node, EVERYTHING).await? > 0 {}
+        }
         for (at, known) in self.model.all.iter().enumerate() {
             let wakes = self.model.wakes(known);
             prop_assert!(wakes.is_none_or(|at| at > self.model.now), "{at} was not found: {known:?}");
@@ -337,8 +382,8 @@ impl Both {
             How::Park { wait } => (Settled { due_at: later(wait), ..Settled::new(DeliveryState::Parked, "x") }, false),
         };
         let (state, due) = (settled.state, settled.due_at.0);
-        let delivery = self.claimed.remove(&at).unwrap();
-        self.settle(&delivery, settled).await;
+        let (_node, delivery) = self.claimed.remove(&at).unwrap();
+        assert!(self.settle(&delivery, settled).await, "a living node was not believed");
         if matches!(state, DeliveryState::Waiting | DeliveryState::Parked) {
             let known = &mut self.model.all[at];
             (known.state, known.due, known.uncertain) = (state, due, uncertain);
@@ -367,14 +412,19 @@ impl Both {
         }
     }
 
-    /// The process is gone, and with it what was under way; another one begins.
-    async fn crashes(&mut self) {
-        self.sweep().await;
-        self.claimed.clear();
-        let now = self.model.now;
-        for known in self.model.all.iter_mut().filter(|known| known.state == DeliveryState::Sending) {
-            (known.state, known.due) = (DeliveryState::Waiting, now);
-            known.uncertain |= !REPEATABLE.contains(&known.kind);
+    async fn dies(&mut self, node: usize) {
+        let now = self.now();
+        self.db.node_end(vec![self.nodes[node]], then(now)).await.unwrap();
+        self.nodes[node] = self.db.node_join(format!("node {node}"), then(now)).await.unwrap().0;
+        let left: Vec<usize> =
+            self.claimed.iter().filter(|(_, (owner, _))| *owner == node).map(|(at, _)| *at).collect();
+        for at in left {
+            self.haunted.extend(self.claimed.remove(&at).map(|(_node, delivery)| delivery));
+            let known = &mut self.model.all[at];
+            let uncertain = !REPEATABLE.contains(&known.kind);
+            let due = if uncertain { then(now).ask_at } else { now };
+            (known.state, known.due) = (DeliveryState::Waiting, due.0);
+            known.uncertain |= uncertain;
         }
     }
 
@@ -419,17 +469,8 @@ impl Both {
         Ok(())
     }
 
-    async fn claim(&self, room: Room) -> Vec<Delivery> {
-        self.db.delivery_claim(testing::node(&self.db).await, room, self.now()).await.unwrap()
-    }
-
-    async fn settle(&self, delivery: &Delivery, settled: Settled) {
-        assert!(self.db.delivery_settle(delivery, settled, self.now()).await.unwrap());
-    }
-
-    async fn sweep(&self) {
-        let then = Resumption { repeatable: REPEATABLE, now: self.now(), ask_at: self.now() };
-        self.db.node_join("test".into(), then).await.unwrap();
+    async fn settle(&self, delivery: &Delivery, settled: Settled) -> bool {
+        self.db.delivery_settle(delivery, settled, self.now()).await.unwrap()
     }
 }
 

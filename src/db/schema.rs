@@ -102,6 +102,7 @@ diesel::table! {
         state -> Text,
         created_at -> BigInt,
         changed_at -> BigInt,
+        first_at -> BigInt,
     }
 }
 
@@ -247,6 +248,8 @@ diesel::table! {
         error -> Nullable<Text>,
         created_at -> BigInt,
         changed_at -> BigInt,
+        place -> BigInt,
+        trace -> Nullable<BigInt>,
     }
 }
 
@@ -271,6 +274,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    parking (portal_id) {
+        portal_id -> Text,
+        parked_at -> BigInt,
+        resumed_at -> Nullable<BigInt>,
+        looks -> Integer,
+    }
+}
+
+diesel::table! {
+    administrator (portal_id, user_id) {
+        portal_id -> Text,
+        user_id -> BigInt,
+        seen_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
     node,
@@ -290,4 +310,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     delivery,
     attempt,
     bucket,
+    parking,
+    administrator,
 );

@@ -1,14 +1,19 @@
 //! What follows from work that was done: written in one transaction with the work's own state, so that a crash leaves
 //! either nothing or everything of it.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbResult, Delivery, DeliveryState, InboxState, MessageProgress, Missed, NewDelivery, NewMessage, NewRun,
-    RecipientOutcome, Recorded, SentPart,
+    Db, DbError, DbResult, Delivery, DeliveryState, First, InboxItem, InboxState, MessageProgress, Missed, NewDelivery,
+    NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, looks, messages, runs,
+    dispatch, firsts, looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -42,6 +47,8 @@ pub struct Settled {
     pub state: DeliveryState,
     /// For [`DeliveryState::Waiting`]: when to try again.
     pub due_at: Millis,
+    /// The next attempt takes a turn of its channel, too.
+    pub first: Option<First>,
     /// It may have happened: the next attempt asks before it does anything.
     pub uncertain: bool,
     /// False: it was not tried, and this counts as no try.
@@ -73,6 +80,7 @@ impl Settled {
         Self {
             state,
             due_at: Millis(0),
+            first: None,
             uncertain: false,
             counted: true,
             outcome,
@@ -93,6 +101,40 @@ impl Settled {
 
     pub fn done() -> Self {
         Self::new(DeliveryState::Done, "done")
+    }
+}
+
+/// Inbox items that are written one behind the other, without waiting for each: which sources have one that failed.
+#[derive(Clone, Default)]
+pub struct Round(Arc<Mutex<HashSet<(PortalId, Source)>>>);
+
+/// An item's place in a round.
+#[derive(Clone)]
+pub struct Turn {
+    round: Round,
+    source: (PortalId, Source),
+}
+
+impl Round {
+    pub fn turn(&self, item: &InboxItem) -> Turn {
+        Turn { round: self.clone(), source: (item.portal.clone(), item.source.clone()) }
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashSet<(PortalId, Source)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    fn check(&self) -> DbResult<()> {
+        if self.round.sources().contains(&self.source) {
+            return Err(DbError::Unavailable("an earlier item of the same source could not be written".into()));
+        }
+        Ok(())
+    }
+
+    fn failed(&self) {
+        self.round.sources().insert(self.source.clone());
     }
 }
 
@@ -202,24 +244,35 @@ fn keep_numbers(conn: &mut Conn, portal: &str, (id, chat, user): (ChatId, i64, O
 }
 
 impl Db {
-    /// Writes what an inbox item turned into, and that it is done with.
+    /// Writes what an inbox item turned into, and that it is done with. Refused when an earlier item of its source, written in the
+    /// same [`Round`], could not be: it must not be overtaken.
     pub async fn inbox_expand(
         &self,
         portal: &PortalId,
-        id: InboxId,
+        (id, turn): (InboxId, Turn),
         expansion: Expansion,
         now: Millis,
     ) -> DbResult<()> {
         let portal = portal.0.clone();
-        self.write(move |conn| {
-            expand(conn, &portal, &expansion, now)?;
+        let after = turn.clone();
+        let command = move |conn: &mut Conn| {
+            turn.check()?;
             let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
-            diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
-                .set(inbox::state.eq(state.text()))
-                .execute(conn)?;
-            Ok(())
-        })
-        .await
+            let done = expand(conn, &portal, &expansion, now).and_then(|()| {
+                diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
+                    .set(inbox::state.eq(state.text()))
+                    .execute(conn)?;
+                Ok(())
+            });
+            done.inspect_err(|_error| turn.failed())
+        };
+        self.writer
+            .write_then(command, move |done| {
+                if !done {
+                    after.failed();
+                }
+            })
+            .await
     }
 
     /// Writes how an attempt ended, and all that follows. False, and nothing is written, when the portal is another node's by now,
@@ -231,10 +284,14 @@ impl Db {
                 return Ok(false);
             }
             let portal = ended.portal.0.as_str();
+            let due_at = match &settled.first {
+                Some(first) => firsts::turn(conn, portal, first, settled.due_at)?,
+                None => settled.due_at,
+            };
             diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
                 .set((
                     delivery::state.eq(settled.state.text()),
-                    delivery::due_at.eq(settled.due_at.0),
+                    delivery::due_at.eq(due_at.0),
                     delivery::tries.eq(delivery::tries - i32::from(!settled.counted)),
                     delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
@@ -254,7 +311,7 @@ impl Db {
                 .execute(conn)?;
             settle(conn, portal, &settled, now)?;
             failpoint::pass("settling");
-            dispatch::settled(conn, &ended, (settled.state, settled.due_at))?;
+            dispatch::settled(conn, &ended, (settled.state, due_at))?;
             Ok(true)
         })
         .await

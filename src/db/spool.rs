@@ -129,7 +129,9 @@ fn run(mut files: Files, queue: &Receiver<Job>, waiting: &AtomicUsize) {
             let (records, answers): (Vec<_>, Vec<_>) = appends.into_iter().unzip();
             let done = files.append(&records).map_err(told);
             waiting.fetch_add(if done.is_ok() { records.len() } else { 0 }, Ordering::SeqCst);
-            answers.into_iter().for_each(|answer| drop(answer.send(done.clone())));
+            for answer in answers {
+                drop(answer.send(done.clone()));
+            }
         }
         match other {
             Some(Job::Oldest(answer)) => drop(answer.send(files.oldest().map_err(told))),
@@ -219,20 +221,17 @@ impl Files {
             return Err(io::Error::other("no segment"));
         };
         let done = file.write_all(&written).and_then(|()| file.sync_data());
-        match done {
-            Ok(()) => {
-                last.bytes += length(written.len());
-                last.records += records.len();
-            }
-            Err(_) => {
-                // What may have been written of it was answered for nobody; the next append begins a file of its own.
-                let _ = file.set_len(last.bytes);
-                self.open = None;
-                if last.bytes == 0 {
-                    let _ = fs::remove_file(self.path(self.next - 1));
-                    self.segments.pop_back();
-                }
-            }
+        if done.is_ok() {
+            last.bytes += length(written.len());
+            last.records += records.len();
+            return done;
+        }
+        // What may have been written of it was answered for nobody; the next append begins a file of its own.
+        let _ = file.set_len(last.bytes);
+        self.open = None;
+        if last.bytes == 0 {
+            let _ = fs::remove_file(self.path(self.next - 1));
+            self.segments.pop_back();
         }
         done
     }

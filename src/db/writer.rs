@@ -8,6 +8,7 @@
 //! anybody is told anything: a caller that hears of a failure may rely on it that nothing was written.
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,16 +19,24 @@ use std::{
     vec,
 };
 
-use diesel::connection::SimpleConnection as _;
+use diesel::{RunQueryDsl as _, connection::SimpleConnection as _};
 use tokio::sync::oneshot;
 
 use super::{
     DbError, DbResult,
+    conditions::statement,
     conn::{Conn, Manager, TransactionId},
 };
+use crate::metrics::METRICS;
 
 /// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
 const GROUP_LIMIT: usize = 256;
+/// Commands for which only the server itself waits, in one group: an event that comes meanwhile waits for them, some
+/// milliseconds. Bitrix24 slows its events down for a server that answers late …
+const OWN_AT_ONCE: usize = 24;
+/// … so there are fewer when so many others are waiting.
+const CROWD: usize = 8;
+const OWN_IN_A_CROWD: usize = 4;
 /// How long a database that was found away is not asked again: whoever writes meanwhile is told at once.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// A group that takes longer than this is held up by something: a lock, a machine that does not answer.
@@ -49,8 +58,39 @@ struct Ran {
 }
 
 enum Job {
+    /// Somebody outside waits for it.
+    Accept(Command),
     Write(Command),
     Stop(oneshot::Sender<()>),
+}
+
+/// What the thread has been given and has not done.
+#[derive(Default)]
+struct Waiting {
+    accepts: VecDeque<Command>,
+    own: VecDeque<Command>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.accepts.is_empty() && self.own.is_empty()
+    }
+
+    fn push(&mut self, job: Job) {
+        match job {
+            Job::Accept(command) => self.accepts.push_back(command),
+            Job::Write(command) => self.own.push_back(command),
+            Job::Stop(stopped) => self.stop = Some(stopped),
+        }
+    }
+
+    fn group(&mut self) -> Vec<Command> {
+        let accepts = self.accepts.len().min(GROUP_LIMIT);
+        let own = if accepts > CROWD { OWN_IN_A_CROWD } else { OWN_AT_ONCE };
+        let own = self.own.len().min(own);
+        self.accepts.drain(..accepts).chain(self.own.drain(..own)).collect()
+    }
 }
 
 /// How the thread gets on, for those who must not wait for it.
@@ -92,31 +132,50 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
-        self.write_then(command, || {}).await
+        self.write_then(command, |_done| {}).await
     }
 
-    /// The same, and does `then` after the commit and before the answer, whether somebody still waits for that or not.
+    /// The same, and does `then` after the commit and before the answer and the next transaction, whether somebody still waits
+    /// for that or not. It is told whether the command is done.
     pub async fn write_then<T, F, G>(&self, command: F, then: G) -> DbResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
-        G: FnOnce() + Send + 'static,
+        G: FnOnce(bool) + Send + 'static,
+    {
+        self.give(command, then, Job::Write).await
+    }
+
+    /// The same before everything for which only the server itself waits.
+    pub async fn accept<T, F>(&self, command: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        self.give(command, |_done| {}, Job::Accept).await
+    }
+
+    async fn give<T, F, G>(&self, command: F, then: G, job: fn(Command) -> Job) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
+        G: FnOnce(bool) + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Command = Box::new(move |conn| {
+        let command: Command = Box::new(move |conn| {
             let (done, intact) = in_savepoint(conn, command);
             let answer = Box::new(move |committed| {
                 let outcome = match committed {
                     Ok(()) => done,
                     Err(reason) => Err(DbError::Unavailable(reason)),
                 };
-                then();
+                then(outcome.is_ok());
                 // Nobody waits any more when the request was cancelled; the row is written all the same.
                 let _ = answer.send(outcome);
             });
             Ran { answer, intact }
         });
-        self.jobs.send(Job::Write(job)).map_err(|_gone| closed())?;
+        self.jobs.send(job(command)).map_err(|_gone| closed())?;
         answered.await.map_err(|_gone| closed())?
     }
 
@@ -129,7 +188,7 @@ impl Writer {
     {
         let trouble = || self.trouble().map_or(Ok(()), |why| Err(DbError::Unavailable(why)));
         trouble()?;
-        let mut written = std::pin::pin!(self.write(command));
+        let mut written = std::pin::pin!(self.accept(command));
         loop {
             tokio::select! {
                 biased;
@@ -168,7 +227,7 @@ fn closed() -> DbError {
 
 /// The command's own result, and whether the transaction is still there; a failure leaves nothing of it behind.
 fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, bool) {
-    if let Err(error) = conn.batch_execute("SAVEPOINT command") {
+    if let Err(error) = Savepoint.execute(conn) {
         return (Err(error.into()), false);
     }
     let done = catch_unwind(AssertUnwindSafe(|| command(conn)))
@@ -176,13 +235,16 @@ fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<
     let done = done.and_then(|done| {
         // PostgreSQL refuses the release when the command hid a failed query. Without the roll-back the whole transaction
         // would stay broken, and its COMMIT would quietly undo what the others were told is written.
-        conn.batch_execute("RELEASE SAVEPOINT command")?;
+        Release.execute(conn)?;
         Ok(done)
     });
     // A full disk, or a connection that broke, may have ended the transaction itself: then there is no savepoint any more.
     let intact = done.is_ok() || conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command").is_ok();
     (done, intact)
 }
+
+statement! { Savepoint = "SAVEPOINT command" }
+statement! { Release = "RELEASE SAVEPOINT command" }
 
 /// A group whose COMMIT was sent, and nobody knows whether it arrived.
 struct Unseen {
@@ -202,30 +264,28 @@ struct Loop {
 
 impl Loop {
     fn run(mut self, queue: &Receiver<Job>) {
+        let mut waiting = Waiting::default();
         loop {
-            let first =
-                if self.unseen.is_some() { queue.recv_timeout(ASK_AGAIN) } else { queue.recv().map_err(Into::into) };
-            let mut next = match first {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let mut group = Vec::new();
-            let mut stop = None;
-            while let Some(job) = next {
-                match job {
-                    Job::Write(command) => group.push(command),
-                    Job::Stop(stopped) => stop = Some(stopped),
+            if waiting.is_empty() {
+                if let Some(stopped) = waiting.stop {
+                    drop(self.conn.take());
+                    drop(self.unseen.take());
+                    let _ = stopped.send(());
+                    return;
                 }
-                next = (stop.is_none() && group.len() < GROUP_LIMIT).then(|| queue.try_recv().ok()).flatten();
+                let first = if self.unseen.is_some() {
+                    queue.recv_timeout(ASK_AGAIN)
+                } else {
+                    queue.recv().map_err(Into::into)
+                };
+                match first {
+                    Ok(job) => waiting.push(job),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
-            self.carry_out(group);
-            if let Some(stopped) = stop {
-                drop(self.conn.take());
-                drop(self.unseen.take());
-                let _ = stopped.send(());
-                return;
-            }
+            queue.try_iter().for_each(|job| waiting.push(job));
+            self.carry_out(waiting.group());
         }
     }
 
@@ -253,6 +313,7 @@ impl Loop {
                 return false;
             }
         };
+        let began = Instant::now();
         let mut answers = Vec::with_capacity(commands.len());
         let mut intact = true;
         for command in commands.by_ref() {
@@ -273,6 +334,7 @@ impl Loop {
             Ok(id) => (conn.batch_execute("COMMIT").map_err(|error| error.to_string()), id),
             Err(why) => (Err(why), None),
         };
+        METRICS.committed(answers.len(), began.elapsed(), outcome.is_ok());
         match (outcome, id) {
             (Err(why), Some(id)) => self.unseen = Some(Unseen { id, answers, why }),
             (outcome, _nothing_to_ask) => {
@@ -280,7 +342,9 @@ impl Loop {
                     Ok(()) => self.conn = Some(conn),
                     Err(why) => tracing::error!(why, size = answers.len(), "a group of writes was not committed"),
                 }
-                answers.into_iter().for_each(|answer| answer(outcome.clone()));
+                for answer in answers {
+                    answer(outcome.clone());
+                }
             }
         }
         true
@@ -311,7 +375,9 @@ impl Loop {
         };
         let size = unseen.answers.len();
         tracing::warn!(size, committed = outcome.is_ok(), "the answer to a commit was lost, and asked for");
-        unseen.answers.into_iter().for_each(|answer| answer(outcome.clone()));
+        for answer in unseen.answers {
+            answer(outcome.clone());
+        }
         true
     }
 

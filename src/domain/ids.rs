@@ -50,6 +50,29 @@ text_id! {
     /// chat id (`<channel>:<peer>`), so it never changes either.
     ChannelId
 }
+/// By which the log is searched for everything that became of one accepted thing: the same for a repeat of it, and known
+/// before it is stored. Not secret, and tells nothing of what it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Trace(pub i64);
+
+impl Trace {
+    /// Of an inbox item: where it came from and its key there.
+    pub fn of(portal: &PortalId, source: &str, key: &str) -> Self {
+        // FNV-1a: a name for people, which protects nothing.
+        let parts = [portal.as_str(), source, key];
+        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+        let hash = bytes
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        Self(hash.cast_signed())
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 row_id! {
     /// A process that works on the database; a restarted one has another.
     NodeId

@@ -28,7 +28,7 @@ const LONGEST_NAME: usize = 120;
 /// What a failed call means when the request was to change something on the other side.
 pub(super) fn lost(error: &OutgoingError) -> Failure {
     match error {
-        OutgoingError::Connect => Failure::transient(error),
+        OutgoingError::Connect | OutgoingError::Silent => Failure::transient(error),
         OutgoingError::NoAnswer | OutgoingError::TooLarge(_) => Failure::unknown(error),
         OutgoingError::Forbidden | OutgoingError::NotHttp | OutgoingError::Redirects | OutgoingError::Setup(_) => {
             Failure::permanent(Told::Internal, error)
@@ -79,7 +79,7 @@ pub(super) async fn fetch(outgoing: &Outgoing, url: Url, limit: u64) -> Result<F
 
 fn unfetched(error: &OutgoingError) -> Failure {
     match error {
-        OutgoingError::Connect | OutgoingError::NoAnswer => Failure::transient(error),
+        OutgoingError::Connect | OutgoingError::NoAnswer | OutgoingError::Silent => Failure::transient(error),
         OutgoingError::TooLarge(_) => Failure::permanent(Told::FileTooLarge, error),
         OutgoingError::Forbidden | OutgoingError::NotHttp | OutgoingError::Redirects => {
             Failure::permanent(Told::FileUnavailable, error)

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{
     app::App,
-    db::{DbError, DbResult, Expansion, InboxItem, Source},
+    db::{DbError, DbResult, Expansion, InboxItem, Round, Source, Turn},
     domain::ids::PortalId,
     relay::{self, ExpandError},
 };
@@ -48,6 +48,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 async fn round(app: &App) -> DbResult<usize> {
     let items = app.db.inbox_due(app.node.id(), app.node.takes(), AT_ONCE, app.clock.now()).await?;
     let understood = join_all(items.iter().map(|item| understand(app, item))).await;
+    let order = Round::default();
     let mut held: Vec<(&PortalId, &Source)> = Vec::new();
     let mut writes = Vec::with_capacity(items.len());
     for (item, outcome) in items.iter().zip(understood) {
@@ -58,7 +59,7 @@ async fn round(app: &App) -> DbResult<usize> {
         if matches!(&outcome, Err(error) if !is_hopeless(item, error)) {
             held.push((&item.portal, &item.source));
         }
-        writes.push(write(app, item, outcome));
+        writes.push(write(app, item, outcome, order.turn(item)));
     }
     let count = writes.len();
     // The futures begin in this order, and the writer takes commands in the order in which they were given.
@@ -77,9 +78,9 @@ fn is_hopeless(item: &InboxItem, error: &ExpandError) -> bool {
     matches!(error, ExpandError::Malformed(_)) || item.tries >= MAX_TRIES
 }
 
-async fn write(app: &App, item: &InboxItem, outcome: Result<Expansion, ExpandError>) -> DbResult<()> {
+async fn write(app: &App, item: &InboxItem, outcome: Result<Expansion, ExpandError>, turn: Turn) -> DbResult<()> {
     let error = match outcome {
-        Ok(expansion) => match app.db.inbox_expand(&item.portal, item.id, expansion, app.clock.now()).await {
+        Ok(expansion) => match app.db.inbox_expand(&item.portal, (item.id, turn), expansion, app.clock.now()).await {
             Ok(()) => return Ok(()),
             Err(error @ DbError::Unavailable(_)) => return Err(error),
             Err(error) => ExpandError::Db(error),

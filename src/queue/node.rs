@@ -40,7 +40,8 @@ const NAME: &str = "node";
 const NAME_LENGTH: usize = 12;
 
 /// What this process knows of itself.
-pub struct Node(Mutex<State>);
+#[derive(Clone)]
+pub struct Node(Arc<Mutex<State>>);
 
 struct State {
     id: NodeId,
@@ -52,7 +53,7 @@ struct State {
 
 impl Default for Node {
     fn default() -> Self {
-        Self(Mutex::new(State { id: NodeId(0), acts_until: None, others: false, takes: true }))
+        Self(Arc::new(Mutex::new(State { id: NodeId(0), acts_until: None, others: false, takes: true })))
     }
 }
 

@@ -2,6 +2,8 @@
 //! the text, the chat that it names is written down and the text is shown in the Open Channel as a note; when it has not,
 //! no chat is made, and whoever asked for it learns why.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Resolved, channel_of, db_failure, note_channel, notes, revive, robot, through, to_core};
@@ -10,16 +12,20 @@ use crate::{
     b24::bbcode,
     clock::Millis,
     db::{
-        Channel, Delivery, DeliveryKind, Direction, Lane, MessageOrigin, MessageProgress, NewContact, NewDelivery,
-        NewMessage, NewPart, RecipientOutcome, Settled,
+        Channel, DbResult, Delivery, DeliveryKind, DeliveryState, Direction, First, Lane, MessageOrigin,
+        MessageProgress, NewContact, NewDelivery, NewMessage, NewPart, RecipientOutcome, Settled,
     },
     domain::{
         capabilities::WriteFirst,
+        connector::Connector,
         failure::{Failure, Told},
-        ids::ChannelId,
+        ids::{ChannelId, PortalId},
     },
-    messaging::{Found, IdempotencyKey, Outgoing, Person, Sent},
+    messaging::{CoreKind, Found, IdempotencyKey, Outgoing, Person, Sent},
 };
+
+/// Nobody is told of a turn that comes sooner.
+const A_MOMENT: Duration = Duration::from_secs(5);
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +85,33 @@ impl To {
 }
 
 /// The delivery of a job. Jobs to one address of one channel keep their order.
-pub fn delivery(job: &Job, due_at: Millis) -> NewDelivery {
-    NewDelivery::new(lane(job), DeliveryKind::ToAddress, due_at).payload(job)
+pub async fn delivery(app: &App, portal: &PortalId, job: &Job) -> DbResult<NewDelivery> {
+    let first = first(app, portal, job).await?;
+    Ok(NewDelivery { first, ..NewDelivery::new(lane(job), DeliveryKind::ToAddress, app.clock.now()).payload(job) })
+}
+
+/// Whether it may have to wait for a turn. Telegram blocks personal accounts that write to many strangers by their phone numbers;
+/// ChatApp's personal accounts are such, bots are not.
+async fn first(app: &App, portal: &PortalId, job: &Job) -> DbResult<Option<First>> {
+    let To::Phone(phone) = &job.to else { return Ok(None) };
+    let channel = app.db.channel_get(portal, &job.channel).await?;
+    let personal =
+        channel.is_some_and(|known| known.connector == Connector::Telegram && known.core == CoreKind::Chatapp);
+    Ok(personal.then(|| First { channel: job.channel.clone(), phone: phone.clone() }))
+}
+
+/// The same of a delivery that is tried again; of one that cannot be read, nothing has to be kept.
+pub async fn first_of(app: &App, delivery: &Delivery) -> Option<First> {
+    if delivery.kind != DeliveryKind::ToAddress {
+        return None;
+    }
+    first(app, &delivery.portal, &job(delivery).ok()?).await.ok().flatten()
+}
+
+/// Whether it waits for its turn, and not for anything else.
+pub fn waits_for_turn(delivery: &Delivery, now: Millis) -> bool {
+    let waits = matches!(delivery.state, DeliveryState::Waiting | DeliveryState::Queued);
+    waits && delivery.tries == 0 && delivery.due_at > now.after(A_MOMENT)
 }
 
 pub fn lane(job: &Job) -> Lane {

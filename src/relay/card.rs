@@ -297,10 +297,10 @@ pub struct Wanted<'a> {
 }
 
 /// An accepted wish becomes a delivery.
-pub fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
+pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
     let job: Job = serde_json::from_str(&item.body)
         .map_err(|error| ExpandError::Malformed(format!("{:?} at column {}", error.classify(), error.column())))?;
-    let delivery = address::delivery(&job, app.clock.now()).urgent();
+    let delivery = address::delivery(app, &item.portal, &job).await?.urgent();
     Ok(Expansion { relevant: true, deliveries: vec![delivery], ..Expansion::default() })
 }
 

@@ -138,7 +138,9 @@ fn download_failure(error: &OutgoingError) -> Failure {
         OutgoingError::Forbidden | OutgoingError::NotHttp | OutgoingError::Redirects => {
             Failure::permanent(Told::FileUnavailable, error)
         }
-        OutgoingError::Connect | OutgoingError::NoAnswer | OutgoingError::Setup(_) => Failure::transient(error),
+        OutgoingError::Connect | OutgoingError::NoAnswer | OutgoingError::Silent | OutgoingError::Setup(_) => {
+            Failure::transient(error)
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use crate::{
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
     },
+    metrics::METRICS,
 };
 
 /// How long a person's call waits for its turn …
@@ -243,6 +244,7 @@ async fn afford<M: Method>(app: &App, portal: &Portal, method: &M, caller: Calle
             Ok(passed) => return Ok(passed),
             Err(wait) => wait,
         };
+        METRICS.budget_waited();
         // Others take from the same bucket while this one waits.
         patience = patience.checked_sub(wait).ok_or(Refused::Closed(wait))?;
         tokio::time::sleep(wait).await;
@@ -333,6 +335,7 @@ impl Refresh {
 
     async fn refusal(&self, grant: &Grant, error: OAuthError) -> Refused {
         if error.is_final()
+            && !error.may_come_back()
             && let Err(error) = bury(&self.db, &self.installation, grant, (&error, self.clock.now())).await
         {
             return Refused::Db(error);

@@ -6,6 +6,7 @@
 //!
 //! * [`proof`]: who is calling, proved; [`grant`]: calls in a portal's name, tokens refreshed by one at a time
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
+//! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
@@ -20,6 +21,8 @@ pub mod gates;
 pub mod grant;
 pub mod lost;
 mod notes;
+mod notices;
+pub mod parking;
 pub mod polling;
 pub mod proof;
 pub mod provision;
@@ -28,6 +31,7 @@ mod status;
 mod to_core;
 mod to_portal;
 mod tokens;
+mod trace;
 mod uninstall;
 
 use std::{collections::HashMap, time::Duration};
@@ -49,6 +53,8 @@ use crate::{
         failure::{Failure, Retry, Told},
         ids::{ChannelId, DeliveryId, InstallationId, PortalId},
     },
+    journal,
+    metrics::METRICS,
     queue::retry::{HOLD_WHEN_DOWN, STALE, Tried, Verdict, verdict},
 };
 
@@ -60,9 +66,12 @@ pub use tokens::KeptTokens;
 /// Kinds whose repetition is the same as doing it once.
 pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Status,
+    DeliveryKind::RobotWaits,
     DeliveryKind::RobotAnswer,
     DeliveryKind::Provision,
     DeliveryKind::Uninstall,
+    DeliveryKind::Probe,
+    DeliveryKind::Notice,
     DeliveryKind::Look,
 ];
 
@@ -77,6 +86,14 @@ pub enum ExpandError {
 
 /// Turns an inbox item into what follows from it.
 pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
+    let mut expansion = understand(app, item).await?;
+    trace::of_expansion(item.trace, &mut expansion);
+    let (messages, deliveries) = (expansion.messages.len(), expansion.deliveries.len());
+    tracing::debug!(trace = %item.trace, inbox = %item.id, portal = %item.portal, messages, deliveries, "expanded");
+    Ok(expansion)
+}
+
+async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
     let malformed = |error: &dyn std::fmt::Display| ExpandError::Malformed(error.to_string());
     match &item.source {
         Source::Portal(installation) => {
@@ -98,7 +115,7 @@ pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
             let call = RobotCall::from_form(&form).map_err(|error| malformed(&error))?;
             robot::expand(app, item, *installation, &call).await
         }
-        Source::Card(_installation) => card::expand(app, item),
+        Source::Card(_installation) => card::expand(app, item).await,
         Source::Channel(channel) => to_portal::expand(app, item, channel).await,
     }
 }
@@ -162,27 +179,28 @@ pub fn groups(claimed: Vec<Delivery>, messages: impl Fn(&PortalId) -> usize) -> 
 /// Makes one attempt at each delivery of a group.
 pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)> {
     let began = app.clock.now();
-    let outcomes = match group {
-        // Another node may have been given the portal: this one must not send. If it has not, the attempt is repeated.
-        many if !app.node.may_act() => {
-            many.iter().map(|delivery| (delivery.id, Err(Failure::transient("this node is silent")))).collect()
+    let _under_way = METRICS.under_way(group.len());
+    trace::begin(group);
+    let outcomes = journal::about(trace::about(group), async {
+        match group {
+            [one] => vec![(one.id, attempt(app, one).await)],
+            many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
+                status::deliver_all(app, many).await
+            }
+            many => to_portal::deliver_all(app, many).await,
         }
-        [one] => vec![(one.id, attempt(app, one).await)],
-        many if many.iter().all(|delivery| delivery.kind == DeliveryKind::Status) => {
-            status::deliver_all(app, many).await
-        }
-        many => to_portal::deliver_all(app, many).await,
-    };
+    })
+    .await;
     let mut settled = Vec::with_capacity(outcomes.len());
     for (id, outcome) in outcomes {
         let Some(delivery) = group.iter().find(|delivery| delivery.id == id) else { continue };
-        settled.push((
-            id,
-            match outcome {
-                Ok(done) => done,
-                Err(failure) => failed(app, delivery, began, failure).await,
-            },
-        ));
+        let mut done = match outcome {
+            Ok(done) => done,
+            Err(failure) => failed(app, delivery, began, failure).await,
+        };
+        METRICS.attempt_ended(delivery.kind.text(), done.outcome);
+        trace::end(delivery, &mut done);
+        settled.push((id, done));
     }
     settled
 }
@@ -210,10 +228,13 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Note => notes::deliver(app, delivery).await,
         DeliveryKind::Status => status::deliver(app, delivery).await,
         DeliveryKind::ToAddress => address::deliver(app, delivery).await,
+        DeliveryKind::RobotWaits => robot::waits(app, delivery).await,
         DeliveryKind::RobotAnswer => robot::answer(app, delivery).await,
         DeliveryKind::CardComment => robot::comment(app, delivery).await,
         DeliveryKind::Provision => provision::deliver(app, delivery).await,
         DeliveryKind::Uninstall => uninstall::deliver(app, delivery).await,
+        DeliveryKind::Probe => parking::probe(app, delivery).await,
+        DeliveryKind::Notice => notices::deliver(app, delivery).await,
         DeliveryKind::Look => lost::deliver(app, delivery).await,
     }
 }
@@ -234,10 +255,13 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::ToAddress => address::resolve(app, delivery).await,
         DeliveryKind::CardComment => Ok(Resolved::CannotTell),
         DeliveryKind::Status
+        | DeliveryKind::RobotWaits
         | DeliveryKind::RobotAnswer
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
-        | DeliveryKind::Look => Ok(Resolved::DidNot),
+        | DeliveryKind::Look
+        | DeliveryKind::Probe
+        | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }
 }
 
@@ -262,19 +286,26 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     let failure = of_destination(app, delivery, failure, now);
     let mut verdict = verdict(&failure, tried(delivery, now));
     if verdict == Verdict::ParkPortal {
-        verdict = park(app, delivery, began, now).await;
+        verdict = parking::park(app, &delivery.portal, began).await;
     }
     if matches!(verdict, Verdict::Wait(_)) {
         tracing::debug!(delivery = %delivery.id, portal = %delivery.portal, cause = failure.cause, "it waits");
     } else {
         tracing::warn!(
-            delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
-            told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
+            trace = delivery.trace.map(tracing::field::display), delivery = %delivery.id, portal = %delivery.portal,
+            kind = delivery.kind.text(), tries = delivery.tries, told = failure.told.code(), cause = failure.cause,
+            ?verdict, "an attempt failed"
         );
     }
     let mut settled = match verdict {
-        Verdict::Again(at) => Settled { due_at: at, ..Settled::new(DeliveryState::Waiting, "retry") },
-        Verdict::Wait(at) => Settled { due_at: at, counted: false, ..Settled::new(DeliveryState::Waiting, "waits") },
+        Verdict::Again(due_at) => {
+            let first = address::first_of(app, delivery).await;
+            Settled { due_at, first, ..Settled::new(DeliveryState::Waiting, "retry") }
+        }
+        Verdict::Wait(due_at) => {
+            let first = address::first_of(app, delivery).await;
+            Settled { due_at, first, counted: false, ..Settled::new(DeliveryState::Waiting, "waits") }
+        }
         Verdict::ParkPortal => {
             let due_at = now.after(PARKED_LOOK);
             Settled { due_at, ..Settled::new(DeliveryState::Parked, "portal_parked") }
@@ -343,18 +374,6 @@ async fn back(app: &App, channel: &Channel) {
     app.bell.ring();
 }
 
-/// Parks the portal, unless somebody has repaired it while the attempt was under way: then it is simply tried again.
-async fn park(app: &App, delivery: &Delivery, began: Millis, now: Millis) -> Verdict {
-    match app.db.portal_park(&delivery.portal, began, now).await {
-        Ok(true) => Verdict::ParkPortal,
-        Ok(false) => Verdict::Again(now.after(Duration::from_secs(1))),
-        Err(error) => {
-            tracing::error!(portal = %delivery.portal, %error, "a portal could not be parked");
-            Verdict::Again(now.after(Duration::from_mins(1)))
-        }
-    }
-}
-
 /// Whether the other side is to be asked about an attempt whose answer was not seen.
 fn may_ask(delivery: &Delivery, now: Millis) -> bool {
     let asks = matches!(
@@ -395,13 +414,17 @@ async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Chan
         .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the channel is gone"))
 }
 
-/// Marks a channel dead when its core says so, so that its page tells the person what to do. Credentials that were replaced since
-/// the channel was read are not judged by the old ones.
+/// Marks a channel dead when its core says so, so that its page tells the person what to do and the administrators read of it.
+/// Credentials that were replaced since the channel was read are not judged by the old ones.
 async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
-    if failure.retry == Retry::WhenChannelReturns
-        && let Err(error) = app.db.channel_mark_dead(&channel.portal, channel, app.clock.now()).await
-    {
-        tracing::error!(channel = %channel.id, %error, "a channel's state could not be written");
+    if failure.retry == Retry::WhenChannelReturns {
+        let now = app.clock.now();
+        let notice = notices::Notice::channel_died(&channel.id, failure.told).delivery(&channel.portal, now);
+        match app.db.channel_mark_dead(&channel.portal, channel, notice, now).await {
+            Ok(died) if died => app.bell.ring(),
+            Ok(_known) => {}
+            Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
+        }
     }
     failure
 }

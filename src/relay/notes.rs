@@ -72,6 +72,13 @@ pub fn reason_text(lang: &str, told: &str) -> &'static str {
     reason(texts(lang), told)
 }
 
+/// When texts go that have to wait for their turn: whom they are for, and in how many minutes.
+pub fn turns_text(lang: &str, turns: &[(&str, u64)]) -> String {
+    let texts = texts(lang);
+    let lines = turns.iter().map(|(label, minutes)| format!("{label}: {} {minutes} {}", texts.goes_in, texts.minutes));
+    std::iter::once(texts.turns.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
     let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
@@ -103,6 +110,9 @@ struct Texts {
     unknown: &'static str,
     robot: &'static str,
     card: &'static str,
+    turns: &'static str,
+    goes_in: &'static str,
+    minutes: &'static str,
     unavailable: &'static str,
     blocked_by_client: &'static str,
     cannot_write_first: &'static str,
@@ -128,6 +138,9 @@ const EN: Texts = Texts {
     unknown: "It is not known whether the message was delivered: the connection broke while it was being sent. Ask the client before you repeat it.",
     robot: "Robot",
     card: "from the CRM card",
+    turns: "A personal Telegram account writes first by phone number once in three minutes, or Telegram blocks it.",
+    goes_in: "the message goes in",
+    minutes: "min",
     unavailable: "The messenger was not reachable for too long.",
     blocked_by_client: "The client has blocked this channel.",
     cannot_write_first: "The messenger does not let this channel write first: the client must begin.",
@@ -153,6 +166,9 @@ const RU: Texts = Texts {
     unknown: "Неизвестно, доставлено ли сообщение: связь прервалась во время отправки. Уточните у клиента, прежде чем повторять.",
     robot: "Робот",
     card: "из карточки CRM",
+    turns: "Личный аккаунт Telegram пишет первым по номеру телефона раз в три минуты, иначе Telegram его блокирует.",
+    goes_in: "сообщение уйдёт через",
+    minutes: "мин.",
     unavailable: "Мессенджер слишком долго недоступен.",
     blocked_by_client: "Клиент заблокировал этот канал.",
     cannot_write_first: "Мессенджер не разрешает этому каналу писать первым: начать должен клиент.",

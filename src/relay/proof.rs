@@ -20,7 +20,7 @@ use crate::{
     config::Application,
     db::{DbError, Grant, Installation, InstallationState, Portal, PortalState},
     domain::ids::PortalId,
-    relay::grant,
+    relay::{grant, parking},
     secret::{Secret, random_token},
 };
 
@@ -154,7 +154,7 @@ fn server_endpoint(set: &TokenSet, asked: &Url) -> String {
 /// would never match again. The caller has checked `proved.user.admin`.
 pub async fn accept(app: &App, proved: ProvedInstall, token: &Secret) -> Result<Installation, DbError> {
     let now = app.clock.now();
-    let portal = proved.portal.id.clone();
+    let (portal, user) = (proved.portal.id.clone(), proved.user.id);
     app.db.portal_put(proved.portal, now).await?;
     let scope = proved.scope.join(",");
     let installation = app.db.installation_put(&portal, &proved.client_id, &scope, now).await?;
@@ -164,25 +164,12 @@ pub async fn accept(app: &App, proved: ProvedInstall, token: &Secret) -> Result<
     if !token.is_empty() && (is_new || !installation.token_confirmed) {
         app.db.installation_set_token(&installation, token, false).await?;
     }
-    resume(app, &portal).await?;
+    app.db.administrator_put(&portal, user, now).await?;
+    parking::resume(app, &portal).await?;
     app.db
         .installation_find(&portal, &proved.client_id)
         .await?
         .ok_or_else(|| DbError::Corrupt("the installation is gone".into()))
-}
-
-async fn resume(app: &App, portal: &PortalId) -> Result<(), DbError> {
-    app.db.delivery_resume(portal, app.clock.now()).await?;
-    app.bell.ring();
-    Ok(())
-}
-
-/// Somebody's token works in a parked portal whose grant is alive: what waits there is tried again. If it is closed still, the
-/// first attempt parks it again.
-pub async fn unpark(app: &App, portal: &PortalId) -> Result<(), DbError> {
-    app.db.portal_set_state(portal, PortalState::Active, app.clock.now()).await?;
-    tracing::info!(%portal, "a parked portal is tried again");
-    resume(app, portal).await
 }
 
 /// Proves who opened a frame, by his own token at the portal's stored endpoint.
@@ -199,7 +186,18 @@ pub async fn user(
     if let Some(endpoint) = moved_to {
         moved(app, &portal.id, &endpoint).await;
     }
+    note_administrator(app, &portal.id, &user).await?;
     Ok(user)
+}
+
+/// Notices are for administrators who have been here.
+async fn note_administrator(app: &App, portal: &PortalId, user: &User) -> Result<(), DbError> {
+    let known = app.db.administrator_list(portal).await?.contains(&user.id);
+    match (user.admin, known) {
+        (true, false) => app.db.administrator_put(portal, user.id, app.clock.now()).await,
+        (false, true) => app.db.administrator_remove(portal, user.id).await,
+        _as_known => Ok(()),
+    }
 }
 
 /// The stored endpoint of a portal.

@@ -16,7 +16,7 @@ use crate::{
         incoming::RobotCall,
         methods::{
             crm::{CommentFields, TimelineCommentAdd},
-            robots::{EventSend, ReturnValue},
+            robots::{ActivityLog, EventSend, ReturnValue},
         },
     },
     clock::Millis,
@@ -61,7 +61,7 @@ pub async fn expand(
         match step {
             robots::Step::Send(recipient) => {
                 let label = recipient.address.label();
-                let delivery = delivery(app, recipient, &plan.text, index);
+                let delivery = delivery(app, &item.portal, recipient, (&plan.text, index)).await?;
                 // A recipient without a delivery would never be decided, and the process would wait for ever.
                 let undeliverable = delivery.is_none().then(|| RecipientOutcome::Refused {
                     code: Told::NoSuchRecipient.code().into(),
@@ -78,6 +78,10 @@ pub async fn expand(
                 }),
             )),
         }
+    }
+    if deliveries.iter().any(|delivery| delivery.first.is_some()) {
+        let at = item.received_at.after(NOT_BEFORE);
+        deliveries.push(NewDelivery::new(Lane::Run(RunId(0)), DeliveryKind::RobotWaits, at));
     }
     if deliveries.is_empty() {
         deliveries = after(RunId(0), item.received_at, app.clock.now());
@@ -96,17 +100,22 @@ pub async fn expand(
     Ok(Expansion { relevant: true, run: Some((run, deliveries)), ..Expansion::default() })
 }
 
-fn delivery(app: &App, recipient: robots::Recipient, text: &str, index: usize) -> Option<NewDelivery> {
+async fn delivery(
+    app: &App,
+    portal: &PortalId,
+    recipient: robots::Recipient,
+    (text, index): (&str, usize),
+) -> Result<Option<NewDelivery>, ExpandError> {
     let to = match recipient.address {
         robots::Address::Phone(phone) => address::To::Phone(phone),
         robots::Address::Username(name) => address::To::Username(name),
         robots::Address::Email(email) => address::To::Email(email),
         robots::Address::ChatId(id) => address::To::Peer(ExternalChatId::peer_of(id)),
-        robots::Address::Unusable(_) => return None,
+        robots::Address::Unusable(_) => return Ok(None),
     };
     let channel = ChannelId(recipient.channel);
     let job = address::Job { channel, to, text: text.to_owned(), by: address::By::Robot { index } };
-    Some(address::delivery(&job, app.clock.now()))
+    Ok(Some(address::delivery(app, portal, &job).await?))
 }
 
 fn addresses(manifest: &robots::Manifest, call: &RobotCall) -> BTreeMap<String, Vec<robots::Address>> {
@@ -196,6 +205,33 @@ fn told(run: &Run) -> Vec<robots::RecipientOutcome> {
 async fn lang_of(app: &App, portal: &PortalId) -> Result<String, Failure> {
     let portal = app.db.portal_get(portal).await.map_err(db_failure)?;
     Ok(portal.map_or_else(|| "en".into(), |portal| portal.lang))
+}
+
+/// Tells in the log of the process when those texts go that have to wait for their turn.
+pub async fn waits(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let run = run_of(app, delivery).await?;
+    let now = app.clock.now();
+    let waiting = app.db.delivery_waiting_of(&delivery.portal, run.id).await.map_err(db_failure)?;
+    let turns: Vec<(&str, u64)> = waiting
+        .iter()
+        .filter(|text| address::waits_for_turn(text, now))
+        .filter_map(|text| {
+            let address::By::Robot { index } = address::job(text).ok()?.by else { return None };
+            let (label, _outcome) = run.outcomes.get(index)?;
+            Some((label.as_str(), text.due_at.wait_from(now).as_secs().div_ceil(60)))
+        })
+        .collect();
+    if !run.waits || turns.is_empty() {
+        return Ok(Settled::done());
+    }
+    let text = notes::turns_text(&lang_of(app, &delivery.portal).await?, &turns);
+    let token = app.db.run_token(&delivery.portal, &run).map_err(db_failure)?;
+    let method = ActivityLog { event_token: token.expose(), log_message: &text };
+    match grant::call_of(app, (&delivery.portal, run.installation), &method).await {
+        // The process may be over, or not saved yet: the texts go all the same.
+        Err(Refused::Portal(error)) if error.code == Code::ProcessNotFound => Ok(Settled::done()),
+        told => Ok(told.map(|_done| Settled::done())?),
+    }
 }
 
 /// `bizproc.event.send`: it runs the next robots of the process inside itself, so it may take long; repeating it does no harm.

@@ -5,7 +5,7 @@
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, revive,
+    ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, parking, revive,
     status::{self, Written},
     through,
 };
@@ -18,7 +18,8 @@ use crate::{
     clock::Millis,
     db::{
         Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
-        MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, SentPart, Settled,
+        MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, PortalState, SentPart,
+        Settled,
     },
     domain::{
         capabilities::{Capabilities, Markup},
@@ -54,6 +55,9 @@ async fn expand_one(
     let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
     let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
     let portal = app.db.portal_get(&item.portal).await?;
+    if portal.as_ref().is_some_and(|portal| portal.state == PortalState::Parked) {
+        parking::hasten(app, &item.portal).await?;
+    }
     let endpoint = portal.and_then(|portal| Url::parse(&portal.client_endpoint).ok());
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();
@@ -154,6 +158,8 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
 struct Job {
     message: Message,
     part: Part,
+    /// The message has no other parts.
+    alone: bool,
     channel: Channel,
     peer: String,
 }
@@ -165,7 +171,8 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let part = part.ok_or_else(gone)?.clone();
     let chat = &carried.view.chat;
     let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
-    Ok(Job { message: carried.message.clone(), part, channel, peer: chat.peer.clone() })
+    let alone = carried.parts.len() == 1;
+    Ok(Job { message: carried.message.clone(), part, alone, channel, peer: chat.peer.clone() })
 }
 
 /// One attempt at one part.
@@ -198,7 +205,8 @@ fn accepted(app: &App, delivery: &Delivery, job: &Job, sent: Sent) -> Settled {
     Settled {
         sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
         progress: Some((message.id, MessageProgress::Sent)),
-        when_all_sent: message.b24_message.map(status),
+        when_all_sent: message.b24_message.filter(|_| !job.alone).map(status),
+        follow: message.b24_message.filter(|_| job.alone).map(status).map(|(_, follow)| follow).into_iter().collect(),
         ..Settled::done()
     }
 }

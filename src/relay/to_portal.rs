@@ -15,13 +15,13 @@ use crate::{
         open_lines::{HistoryMessage, SessionHistoryGet},
     },
     db::{
-        Binding, Carried, Channel, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane,
-        MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage, NewPart,
-        Part, Settled,
+        Binding, Carried, Channel, Chat, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem,
+        Lane, MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage,
+        NewPart, Part, Settled,
     },
     domain::{
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, ChatId, DeliveryId, ExternalChatId, PortalId},
+        ids::{ChannelId, DeliveryId, ExternalChatId, PortalId},
         names,
     },
     messaging::{Author, CoreEvent, IncomingMessage, Origin, Progress},
@@ -188,11 +188,11 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let job = job(app, delivery).await?;
     let outcome = send(app, &job.place, job.text).await?;
-    Ok(written(&job.message, &outcome))
+    Ok(written(&job.message, &job.place.view.chat, &outcome))
 }
 
-fn written(message: &Message, outcome: &SendOutcome) -> Settled {
-    Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(message.chat, outcome) }
+fn written(message: &Message, chat: &Chat, outcome: &SendOutcome) -> Settled {
+    Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(chat, outcome) }
 }
 
 /// Messages of different chats of one portal: those that can share a call do, one call for each line.
@@ -216,7 +216,7 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
     }
     let alone = alone.into_iter().map(|(id, job)| async move {
         let outcome = send(app, &job.place, job.text).await;
-        vec![(id, outcome.map(|outcome| written(&job.message, &outcome)))]
+        vec![(id, outcome.map(|outcome| written(&job.message, &job.place.view.chat, &outcome)))]
     });
     let shared = lines.into_iter().map(|(line, jobs)| send_all(app, line, jobs));
     let alone = stream::iter(alone).buffer_unordered(ALONE_AT_ONCE).collect::<Vec<_>>();
@@ -243,7 +243,9 @@ async fn send_all(app: &App, to: LineRef, jobs: Vec<(DeliveryId, Job)>) -> Vec<(
     let outcome = |(id, job): (DeliveryId, Job)| {
         let outcome = outcomes.next().filter(|_| told);
         let settled = match outcome {
-            Some(outcome) => outcome.failure().map_or_else(|| Ok(written(&job.message, &outcome)), Err),
+            Some(outcome) => {
+                outcome.failure().map_or_else(|| Ok(written(&job.message, &job.place.view.chat, &outcome)), Err)
+            }
             None => Err(Failure::unknown("the portal told nothing about the message")),
         };
         (id, settled)
@@ -285,12 +287,15 @@ pub async fn write_note(
     let place = place(app, portal, view.clone()).await?;
     let text = LineText { id, date: app.clock.now().seconds(), text, user_id: Some(0), ..LineText::default() };
     let outcome = send(app, &place, text).await?;
-    Ok(kept(view.chat.id(), &outcome))
+    Ok(kept(&view.chat, &outcome))
 }
 
-fn kept(chat: ChatId, outcome: &SendOutcome) -> Settled {
+/// Keeps the portal's numbers of the chat, where they are new.
+fn kept(chat: &Chat, outcome: &SendOutcome) -> Settled {
     let number = outcome.session.as_ref().and_then(|session| session.chat_id);
-    Settled { chat: number.map(|number| (chat, number, outcome.user)), ..Settled::done() }
+    let is_news =
+        |number: &i64| chat.b24_chat != Some(*number) || outcome.user.is_some_and(|user| chat.b24_user != Some(user));
+    Settled { chat: number.filter(is_news).map(|number| (chat.id(), number, outcome.user)), ..Settled::done() }
 }
 
 /// Text and files of a message. A file that cannot be had (after a while, if it may be had later) is named in the text: the

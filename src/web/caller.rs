@@ -30,7 +30,7 @@ fn named(peer: IpAddr, forwarded: Option<&str>, trusted: &[IpNet]) -> Option<IpA
 
 /// Whether the request was made on this machine. A proxy here makes everybody look local: unless it is trusted to tell who
 /// asks, a forwarded request is from anywhere.
-pub fn is_local(app: &App, request: &HttpRequest) -> bool {
+fn is_local(app: &App, request: &HttpRequest) -> bool {
     let headers = request.headers();
     let forwarded = headers.contains_key("X-Forwarded-For") || headers.contains_key("Forwarded");
     let peer_tells = request
@@ -42,6 +42,15 @@ pub fn is_local(app: &App, request: &HttpRequest) -> bool {
 /// The listeners of the operators of the server.
 #[derive(Clone, Default)]
 pub struct Operators(pub Vec<SocketAddr>);
+
+/// Whether an operator of the server asks: on `ADMIN_BIND`; without one on `BIND`, and there only from this machine.
+pub fn is_operator(app: &App, operators: &Operators, request: &HttpRequest) -> bool {
+    if operators.0.is_empty() {
+        is_local(app, request)
+    } else {
+        operators.0.contains(&request.app_config().local_addr())
+    }
+}
 
 #[cfg(test)]
 mod tests {

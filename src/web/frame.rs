@@ -9,12 +9,13 @@ use templates::{Problem, texts};
 use super::{
     answer::{Failed, JsonFailure, admin_only},
     body::Body,
-    caller::address,
+    caller,
     session::{LIFETIME, Page, Session},
     views,
 };
 use crate::{
     app::App,
+    clock::Millis,
     db::{DeliveryState, Installation, InstallationState},
     domain::{
         connector::Connector,
@@ -22,7 +23,7 @@ use crate::{
     },
     relay::{
         accounts,
-        address::Job,
+        address::{self, Job},
         card::{self, Card, Right, Wanted},
         notes_text, proof, provision,
     },
@@ -294,18 +295,32 @@ async fn write(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, F
         text: &filled(&asked.text, "text")?,
     };
     let job = card::write(app, &call.installation, &call.session.user(), &wanted).await?;
-    let is_out = fate(app, &call, &job).await?;
-    let text = (texts(&call.session.lang).crm_chat.sent)(is_out);
-    Ok(json!({ "html": card_html(app, &call).await?, "notice": { "kind": "ok", "text": text } }))
+    let words = &texts(&call.session.lang).crm_chat;
+    let notice = match fate(app, &call, &job).await? {
+        Fate::GoesAt(at) => json!({ "kind": "ok", "text": words.goes_at, "at_ms": at.0 }),
+        Fate::Out => json!({ "kind": "ok", "text": (words.sent)(true) }),
+        Fate::OnItsWay => json!({ "kind": "ok", "text": (words.sent)(false) }),
+    };
+    Ok(json!({ "html": card_html(app, &call).await?, "notice": notice }))
 }
 
-/// Waits a moment for the message's fate, so that a refusal is read where the text was written. Answers
-/// whether it is out already.
-async fn fate(app: &App, call: &Call, job: &Job) -> Result<bool, Failed> {
+/// What became of a text that is not refused.
+enum Fate {
+    Out,
+    OnItsWay,
+    /// It waits for its turn.
+    GoesAt(Millis),
+}
+
+/// Waits a moment for the message's fate, so that a refusal is read where the text was written.
+async fn fate(app: &App, call: &Call, job: &Job) -> Result<Fate, Failed> {
     for _look in 0..PATIENCE_MS / LOOK_MS {
         let latest = card::written(app, &call.session.portal, job).await?;
+        if let Some(waiting) = latest.as_ref().filter(|it| address::waits_for_turn(it, app.clock.now())) {
+            return Ok(Fate::GoesAt(waiting.due_at));
+        }
         match latest.map(|delivery| (delivery.state, delivery.told)) {
-            Some((DeliveryState::Done, _)) => return Ok(true),
+            Some((DeliveryState::Done, _)) => return Ok(Fate::Out),
             Some((DeliveryState::Unknown, _)) => return Err(Problem::OutcomeUnknown.into()),
             Some((DeliveryState::Failed, told)) => {
                 let told = told.unwrap_or_default();
@@ -317,7 +332,7 @@ async fn fate(app: &App, call: &Call, job: &Job) -> Result<bool, Failed> {
             _other => tokio::time::sleep(std::time::Duration::from_millis(LOOK_MS)).await,
         }
     }
-    Ok(false)
+    Ok(Fate::OnItsWay)
 }
 
 fn problem_of(told: &str) -> Problem {
@@ -360,7 +375,7 @@ async fn renew(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, F
     let installation = installation.filter(|known| session.is_of(known)).ok_or(Problem::SessionOver)?;
     let renewal: Renewal = read(body)?;
     let token = Secret::new(renewal.auth_id);
-    let user = proof::user(app, &installation, Some(&token), address(app, request)).await?;
+    let user = proof::user(app, &installation, Some(&token), caller::address(app, request)).await?;
     if user.id != session.user {
         return Err(Problem::SessionOver.into());
     }

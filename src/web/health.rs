@@ -4,7 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::caller::{Operators, is_local};
+use super::caller::{Operators, is_operator};
 use crate::{app::App, db::OpenCounts};
 
 pub async fn ping() -> HttpResponse {
@@ -13,7 +13,7 @@ pub async fn ping() -> HttpResponse {
 
 /// For the operators of the server: on `ADMIN_BIND`; without one on `BIND`, and there only for callers from this machine.
 pub async fn health(app: web::Data<App>, operators: web::Data<Operators>, request: HttpRequest) -> HttpResponse {
-    if !from_here(&app, &operators, &request) {
+    if !is_operator(&app, &operators, &request) {
         return HttpResponse::NotFound().finish();
     }
     let mut reasons = Vec::new();
@@ -53,11 +53,4 @@ fn numbers(counts: OpenCounts) -> impl Iterator<Item = (String, Value)> {
         ("inbox_dead", counts.inbox_dead),
     ];
     numbers.into_iter().map(|(name, count)| (name.to_owned(), count.into()))
-}
-
-fn from_here(app: &App, operators: &Operators, request: &HttpRequest) -> bool {
-    if operators.0.is_empty() {
-        return is_local(app, request);
-    }
-    operators.0.contains(&request.app_config().local_addr())
 }

@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod frame;
 mod health;
+mod operators;
 mod pages;
 mod session;
 mod views;
@@ -29,6 +30,7 @@ use actix_web::{
 use futures_util::future::join_all;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
+pub use self::operators::{Chosen, OPERATOR_HEADER};
 use self::{caller::Operators, door::Door};
 use crate::{
     app::App,
@@ -90,7 +92,12 @@ fn routes(config: &mut ServiceConfig) {
         .route("/frame/crm/open", web::post().to(frame::crm_open))
         .route("/frame/session/renew", web::post().to(frame::session_renew));
     // operators of the server
-    config.route("/health/ping", web::get().to(health::ping)).route("/health", web::get().to(health::health));
+    config
+        .route("/health/ping", web::get().to(health::ping))
+        .route("/health", web::get().to(health::health))
+        .route("/metrics", web::get().to(operators::metrics))
+        .route("/dead", web::post().to(operators::dead))
+        .route("/redeliver", web::post().to(operators::redeliver));
 }
 
 /// A server that runs.

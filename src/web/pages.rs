@@ -26,7 +26,7 @@ use crate::{
     domain::connector::Connector,
     relay::{
         card::{Card, Right},
-        grant,
+        grant, parking,
         proof::{self, Offer, User},
         provision,
     },
@@ -143,7 +143,7 @@ async fn enter(app: &App, posted: Posted<'_>, lang: &'static str) -> Result<Open
         return Ok(Opened { installation, portal, user, lang });
     }
     if works && parked {
-        proof::unpark(app, &portal.id).await?;
+        parking::resume(app, &portal.id).await?;
     }
     Ok(Opened { installation, portal, user, lang })
 }

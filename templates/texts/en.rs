@@ -194,6 +194,7 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
     sent: |is_out| {
         if is_out { "The message is sent." } else { "The message is on its way; the list shows when it is out." }
     },
+    goes_at: "The message goes at {at}: a personal Telegram account writes first by phone number once in three minutes.",
 };
 
 const fn words(what: &'static str, todo: &'static str) -> ProblemText {

@@ -164,6 +164,8 @@ pub struct CrmChatTexts {
     pub send: &'static str,
     /// By whether the message has gone out; otherwise it is on its way.
     pub sent: fn(bool) -> &'static str,
+    /// It waits for its turn; `{at}` stands for the time.
+    pub goes_at: &'static str,
 }
 
 /// Pages without a session.

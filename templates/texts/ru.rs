@@ -198,6 +198,7 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
             "Сообщение отправляется. Когда оно уйдёт, будет видно в списке."
         }
     },
+    goes_at: "Сообщение уйдёт в {at}: личный аккаунт Telegram пишет первым по номеру телефона раз в три минуты.",
 };
 
 const fn words(what: &'static str, todo: &'static str) -> ProblemText {

@@ -5,6 +5,7 @@ pub mod app;
 pub mod connector;
 pub mod crm;
 pub mod events;
+pub mod im;
 pub mod messages;
 pub mod open_lines;
 pub mod placement;
@@ -41,10 +42,12 @@ pub const METHODS: &[(&str, Scope)] = &[
     entry::<open_lines::SessionOpen<'_>>(),
     entry::<open_lines::SessionHistoryGet>(),
     entry::<open_lines::DialogGet<'_>>(),
+    entry::<im::NotifySystemAdd<'_>>(),
     entry::<robots::RobotAdd<'_>>(),
     entry::<robots::RobotUpdate<'_>>(),
     entry::<robots::RobotList>(),
     entry::<robots::RobotDelete<'_>>(),
+    entry::<robots::ActivityLog<'_>>(),
     entry::<robots::EventSend<'_>>(),
     entry::<crm::ItemGet>(),
     entry::<crm::ItemList<'_>>(),
@@ -56,6 +59,7 @@ pub const METHODS: &[(&str, Scope)] = &[
 pub const SCOPE_REASONS: &[(Scope, &str)] = &[
     (Scope::Bizproc, "registers the ChatApp robots and answers business processes"),
     (Scope::Crm, "reads the card's phones, e-mails and messengers; writes comments into its timeline"),
+    (Scope::Im, "tells administrators in their notifications what they alone can repair"),
     (Scope::ImConnector, "lets the portal send what operators write to our connectors"),
     (Scope::ImOpenLines, "registers the connectors and exchanges messages with Open Channels"),
     (Scope::Placement, "shows the ChatApp tab in CRM cards"),

@@ -60,6 +60,22 @@ impl Method for RobotDelete<'_> {
     const REPEATABLE: bool = true;
 }
 
+/// Writes a line into the log of a waiting robot's process.
+#[derive(Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct ActivityLog<'a> {
+    /// A secret: whoever has it can answer.
+    pub event_token: &'a str,
+    pub log_message: &'a str,
+}
+
+impl Method for ActivityLog<'_> {
+    type Output = values::Done;
+    const NAME: &'static str = "bizproc.activity.log";
+    const SCOPE: Scope = Scope::Bizproc;
+    const REPEATABLE: bool = true;
+}
+
 /// Answers a waiting robot. The portal runs the following robots inside this call, for seconds. A second answer to the
 /// same step is ignored.
 #[derive(Serialize)]

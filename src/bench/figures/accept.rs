@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::bench::{
-    Bench, BenchError, CONNECTIONS, MANY, ceilings,
+    Bench, BenchError, CONNECTIONS, MANY, ceilings, float,
     load::{Make, Numbers, flat_out, paced, paced_count},
     report::{Goal, Report, median, ms, per_second, percentile},
     requests::{event, idle_event},
@@ -23,13 +23,33 @@ enum Taker<'a> {
     Server(&'a Path),
 }
 
+/// What a server did under load.
+struct Sample {
+    /// Requests a second.
+    rate: f64,
+    /// Microseconds of processor time for each.
+    cost: f64,
+}
+
+/// The middle of samples: rate and cost.
+fn middle(samples: Vec<Sample>) -> Sample {
+    let (rates, costs) = samples.into_iter().map(|sample| (sample.rate, sample.cost)).unzip();
+    Sample { rate: median(rates), cost: median(costs) }
+}
+
+impl Sample {
+    fn told(&self) -> String {
+        format!("{}, {:.0} µs of processor", per_second(self.rate), self.cost)
+    }
+}
+
 /// How many requests a second a fresh server answers.
 async fn rate(
     bench: &Bench,
     taker: Taker<'_>,
     make: fn(std::net::SocketAddr, crate::bench::requests::Layout) -> Make,
     preload: Option<&Path>,
-) -> Result<f64, BenchError> {
+) -> Result<Sample, BenchError> {
     let server = match taker {
         Taker::Ceiling(kind) => bench.ceiling(kind, preload).await?,
         Taker::Server(seeded) => {
@@ -38,11 +58,13 @@ async fn rate(
         }
     };
     let make = make(server.address, MANY);
+    let before = server.processor_time()?;
     let answered = flat_out(server.address, &make, Numbers::during(0, bench.sizes.flat_out), CONNECTIONS).await?;
     if answered.refused > 0 {
         return Err(BenchError::Unexpected(format!("{} requests were refused", answered.refused)));
     }
-    Ok(answered.rate())
+    let used = server.processor_time()?.saturating_sub(before);
+    Ok(Sample { rate: answered.rate(), cost: used.as_secs_f64() * 1e6 / float(answered.latencies.len()) })
 }
 
 /// Against a server that stores nothing, and one that stores a row.
@@ -59,11 +81,11 @@ pub async fn throughput(bench: &Bench, report: &mut Report) -> Result<(), BenchE
         ours.push(rate(bench, Taker::Server(&seeded), event, None).await?);
         idle.push(rate(bench, Taker::Server(&seeded), idle_event, None).await?);
     }
-    let (bare, group, ours, idle) = (median(bare), median(group), median(ours), median(idle));
-    let pair = |against| (per_second(ours), per_second(against));
-    report.judge("accept ÷ bare form POST", pair(bare), ours / bare, Goal::AtLeast(0.25, ""));
-    report.judge("accept ÷ group commit of one row", pair(group), ours / group, Goal::AtLeast(0.5, ""));
-    report.tell("accept of events that ask for nothing", per_second(idle));
+    let (bare, group, ours, idle) = (middle(bare), middle(group), middle(ours), middle(idle));
+    let pair = |against: &Sample| (ours.told(), against.told());
+    report.judge("accept ÷ bare form POST", pair(&bare), ours.rate / bare.rate, Goal::AtLeast(0.25, ""));
+    report.judge("accept ÷ group commit of one row", pair(&group), ours.rate / group.rate, Goal::AtLeast(0.5, ""));
+    report.tell("accept of events that ask for nothing", idle.told());
     Ok(())
 }
 
@@ -80,9 +102,9 @@ pub async fn slow_disk(bench: &Bench, report: &mut Report) -> Result<(), BenchEr
         single.push(rate(bench, Taker::Ceiling("single"), event, Some(&library)).await?);
         ours.push(rate(bench, Taker::Server(&seeded), event, Some(&library)).await?);
     }
-    let (single, ours) = (median(single), median(ours));
-    let pair = (per_second(ours), per_second(single));
-    report.judge("accept, 5 ms more an fsync ÷ commit per request", pair, ours / single, Goal::AtLeast(20.0, ""));
+    let (single, ours) = (middle(single), middle(ours));
+    let (pair, ratio) = ((ours.told(), single.told()), ours.rate / single.rate);
+    report.judge("accept, 5 ms more an fsync ÷ commit per request", pair, ratio, Goal::AtLeast(20.0, ""));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::{
     bench::{
         Bench, BenchError, MANY, float,
         process::Process,
-        report::{Goal, Report, median, short},
+        report::{Goal, Report, alone, median, short},
         requests::{Layout, event},
         seed::Backlog,
         stand_in::Manner,
@@ -83,18 +83,18 @@ pub async fn memory(bench: &Bench, report: &mut Report) -> Result<(), BenchError
     let server = bench.server(&seeded, &bench.settings()).await?;
     tokio::time::sleep(SETTLE).await;
     let goal = |most| Goal::AtMost(most, " MB");
-    report.judge("memory idle", Default::default(), server.memory()?, goal(25.0));
+    report.judge("memory idle", alone(), server.memory()?, goal(25.0));
     let (many, half) = (bench.sizes.many, bench.sizes.many / 2);
     relay::run(bench, &server, Way::Out, 0..half).await?;
     relay::run(bench, &server, Way::In, half..many).await?;
     tokio::time::sleep(SETTLE).await;
-    report.judge(&format!("memory after {many} messages"), Default::default(), server.memory()?, goal(60.0));
+    report.judge(&format!("memory after {many} messages"), alone(), server.memory()?, goal(60.0));
     drop(server);
     let seeded = parked(bench).await?;
     let server = bench.server(&seeded, &bench.settings()).await?;
     tokio::time::sleep(SETTLE).await;
     let name = format!("memory with {} parked", bench.sizes.parked.1);
-    report.judge(&name, Default::default(), server.memory()?, goal(80.0));
+    report.judge(&name, alone(), server.memory()?, goal(80.0));
     Ok(())
 }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::{
     db::{Lane, Settled, testing},
-    domain::ids::RunId,
+    domain::ids::{ChatId, RunId},
 };
 
 async fn add(db: &Db, portal: &PortalId, lane: i64, kind: DeliveryKind) {
@@ -121,6 +121,41 @@ async fn an_attempt_parks_no_portal_that_was_repaired_meanwhile() {
     let (db, _folder) = testing::db("dispatch-repaired");
     let portal = testing::portal(&db, "p").await;
     db.portal_set_state(&portal, PortalState::Active, Millis(20)).await.unwrap();
-    assert!(!db.portal_park(&portal, Millis(10), Millis(30)).await.unwrap());
-    assert!(db.portal_park(&portal, Millis(20), Millis(30)).await.unwrap());
+    let park = async |began| db.portal_park(&portal, Millis(began), |_looks| Vec::new(), Millis(30)).await.unwrap();
+    assert_eq!(park(10).await, crate::db::Parking::Repaired);
+    assert_eq!(park(20).await, crate::db::Parking::Begun);
+    assert_eq!(park(20).await, crate::db::Parking::Already);
+}
+
+#[tokio::test]
+async fn what_overtook_another_on_its_way_waits_behind_it() {
+    let (db, _folder) = testing::db("dispatch-order");
+    let portal = testing::portal(&db, "p").await;
+    let add = async |place| {
+        let new = NewDelivery::new(Lane::OutOf(ChatId(1)), DeliveryKind::ToCore, Millis(0)).payload(&place);
+        db.delivery_add(&portal, NewDelivery { place, ..new }, Millis(0)).await.unwrap();
+    };
+    let next = async |now| {
+        let claimed = claim(&db, now).await;
+        assert_eq!(claimed.len(), 1);
+        claimed.into_iter().next().unwrap()
+    };
+    for place in [7, 9, 8] {
+        add(place).await;
+    }
+    let first = next(1).await;
+    assert_eq!(first.payload, "7");
+    // It has begun: what ought to have gone before it goes after it.
+    for place in [6, 6, 5] {
+        add(place).await;
+    }
+    settle(&db, &first, Settled { due_at: Millis(2), ..Settled::new(DeliveryState::Waiting, "x") }, 2).await;
+    let mut order = Vec::new();
+    for now in 2..8 {
+        let claimed = next(now).await;
+        settle(&db, &claimed, Settled::done(), now).await;
+        order.push(claimed.payload);
+    }
+    assert_eq!(order, ["7", "6", "6", "5", "8", "9"]);
+    assert!(claim(&db, 9).await.is_empty());
 }

@@ -67,19 +67,25 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
     match kind {
         DeliveryKind::ToPortal | DeliveryKind::Note => Some(SendMessages::NAME),
         DeliveryKind::Status => Some(SendStatusDelivery::NAME),
-        DeliveryKind::RobotAnswer => Some(EventSend::NAME),
+        DeliveryKind::RobotAnswer | DeliveryKind::RobotWaits => Some(EventSend::NAME),
         DeliveryKind::CardComment => Some(TimelineCommentAdd::NAME),
         DeliveryKind::Look => Some(SessionHistoryGet::NAME),
-        DeliveryKind::ToCore | DeliveryKind::ToAddress | DeliveryKind::Provision | DeliveryKind::Uninstall => None,
+        DeliveryKind::ToCore
+        | DeliveryKind::ToAddress
+        | DeliveryKind::Provision
+        | DeliveryKind::Uninstall
+        | DeliveryKind::Probe
+        | DeliveryKind::Notice => None,
     }
 }
 
 /// The kinds that the portal's gates hold.
-pub const HELD: [DeliveryKind; 6] = [
+pub const HELD: [DeliveryKind; 7] = [
     DeliveryKind::ToPortal,
     DeliveryKind::Note,
     DeliveryKind::Status,
     DeliveryKind::RobotAnswer,
+    DeliveryKind::RobotWaits,
     DeliveryKind::CardComment,
     DeliveryKind::Look,
 ];

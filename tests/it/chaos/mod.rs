@@ -6,6 +6,7 @@
 
 mod kills;
 mod ledger;
+mod nodes;
 mod order;
 mod points;
 mod repeats;
@@ -19,7 +20,7 @@ use crate::harness::Case;
 pub fn all() -> Vec<Case> {
     // A build without debug assertions has no points to end at.
     let points = if cfg!(debug_assertions) { points::list() } else { Vec::new() };
-    [kills::list(), points, repeats::list(), order::list(), soak::list()].concat()
+    [kills::list(), points, repeats::list(), order::list(), soak::list(), nodes::list()].concat()
 }
 
 /// Whether the long forms are asked for.
@@ -33,12 +34,17 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 }
 
 /// Chance that can be had again: `CHAOS_SEED` repeats a run's decisions.
-struct Dice(Cell<u64>);
+pub struct Dice(Cell<u64>);
 
 impl Dice {
     fn new() -> Self {
         let seed = setting("CHAOS_SEED", u64::from(std::process::id()));
         println!("CHAOS_SEED={seed}");
+        Self(Cell::new(seed))
+    }
+
+    /// The same decisions every time.
+    pub fn seeded(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
@@ -51,7 +57,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&self, end: u64) -> u64 {
+    pub fn below(&self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 

@@ -84,6 +84,12 @@ impl Town<'_> {
         .await;
     }
 
+    /// Waits until everything that was acknowledged has arrived, with whatever servers there are.
+    pub async fn has_all_it_was_promised(&self) {
+        self.while_it_moves("everything that was acknowledged has arrived", async || self.ledger().report().lost.len())
+            .await;
+    }
+
     /// Waits until the story's server has done everything; where it waits for a time, time passes.
     pub async fn is_served(&self) {
         self.has_told_all().await;

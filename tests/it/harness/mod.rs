@@ -6,6 +6,7 @@
 //! empty and fails if something is left behind, if the make-believe portal was called against its contract, or if anything
 //! panicked.
 
+mod balancer;
 pub mod browser;
 mod crowd;
 mod frame;
@@ -19,8 +20,10 @@ mod rows;
 mod runner;
 mod shop;
 mod story;
+mod verb;
 mod window;
 
+pub use balancer::Balancer;
 pub use crowd::Crowd;
 pub use frame::{Answer, Frame};
 pub use portal::Portal;

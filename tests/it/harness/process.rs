@@ -138,8 +138,23 @@ impl Process<'_> {
     /// Waits until the process has ended by itself.
     pub async fn breaks_off(mut self) {
         let story = self.story;
-        let what = format!("the process breaks off at {:?}", self.failpoint);
+        let what = match &self.failpoint {
+            Some(point) => format!("the process breaks off at {point}"),
+            None => "the process ends".to_owned(),
+        };
         story.until(&what, async || self.child.try_wait().ok().flatten()).await;
+    }
+
+    /// Sends a signal, named without its `SIG`.
+    pub fn signals(&self, signal: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIG{signal} was not sent");
+    }
+
+    /// The process stops as its operators stop it.
+    pub async fn stops(self) {
+        self.signals("TERM");
+        self.breaks_off().await;
     }
 
     /// The process is gone from one instruction to the next.

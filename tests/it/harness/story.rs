@@ -249,7 +249,7 @@ impl Story {
     }
 
     /// Waits until everything that is due has been tried; what waits for another time goes on waiting.
-    async fn calms_or_waits(&self) {
+    pub async fn calms_or_waits(&self) {
         self.until("nothing is being tried any more", async || {
             let counts = self.counts().await?;
             let next = self.app().db.delivery_next_due().await.ok()?;

@@ -14,15 +14,19 @@ const HOLDERS: &[&str] = &[
 
 /// Functions over all portals, each with its reason.
 const ACROSS: &[(&str, &str)] = &[
+    ("attempt_forget", "what is old is deleted, whoever's it is"),
     ("bucket_all", "what a restart begins with, whoever's it is"),
     ("bucket_begin", "the same"),
     ("bucket_put", "every row names its portal; they are written in one go"),
     ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
     ("channel_polled", "the asking tasks of this node serve every portal of its own"),
     ("close", "stops the writer; no data"),
+    ("dead_list", "the operators of the server look at what was given up, of one portal or of all"),
+    ("dead_put_back", "the same"),
     ("delivery_claim", "the worker takes what is due, whoever's it is"),
     ("delivery_counts", "numbers for health, without anybody's data"),
     ("delivery_next_due", "a time for the worker, without anybody's data"),
+    ("inbox_forget", "what is old is deleted, whoever's it is"),
     ("inbox_due", "the worker expands what came, whoever's it is"),
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
     ("login_any_now", "the same"),
@@ -36,6 +40,7 @@ const ACROSS: &[(&str, &str)] = &[
     ("node_share", "a count of portals"),
     ("node_yield", "which portals are whose"),
     ("probe", "proves that a commit is possible; no data"),
+    ("queue_gauges", "numbers for the metrics, without anybody's data"),
     ("read", "the way of all queries"),
     ("spool_drain", "what lies in the spool names its own portals"),
     ("write", "the way of all queries"),

@@ -195,13 +195,18 @@ async fn a_dead_login_parks_what_is_written_until_the_account_is_added_again(sto
 
 async fn what_is_written_to_a_dead_login_waits(story: &Story) {
     let cabinet = story.sandbox.messengers().add_cabinet("branch@example.com", "a-password-of-the-branch");
-    let (_portal, account, client, _chat) = with_a_dead_login(story, &cabinet).await;
+    let (portal, account, client, _chat) = with_a_dead_login(story, &cabinet).await;
     let logins = story.sandbox.messengers().chatapp().logins();
     for _hours in 0..3 {
         story.time_passes(6 * HOUR);
+        story.calms_or_waits().await;
     }
     assert_eq!(story.sandbox.messengers().chatapp().logins(), logins, "nobody has typed the password again");
     assert!(client.received(&account).is_empty());
+    let told: Vec<String> = portal.notifications().into_iter().map(|it| it.text).collect();
+    let where_to = "/contact_center/]Контакт-центр[/url]";
+    assert!(matches!(told.as_slice(), [text] if text.contains("· Branch") && text.contains(where_to)), "{told:?}");
+    assert_eq!(portal.calls_of("im.notify.system.add").len(), 1, "told once");
     story.expects(|left| left.parked = 1);
 }
 

@@ -76,6 +76,11 @@ async fn a_dead_grant_parks_the_portal_until_an_administrator_opens_the_applicat
     story.calms_down().await;
     let texts: Vec<String> = portal.messages(chat.id).into_iter().map(|it| it.text).collect();
     assert_eq!(texts, ["Hello", "Is anybody there?", "Hello?"]);
+    let told: Vec<_> = portal.notifications().into_iter().filter(|it| it.user == portal.employee()).collect();
+    assert!(
+        matches!(told.as_slice(), [it] if it.text.contains("не было 5 ч 0 мин. Сообщений за это время: 2;")),
+        "{told:?}"
+    );
 }
 
 async fn an_administrator_grants_the_rights_anew_outside_of_a_frame(story: &Story) {

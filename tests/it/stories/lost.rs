@@ -16,6 +16,7 @@ stories![
     a_found_file_that_cannot_be_had_is_told,
     nothing_false_is_sent,
     what_is_a_day_old_stays,
+    messages_that_overtook_each_other_stand_in_order,
 ];
 
 const MESSAGE_ADD: &str = "ONIMCONNECTORMESSAGEADD";
@@ -217,4 +218,20 @@ async fn what_is_a_day_old_stays(story: &Story) {
     story.until("the portal has told nobody", async || shop.is_quiet().then_some(())).await;
     story.server_starts().await;
     client_has(story, &shop, &["of today"]).await;
+}
+
+async fn messages_that_overtook_each_other_stand_in_order(story: &Story) {
+    let shop = story.whatsapp_shop().await;
+    let chat = shop.has_a_chat().await;
+    // Something is being tried already: what comes after it waits.
+    story.sandbox.messengers().chatapp().reject_next_with(503, "ApiServiceUnavailable", "try later");
+    shop.operator_writes(chat, "one", &[]);
+    story.until_waiting(1).await;
+    shop.holds_events(&[MESSAGE_ADD, RECEIPT]);
+    for text in ["two", "three", "four"] {
+        shop.operator_writes(chat, text, &[]);
+    }
+    shop.posts_held_events(true);
+    story.until_waiting(4).await;
+    client_has(story, &shop, &["one", "two", "three", "four"]).await;
 }

@@ -5,6 +5,7 @@ mod card;
 mod content_failing;
 mod content_in;
 mod content_out;
+mod firsts;
 mod frames;
 mod grant;
 mod hostile;
@@ -12,6 +13,8 @@ mod install;
 mod intake;
 mod limits;
 mod lost;
+mod operating;
+mod parking;
 mod portal_away;
 mod recovery;
 mod robot;
@@ -27,6 +30,8 @@ pub fn all() -> Vec<Case> {
         install::list(),
         uninstall::list(),
         grant::list(),
+        parking::list(),
+        operating::list(),
         accounts::list(),
         frames::list(),
         texts::list(),
@@ -38,6 +43,7 @@ pub fn all() -> Vec<Case> {
         robot::list(),
         hostile::list(),
         recovery::list(),
+        firsts::list(),
         limits::list(),
         portal_away::list(),
         intake::list(),

@@ -31,9 +31,9 @@ async fn stops_and_crashes(story: &Story, server: &Server, stream: &Stream<'_>) 
     for crashes in [false, true] {
         stream.answers_more(200, 15).await;
         if crashes {
-            server.crashes().await
+            server.crashes().await;
         } else {
-            server.stops().await
+            server.stops().await;
         }
         stream.answers_more(200, 15).await;
         let (status, body) = health(story).await;

@@ -21,7 +21,9 @@ async fn a_full_disk_is_told_and_survived(story: &Story) {
     let stream = Stream::new(story, &shop, 2).await;
     story.executes(FILLER);
     let most = story.pages() + PAGES;
-    story.server_restarts_with(|config| config.database_url += &format!("?max_page_count={most}")).await;
+    story
+        .server_restarts_with(|config| config.database_url = format!("{}?max_page_count={most}", config.database_url))
+        .await;
     assert_eq!(health(story).await.0, 200);
     stream
         .flows_while(Duration::ZERO, async {

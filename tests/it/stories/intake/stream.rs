@@ -29,7 +29,6 @@ struct Chat {
 pub struct Stream<'s> {
     story: &'s Story,
     shop: &'s WhatsAppShop<'s>,
-    http: reqwest::Client,
     chats: Vec<Chat>,
     next: AtomicU64,
     stopped: AtomicBool,
@@ -57,20 +56,7 @@ impl<'s> Stream<'s> {
         }
         story.calms_down().await;
         let book = made.iter().map(|_| Mutex::default()).collect();
-        Self {
-            story,
-            shop,
-            // A portal opens a connection for each event.
-            http: reqwest::Client::builder()
-                .pool_max_idle_per_host(0)
-                .timeout(Duration::from_secs(30))
-                .build()
-                .unwrap(),
-            chats: made,
-            next: AtomicU64::new(FIRST_MESSAGE),
-            stopped: AtomicBool::new(false),
-            book,
-        }
+        Self { story, shop, chats: made, next: AtomicU64::new(FIRST_MESSAGE), stopped: AtomicBool::new(false), book }
     }
 
     /// Posts into every chat, `pause` between an answer and the next post, until `tell` has done its part.
@@ -101,7 +87,9 @@ impl<'s> Stream<'s> {
                 key => (key, value.clone()),
             })
             .collect();
-        let status = match self.http.post(url).form(&form).send().await {
+        // A portal opens a connection for each event.
+        let post = self.story.http().post(url).header("connection", "close").form(&form);
+        let status = match post.send().await {
             Ok(answer) => answer.status().as_u16(),
             Err(_) => NO_ANSWER,
         };
@@ -141,7 +129,8 @@ impl<'s> Stream<'s> {
             let fewer = async || (self.missing() < missing).then_some(());
             self.story.until(&format!("one of {missing} missing messages arrives"), fewer).await;
         }
-        self.story.calms_down().await;
+        // What was tried while the database was away has its own time to be tried again.
+        self.story.passes_until_calm().await;
         for (chat, book) in self.chats.iter().zip(&self.book) {
             let arrived = self.arrived(chat);
             let once = arrived.iter().collect::<std::collections::BTreeSet<_>>();

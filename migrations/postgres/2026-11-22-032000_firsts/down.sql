@@ -1,0 +1,2 @@
+DROP INDEX contact_phone;
+ALTER TABLE channel DROP COLUMN first_at;

@@ -1,0 +1,2 @@
+DROP TABLE administrator;
+DROP TABLE parking;
