@@ -19,7 +19,7 @@ use crate::{
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::{Bell, Node},
-    relay::{Failures, KeptTokens, Locks, budget::Budgets},
+    relay::{Failures, KeptTokens, Locks, gates::Gates},
     secret::Keys,
 };
 
@@ -55,8 +55,8 @@ pub struct App {
     pub bell: Bell,
     /// This process among those that work on the database.
     pub node: Node,
-    /// What every portal still lets us call.
-    pub budgets: Budgets,
+    /// What every portal and every channel lets through now.
+    pub gates: Gates,
     /// Who has failed to prove himself lately.
     pub failures: Failures,
     /// One refresh at a time for each installation.
@@ -87,7 +87,7 @@ impl App {
             memory: Memory::default(),
             bell: Bell::default(),
             node,
-            budgets: Budgets::new(config.b24_rate.into(), config.b24_burst.into()),
+            gates: Gates::new(config.b24_rate.into(), config.b24_burst.into()),
             failures: Failures::default(),
             refreshing: Locks::default(),
             connecting: Locks::default(),

@@ -100,7 +100,11 @@ impl Master {
     fn new(secret: &Secret) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"chatapp-server/1");
         let id = digest::digest(&digest::SHA256, format!("key-id:{}", secret.expose()).as_bytes());
-        Self { id: hex(id.as_ref().get(..4).unwrap_or_default()), prk: salt.extract(secret.expose().as_bytes()), seal: OnceLock::new() }
+        Self {
+            id: hex(id.as_ref().get(..4).unwrap_or_default()),
+            prk: salt.extract(secret.expose().as_bytes()),
+            seal: OnceLock::new(),
+        }
     }
 
     fn derive(&self, purpose: Purpose) -> Result<[u8; 32], SealError> {

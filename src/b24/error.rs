@@ -209,6 +209,23 @@ impl CallError {
         matches!(self.code, Code::ExpiredToken | Code::InvalidToken)
     }
 
+    /// Nobody was there, or somebody who could do nothing: whatever is called next will meet the same. A refusal of the call itself,
+    /// or of its method, is not.
+    pub fn is_destination_away(&self) -> bool {
+        match &self.code {
+            Code::NotConnected
+            | Code::NoAnswer
+            | Code::Unreadable
+            | Code::Redirected
+            | Code::ConnectionError
+            | Code::QueryLimitExceeded
+            | Code::InternalServerError
+            | Code::UnexpectedAnswer => true,
+            Code::Core | Code::Other(_) => self.http >= 500 || self.http == 429,
+            _ => false,
+        }
+    }
+
     /// What was to be bound or added is there already: a success for provisioning. Bitrix24 spells it "binded".
     pub fn is_already_bound(&self) -> bool {
         let says = |words: &str| self.description.to_ascii_lowercase().contains(words);

@@ -37,4 +37,9 @@ pub trait Method: Serialize + Sync {
     const SCOPE: Scope;
     /// May be sent again after an uncertain failure without doing it twice.
     const REPEATABLE: bool = false;
+
+    /// How many elements this call carries that are billed one by one.
+    fn elements(&self) -> usize {
+        0
+    }
 }

@@ -182,12 +182,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        db::{Delivery, Lane, NewDelivery, NewInbox, Room, Settled, Source, testing},
+        db::{Delivery, Lane, NewDelivery, NewInbox, Quota, Room, Settled, Source, testing},
         domain::ids::{ChannelId, ChatId},
     };
 
     async fn claim(db: &Db, now: Millis) -> Vec<Delivery> {
-        let room = Room { total: 9, per_portal: 9, full: Vec::new(), takes: true };
+        let usual = Quota { to_messengers: 9, to_portal: 9, ..Quota::default() };
+        let room = Room { total: 9, usual, takes: true, ..Room::default() };
         db.delivery_claim(testing::node(db).await, room, now).await.unwrap()
     }
 

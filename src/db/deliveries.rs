@@ -243,13 +243,42 @@ pub(super) struct Row {
     pub(super) state: String,
     pub(super) due_at: i64,
     pub(super) tries: i32,
-    uncertain: bool,
+    pub(super) uncertain: bool,
     told: Option<String>,
     error: Option<String>,
     created_at: i64,
     changed_at: i64,
     _place: i64,
     trace: Option<i64>,
+}
+
+impl DeliveryKind {
+    pub(super) const ALL: [Self; 13] = [
+        Self::ToCore,
+        Self::ToPortal,
+        Self::Status,
+        Self::Note,
+        Self::ToAddress,
+        Self::RobotAnswer,
+        Self::CardComment,
+        Self::Provision,
+        Self::Uninstall,
+        Self::Look,
+        Self::Probe,
+        Self::Notice,
+        Self::RobotWaits,
+    ];
+
+    /// Whether it calls a messenger; all others call the portal.
+    pub fn is_to_messenger(self) -> bool {
+        matches!(self, Self::ToCore | Self::ToAddress)
+    }
+}
+
+impl Row {
+    pub(super) fn is_to_messenger(&self) -> bool {
+        DeliveryKind::read(&self.kind).is_ok_and(DeliveryKind::is_to_messenger)
+    }
 }
 
 impl TryFrom<Row> for Delivery {

@@ -2,9 +2,9 @@
 //!
 //! A *lane* is the order in which the deliveries of one chat in one direction must happen. Only the head of a lane is `waiting`;
 //! what comes after it is `queued` and becomes the head when the one before it has ended. A parked or failing head holds its
-//! own lane and nothing else. A portal's row says when its next head can run (`ready_at`) and until when its REST budget
-//! lets nothing run (`gated_until`): the dispatcher asks for ready portals, then for each one's due heads, so its cost depends on
-//! what is due now and not on what waits.
+//! own lane and nothing else. A portal's row says when its next head can run (`ready_at`): the dispatcher asks for ready portals, then
+//! for each one's due heads, so its cost depends on what is due now and not on what waits. What a gate holds (`relay::gates`) is told
+//! with every claim and stays where it is.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
-    RunQueryDsl as _,
+    RunQueryDsl as _, dsl::sql, sql_types::Bool,
 };
 use tokio::time::sleep;
 
@@ -44,17 +44,38 @@ const WHILE_PARKED: [DeliveryKind; 6] = [
     DeliveryKind::Notice,
 ];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
+/// A message that never goes alone: no attempt of it is doubtful, it brings no file, and its chat is known to the portal.
+const SHARES: &str = "delivery.uncertain = FALSE \
+    AND NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = delivery.message_id AND part.media_id IS NOT NULL) \
+    AND EXISTS (SELECT 1 FROM message JOIN chat ON chat.id = message.chat_id \
+        WHERE message.id = delivery.message_id AND chat.b24_chat_id IS NOT NULL)";
+/// A status that never goes alone.
+const SHARES_ALWAYS: &str = "delivery.uncertain = FALSE";
+
 /// How much may be claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
-    /// All in all.
+    /// All in all; what shares a call counts once.
     pub total: usize,
-    /// Of one portal, so that a slow one cannot take every place.
-    pub per_portal: usize,
-    /// Portals that have as many under way as they may.
-    pub full: Vec<PortalId>,
+    /// Of one portal …
+    pub usual: Quota,
+    /// … unless it stands here.
+    pub portals: HashMap<PortalId, Quota>,
     /// Whether portals that no node has may become this one's.
     pub takes: bool,
+}
+
+/// How much may be claimed of one portal, so that a slow one cannot take every place.
+#[derive(Clone, Debug, Default)]
+pub struct Quota {
+    /// Deliveries that go to messengers.
+    pub to_messengers: usize,
+    /// Deliveries that call the portal.
+    pub to_portal: usize,
+    /// So many messages, or statuses, when they share calls.
+    pub sharing: usize,
+    /// Kinds that wait for a gate, and until when.
+    pub closed: Vec<(DeliveryKind, Millis)>,
 }
 
 /// The portal has something to do at `due_at`.
@@ -182,12 +203,11 @@ pub(super) fn is_current(conn: &mut Conn, delivery: &Delivery) -> DbResult<bool>
 }
 
 /// The kinds that a portal's state lets run; None: all.
-fn allowed(state: PortalState) -> Option<Vec<&'static str>> {
-    let texts = |kinds: &[DeliveryKind]| kinds.iter().map(|kind| kind.text()).collect();
+fn allowed(state: PortalState) -> Option<&'static [DeliveryKind]> {
     match state {
         PortalState::Active => None,
-        PortalState::Parked => Some(texts(&WHILE_PARKED)),
-        PortalState::Stopped => Some(texts(&WHILE_STOPPED)),
+        PortalState::Parked => Some(&WHILE_PARKED),
+        PortalState::Stopped => Some(&WHILE_STOPPED),
     }
 }
 
@@ -208,41 +228,132 @@ struct Ready {
     epoch: i64,
 }
 
-/// The due heads of one portal, the most urgent first, and when it has to be looked at again.
-fn heads(conn: &mut Conn, portal: &Ready, room: usize, now: Millis) -> DbResult<(Vec<Row>, Option<i64>)> {
+/// Due heads, and when there is more.
+type Heads = (Vec<Row>, Option<i64>);
+
+/// The due heads of one portal, the most urgent first, and when it has to be looked at again. `kinds`: None: all.
+fn heads_of(
+    conn: &mut Conn,
+    id: &str,
+    kinds: Option<&[&'static str]>,
+    (room, now): (usize, Millis),
+) -> DbResult<Heads> {
     let (mut rows, mut next): (Vec<Row>, Option<i64>) = (Vec::new(), None);
     for priority in Priority::ALL {
         let left = room.saturating_sub(rows.len());
         // One more than there is room for: it tells when to come again.
         let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
-        let own = delivery::portal_id.eq(&portal.id).and(delivery::priority.eq(priority.number()));
+        let own = delivery::portal_id.eq(id).and(delivery::priority.eq(priority.number()));
         let heads = delivery::table.filter(own).filter(Runs).order((delivery::due_at, delivery::id)).limit(limit);
-        let mut found: Vec<Row> = match allowed(portal.state) {
+        let mut found: Vec<Row> = match kinds {
             None => heads.load(conn)?,
-            Some(kinds) => heads.filter(delivery::kind.eq_any(kinds)).load(conn)?,
+            Some(kinds) => heads.filter(delivery::kind.eq_any(kinds.to_vec())).load(conn)?,
         };
         let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
         next = next.into_iter().chain(found.get(due).map(|row| row.due_at)).min();
         found.truncate(due);
         rows.append(&mut found);
     }
+    if room > 0 && rows.len() == room {
+        rows = with_first_tries(conn, id, (rows, kinds), now)?;
+    }
     Ok((rows, next))
+}
+
+/// Keeps a quarter of the places for first tries, where retries would take more than the rest.
+fn with_first_tries(
+    conn: &mut Conn,
+    id: &str,
+    (rows, kinds): (Vec<Row>, Option<&[&'static str]>),
+    now: Millis,
+) -> DbResult<Vec<Row>> {
+    let share = rows.len().div_ceil(4);
+    let firsts = rows.iter().filter(|row| row.tries == 0).count();
+    if firsts >= share {
+        return Ok(rows);
+    }
+    let own = delivery::portal_id.eq(id).and(delivery::tries.eq(0)).and(delivery::due_at.le(now.0));
+    let heads = delivery::table.filter(own).filter(delivery::priority.eq_any(Priority::ALL.map(Priority::number)));
+    let heads = heads.filter(Runs).order((delivery::due_at, delivery::id)).limit(i64::try_from(share).unwrap_or(1));
+    let mut kept: Vec<Row> = match kinds {
+        None => heads.load(conn)?,
+        Some(kinds) => heads.filter(delivery::kind.eq_any(kinds.to_vec())).load(conn)?,
+    };
+    let room = rows.len();
+    let known: Vec<i64> = kept.iter().map(|row| row.id).collect();
+    kept.extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
+    kept.truncate(room);
+    Ok(kept)
+}
+
+/// The due heads of one portal that its quota lets run, and when it has to be looked at again.
+fn heads(conn: &mut Conn, portal: &Ready, (quota, left): (&Quota, usize), now: Millis) -> DbResult<Heads> {
+    let all = allowed(portal.state).unwrap_or(&DeliveryKind::ALL);
+    let gate = |kind: DeliveryKind| quota.closed.iter().find(|(closed, _)| *closed == kind).map(|(_, until)| *until);
+    let open = |messengers: Option<bool>| {
+        let open = all.iter().filter(|kind| gate(**kind).is_none());
+        let of = open.filter(|kind| messengers.is_none_or(|wanted| kind.is_to_messenger() == wanted));
+        of.map(|kind| kind.text()).collect::<Vec<_>>()
+    };
+    let kinds = (quota.closed.is_empty() && allowed(portal.state).is_none())
+        .then_some(())
+        .map_or_else(|| Some(open(None)), |()| None);
+    let room = left.min(quota.to_messengers + quota.to_portal);
+    let (mut rows, mut next) = heads_of(conn, &portal.id, kinds.as_deref(), (room, now))?;
+    let to_messengers = rows.iter().filter(|row| row.is_to_messenger()).count();
+    if to_messengers > quota.to_messengers || rows.len() - to_messengers > quota.to_portal {
+        // Many for the one side hide those for the other.
+        let first = heads_of(conn, &portal.id, Some(&open(Some(true))), (left.min(quota.to_messengers), now))?;
+        let left = left.saturating_sub(first.0.len());
+        let second = heads_of(conn, &portal.id, Some(&open(Some(false))), (left.min(quota.to_portal), now))?;
+        rows = first.0;
+        rows.extend(second.0);
+        next = first.1.into_iter().chain(second.1).min();
+    }
+    for kind in all {
+        let Some(until) = gate(*kind) else { continue };
+        let (_none, first) = heads_of(conn, &portal.id, Some(&[kind.text()]), (0, now))?;
+        next = next.into_iter().chain(first.map(|due_at| due_at.max(until.0))).min();
+    }
+    Ok((rows, next))
+}
+
+/// What can share a call with a head that was taken: messages without files into chats that the portal knows, and statuses.
+fn sharing(conn: &mut Conn, portal: &Ready, (taken, quota): (&[Row], &Quota), now: Millis) -> DbResult<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (kind, shares) in [(DeliveryKind::ToPortal, SHARES), (DeliveryKind::Status, SHARES_ALWAYS)] {
+        let known: Vec<i64> = taken.iter().filter(|row| row.kind == kind.text()).map(|row| row.id).collect();
+        let limit = quota.sharing.saturating_sub(known.len());
+        // With places left over, what is due was taken already.
+        if limit == 0 || known.is_empty() || taken.len() < quota.to_portal {
+            continue;
+        }
+        let due = delivery::table
+            .filter(delivery::portal_id.eq(&portal.id).and(delivery::due_at.le(now.0)))
+            .filter(delivery::priority.eq_any(Priority::ALL.map(Priority::number)))
+            .filter(Runs)
+            .filter(delivery::kind.eq(kind.text()).and(sql::<Bool>(shares)))
+            .filter(delivery::id.ne_all(known))
+            .order((delivery::due_at, delivery::id))
+            .limit(i64::try_from(limit).unwrap_or(0));
+        rows.extend(due.load::<Row>(conn)?);
+    }
+    Ok(rows)
 }
 
 /// Portals with something to do, those that have waited longest first: this node's own, then free ones, which become its own.
 fn ready(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Ready>> {
-    let full = i64::try_from(room.full.len()).unwrap_or(i64::MAX);
+    // Those that have no room, or little, stay ready and must not hide the others.
+    let busy = i64::try_from(room.portals.len()).unwrap_or(i64::MAX);
     let own: Vec<(String, String, i64)> = portal::table
         .filter(portal::node_id.eq(me.0).and(portal::ready_at.le(now.0)))
         .order(portal::ready_at)
-        .limit(PORTALS_AT_ONCE.saturating_add(full))
+        .limit(PORTALS_AT_ONCE.saturating_add(busy))
         .select((portal::id, portal::state, portal::epoch))
         .load(conn)?;
     let mut ready = Vec::new();
     for (id, state, epoch) in own {
-        if !room.full.iter().any(|portal| portal.0 == id) {
-            ready.push(Ready { id, state: PortalState::read(&state)?, epoch });
-        }
+        ready.push(Ready { id, state: PortalState::read(&state)?, epoch });
     }
     if !room.takes {
         return Ok(ready);
@@ -278,12 +389,15 @@ fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
 
 fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Delivery>> {
     let mut claimed = Vec::new();
+    let mut left = room.total;
     for portal in ready(conn, me, room, now)? {
-        let left = room.total.saturating_sub(claimed.len()).min(room.per_portal);
         if left == 0 {
             break;
         }
-        let (mut rows, next) = heads(conn, &portal, left, now)?;
+        let quota = room.portals.get(&PortalId(portal.id.clone())).unwrap_or(&room.usual);
+        let (mut rows, next) = heads(conn, &portal, (quota, left), now)?;
+        left = left.saturating_sub(rows.len());
+        rows.extend(sharing(conn, &portal, (&rows, quota), now)?);
         for row in &mut rows {
             begin_attempt(conn, row, now)?;
         }
@@ -306,8 +420,7 @@ pub(super) fn resume(conn: &mut Conn, owner: &str, now: Millis) -> DbResult<usiz
         .filter(delivery::kind.ne_all([DeliveryKind::RobotAnswer, DeliveryKind::ToAddress].map(DeliveryKind::text)))
         .set((delivery::state.eq(DeliveryState::Waiting.text()), delivery::due_at.eq(now.0)))
         .execute(conn)?;
-    let all = Ready { id: owner.to_owned(), state: PortalState::Active, epoch: 0 };
-    if let (_none, Some(due_at)) = heads(conn, &all, 0, now)? {
+    if let (_none, Some(due_at)) = heads_of(conn, owner, None, (0, now))? {
         touch(conn, owner, due_at)?;
     }
     Ok(resumed)
@@ -352,13 +465,12 @@ impl Db {
         }
     }
 
-    /// Lets nothing of a portal run before `until`: its REST budget is used up.
-    pub async fn portal_gate(&self, portal: &PortalId, until: Millis) -> DbResult<()> {
+    /// Has a portal looked at now: one of its gates has opened before its time.
+    pub async fn portal_wake(&self, portal: &PortalId, now: Millis) -> DbResult<()> {
         let owner = portal.0.clone();
         self.write(move |conn| {
-            diesel::update(portal::table.find(&owner)).set(portal::gated_until.eq(until.0)).execute(conn)?;
-            diesel::update(portal::table.find(&owner).filter(portal::ready_at.lt(until.0)))
-                .set(portal::ready_at.eq(until.0))
+            diesel::update(portal::table.find(&owner).filter(portal::ready_at.gt(now.0)))
+                .set(portal::ready_at.eq(now.0))
                 .execute(conn)?;
             Ok(())
         })

@@ -12,6 +12,7 @@ mod administrators;
 #[cfg(feature = "bench")]
 mod bench;
 mod bindings;
+mod buckets;
 mod channels;
 mod chats;
 mod conditions;
@@ -56,11 +57,12 @@ use tokio::{sync::Semaphore, time::timeout};
 #[cfg(feature = "bench")]
 pub use bench::Ceiling;
 pub use bindings::{Binding, BindingState, NewBinding};
+pub use buckets::Bucket;
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
 pub use dead::{DeadDelivery, DeadFilter, DeadItem, PutBack};
 pub use deliveries::{Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, OpenCounts, Priority};
-pub use dispatch::Room;
+pub use dispatch::{Quota, Room};
 pub use firsts::First;
 pub use gauges::Gauges;
 pub use grants::{Grant, GrantState};

@@ -11,8 +11,8 @@ use std::{
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use super::{
-    Db, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, Parking, PortalState, Resumption, Room, Settled,
-    dispatch, testing,
+    Db, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, Parking, PortalState, Quota, Resumption, Room,
+    Settled, dispatch, testing,
 };
 use crate::{
     clock::Millis,
@@ -25,7 +25,7 @@ const KINDS: [DeliveryKind; 4] =
     [DeliveryKind::ToPortal, DeliveryKind::ToCore, DeliveryKind::Status, DeliveryKind::Provision];
 /// What may be repeated after a crash.
 const REPEATABLE: &[DeliveryKind] = &[DeliveryKind::Status, DeliveryKind::Provision];
-const EVERYTHING: Room = Room { total: 1000, per_portal: 1000, full: Vec::new(), takes: true };
+const EVERYTHING: (usize, usize) = (1000, 1000);
 /// Processes that work on the database.
 const NODES: usize = 2;
 
@@ -260,7 +260,7 @@ impl Both {
                 self.adds((portal, lane), KINDS[kind], (now.0 + i64::from(wait), urgent)).await;
             }
             Step::Claim { node, total, per_portal } => {
-                self.claims(node, Room { total, per_portal, full: Vec::new(), takes: true }).await?;
+                self.claims(node, (total, per_portal)).await?;
             }
             Step::ClaimAll => self.claims_all().await?,
             Step::Settle { which, how } => self.settles(which, how).await,
@@ -275,7 +275,6 @@ impl Both {
             Step::Gate { portal, wait } => {
                 let gate = &mut self.model.portals[portal].gate;
                 *gate = (*gate).max(now.0 + i64::from(wait));
-                self.db.portal_gate(&self.portals[portal], Millis(*gate)).await.unwrap();
             }
             Step::Park { portal } => {
                 let parked = self.db.portal_park(&self.portals[portal], now, |_looks| Vec::new(), now).await.unwrap();
@@ -315,13 +314,26 @@ impl Both {
         self.model.all.push(Known { place, kind, state, due, tries: 0, uncertain: false });
     }
 
+    /// So many all in all, and so many for each side of a portal; of a portal whose gate is closed nothing.
+    fn room(&self, (total, per_portal): (usize, usize)) -> Room {
+        let quota = |gate: i64| {
+            let closed = KINDS.iter().filter(|_kind| gate > self.model.now).map(|kind| (*kind, Millis(gate)));
+            Quota { to_messengers: per_portal, to_portal: per_portal, sharing: 0, closed: closed.collect() }
+        };
+        let portals = self.portals.iter().cloned().zip(self.model.portals.iter().map(|place| quota(place.gate)));
+        Room { total, usual: quota(0), portals: portals.collect(), takes: true }
+    }
+
     /// Claims, and checks that each of it may run now; how many it were.
-    async fn claims(&mut self, node: usize, room: Room) -> Result<usize, TestCaseError> {
-        let (total, per_portal) = (room.total, room.per_portal);
+    async fn claims(&mut self, node: usize, (total, per_portal): (usize, usize)) -> Result<usize, TestCaseError> {
+        let room = self.room((total, per_portal));
         let claimed = self.db.delivery_claim(self.nodes[node], room, self.now()).await.unwrap();
         prop_assert!(claimed.len() <= total);
         for portal in &self.portals {
-            prop_assert!(claimed.iter().filter(|it| it.portal == *portal).count() <= per_portal);
+            for to_messenger in [false, true] {
+                let side = |it: &&Delivery| it.portal == *portal && it.kind.is_to_messenger() == to_messenger;
+                prop_assert!(claimed.iter().filter(side).count() <= per_portal);
+            }
         }
         let count = claimed.len();
         for delivery in claimed {

@@ -266,6 +266,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    bucket (portal_id) {
+        portal_id -> Text,
+        empty_at -> BigInt,
+        written_at -> BigInt,
+        clean -> Bool,
+    }
+}
+
+diesel::table! {
     parking (portal_id) {
         portal_id -> Text,
         parked_at -> BigInt,
@@ -300,6 +309,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     run,
     delivery,
     attempt,
+    bucket,
     parking,
     administrator,
 );

@@ -51,6 +51,8 @@ pub struct Settled {
     pub first: Option<First>,
     /// It may have happened: the next attempt asks before it does anything.
     pub uncertain: bool,
+    /// False: it was not tried, and this counts as no try.
+    pub counted: bool,
     /// The attempt's outcome, a short code.
     pub outcome: &'static str,
     pub told: Option<&'static str>,
@@ -80,6 +82,7 @@ impl Settled {
             due_at: Millis(0),
             first: None,
             uncertain: false,
+            counted: true,
             outcome,
             told: None,
             error: None,
@@ -289,6 +292,7 @@ impl Db {
                 .set((
                     delivery::state.eq(settled.state.text()),
                     delivery::due_at.eq(due_at.0),
+                    delivery::tries.eq(delivery::tries - i32::from(!settled.counted)),
                     delivery::uncertain.eq(settled.uncertain),
                     delivery::told.eq(settled.told),
                     delivery::error.eq(&settled.error),

@@ -22,6 +22,9 @@ pub enum Retry {
     After(Duration),
     /// By the schedule of `queue::retry`.
     Backoff,
+    /// Nothing was tried, or whatever is tried meets the same: the way there is closed for so long. No attempt, and no fault of what
+    /// waits for it.
+    Closed(Duration),
     /// When a person has repaired the portal's grant or plan; the portal is parked.
     WhenPortalReturns,
     /// When a person has repaired the channel's credentials; the channel is parked.

@@ -28,6 +28,8 @@ const PARKED_LOOK: Duration = Duration::from_secs(30 * MINUTE);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Again(Millis),
+    /// It waits for its destination, and this was no try.
+    Wait(Millis),
     GiveUp,
     /// Nobody knows whether it happened, and repeating it could do it twice.
     Unknown,
@@ -66,6 +68,11 @@ pub fn verdict(failure: &Failure, tried: Tried) -> Verdict {
             let look = tried.now.after(PARKED_LOOK);
             let waits = tried.may_park && look <= tried.created_at.after(tried.hold_when_down);
             return if waits { Verdict::ParkChannel(look) } else { Verdict::GiveUp };
+        }
+        Retry::Closed(wait) => {
+            let at = tried.now.after(wait);
+            let patient = at <= tried.created_at.after(tried.hold_when_down);
+            return if patient { Verdict::Wait(at) } else { Verdict::GiveUp };
         }
         Retry::After(wait) => wait,
         Retry::Backoff => jittered(scheduled(tried.tries), tried.seed ^ i64::from(tried.tries)),
@@ -146,6 +153,15 @@ mod tests {
     fn the_other_sides_word_on_when_is_kept() {
         let failure = Failure::transient("x").retry(Retry::After(Duration::from_secs(33)));
         assert_eq!(verdict(&failure, tried(1, Duration::ZERO)), Verdict::Again(Millis(33_000)));
+    }
+
+    #[test]
+    fn who_waits_for_a_closed_way_has_not_tried_and_waits_as_long_as_for_one_that_is_down() {
+        let closed = Failure::transient("x").retry(Retry::Closed(Duration::from_secs(40)));
+        assert_eq!(verdict(&closed, tried(99, Duration::ZERO)), Verdict::Wait(Millis(40_000)));
+        assert_eq!(verdict(&closed, tried(1, Duration::from_hours(72))), Verdict::GiveUp);
+        let unknown = Failure { certain: false, ..closed };
+        assert_eq!(verdict(&unknown, tried(1, Duration::ZERO)), Verdict::Unknown);
     }
 
     #[test]

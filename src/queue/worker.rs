@@ -1,6 +1,11 @@
 //! Claims what is due, delivers it, records how it went.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt as _, future::join_all};
 use tokio::{
@@ -9,6 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::places::Places;
 use crate::{
     app::App,
     clock::Millis,
@@ -19,10 +25,6 @@ use crate::{
     relay,
 };
 
-/// Deliveries under way at the same time in this process …
-const AT_ONCE: usize = 256;
-/// … and of one portal, so that one whose answers are slow cannot take every place.
-const AT_ONCE_PER_PORTAL: usize = 24;
 /// Before a database that failed is asked again, or given the same result to write.
 const AGAIN: Duration = Duration::from_secs(1);
 /// A result that the database itself refuses so often is written without what follows from it.
@@ -63,11 +65,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// The deliveries that run now.
+/// The calls that run now.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<PortalId>,
-    per_portal: HashMap<PortalId, usize>,
+    tasks: JoinSet<()>,
+    places: Places,
 }
 
 impl UnderWay {
@@ -77,50 +79,37 @@ impl UnderWay {
 
     /// Claims and starts what there is room for.
     async fn start(&mut self, app: &Arc<App>) -> DbResult<usize> {
-        let total = AT_ONCE.saturating_sub(self.tasks.len());
-        if total == 0 {
+        let now = app.clock.now();
+        let messages = |portal: &PortalId| relay::messages_a_call(app, portal);
+        let room = self.places.room(app.gates.closed(now), messages, (now, Instant::now()));
+        if room.total == 0 {
             return Ok(0);
         }
-        let busiest = self.per_portal.iter().filter(|(_, count)| **count >= AT_ONCE_PER_PORTAL);
-        let full = busiest.map(|(portal, _)| portal.clone()).collect();
-        let room = Room { total, per_portal: AT_ONCE_PER_PORTAL, full, takes: app.node.takes() };
-        let claimed = app.db.delivery_claim(app.node.id(), room, app.clock.now()).await?;
+        let room = Room { takes: app.node.takes(), ..room };
+        let claimed = app.db.delivery_claim(app.node.id(), room, now).await?;
         let count = claimed.len();
         if count > 0 {
             failpoint::pass("claimed");
         }
-        for group in relay::groups(claimed) {
-            let Some(portal) = group.first().map(|first| first.portal.clone()) else { continue };
-            *self.per_portal.entry(portal.clone()).or_default() += 1;
+        for group in relay::groups(claimed, messages) {
+            let Some(work) = group.first().map(|first| (first.portal.clone(), first.kind)) else { continue };
             let app = Arc::clone(app);
-            self.tasks.spawn(async move {
-                carry_out(&app, group).await;
-                portal
-            });
+            let task = self.tasks.spawn(async move { carry_out(&app, group).await });
+            self.places.enter(task.id(), work, Instant::now());
         }
         Ok(count)
     }
 
     /// Waits for one to end; false when none runs.
     async fn one_ended(&mut self) -> bool {
-        let Some(ended) = self.tasks.join_next().await else { return false };
-        self.forget(ended.ok());
+        let Some(ended) = self.tasks.join_next_with_id().await else { return false };
+        self.places.leave(ended.map_or_else(|error| error.id(), |(task, ())| task), Instant::now());
         true
     }
 
     fn forget_ended(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            self.forget(ended.ok());
-        }
-    }
-
-    fn forget(&mut self, portal: Option<PortalId>) {
-        let Some(portal) = portal else { return };
-        if let Some(count) = self.per_portal.get_mut(&portal) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.per_portal.remove(&portal);
-            }
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.places.leave(ended.map_or_else(|error| error.id(), |(task, ())| task), Instant::now());
         }
     }
 }
@@ -173,6 +162,7 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
             next = Settled {
                 due_at: next.due_at,
                 uncertain: next.uncertain,
+                counted: next.counted,
                 told: next.told,
                 error: next.error,
                 ..Settled::new(next.state, next.outcome)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, channel_of, db_failure, note_channel, notes, revive, robot, to_core};
+use super::{Resolved, channel_of, db_failure, note_channel, notes, revive, robot, through, to_core};
 use crate::{
     app::App,
     b24::bbcode,
@@ -143,7 +143,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
-    match core.send(&access, &task.job.to.wire(), &what, &key(&task.channel, delivery)).await {
+    let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
+    match through(app, &task.channel, core.send(&access, &to, &what, &key)).await {
         Ok(sent) => {
             revive(app, &task.channel).await;
             Ok(task.sent(app, delivery, sent).await)

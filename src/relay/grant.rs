@@ -14,13 +14,13 @@ use std::{
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use super::budget::Caller;
+use super::gates::{Caller, Passed};
 use crate::{
     app::App,
     b24::{
         Method,
         client::Access,
-        error::{CallError, Code},
+        error::CallError,
         oauth::{ClientKey, OAuth, OAuthError, TokenSet},
     },
     clock::{Clock, Millis},
@@ -33,7 +33,7 @@ use crate::{
     metrics::METRICS,
 };
 
-/// How long a person's call waits for the budget …
+/// How long a person's call waits for its turn …
 const PATIENCE: Duration = Duration::from_secs(10);
 /// … and one of many that set a portal up.
 const SETUP_PATIENCE: Duration = Duration::from_mins(1);
@@ -65,9 +65,9 @@ pub enum Refused {
     Portal(#[from] CallError),
     #[error("the OAuth server refused: {0}")]
     OAuth(#[from] OAuthError),
-    /// The portal's REST budget is used up for so long.
-    #[error("the portal's budget is used up")]
-    Budget(Duration),
+    /// The way to the portal is closed for so long; nothing was called.
+    #[error("the way to the portal is closed")]
+    Closed(Duration),
     /// An administrator must open the application.
     #[error("there is no living grant")]
     NoGrant,
@@ -82,7 +82,7 @@ impl Refused {
             Self::OAuth(error) => error.to_failure(),
             Self::NoGrant => Failure::permanent(Told::PortalUnauthorised, self).retry(Retry::WhenPortalReturns),
             Self::Db(error) => Failure::transient(error),
-            Self::Budget(wait) => Failure::transient(self).retry(Retry::After(*wait)),
+            Self::Closed(wait) => Failure::transient(self).retry(Retry::Closed(*wait)),
         }
     }
 
@@ -204,38 +204,51 @@ async fn call_once<M: Method>(
     grant: &Grant,
     (method, caller): (&M, Caller),
 ) -> Result<M::Output, Refused> {
-    afford(app, portal, caller).await?;
+    let passed = afford(app, portal, method, caller).await?;
     let endpoint = Url::parse(&portal.client_endpoint).map_err(|error| DbError::Corrupt(error.to_string()))?;
     let access = Access { endpoint, token: grant.access.clone() };
-    let answer = app.b24.call(&access, method).await.inspect_err(|error| {
-        if error.code == Code::QueryLimitExceeded {
-            app.budgets.fill(&portal.domain, app.clock.now());
-        }
-    })?;
+    let answer = app.b24.call(&access, method).await;
+    let now = app.clock.now();
+    let is_back = match &answer {
+        Ok(answer) => app.gates.succeeded(&passed, answer.time, now),
+        Err(error) => app.gates.failed(&passed, error, now),
+    };
+    if is_back {
+        wake(app, &portal.id, now).await;
+    }
+    let answer = answer?;
     if let Some(endpoint) = &answer.moved_to {
         moved(app, &portal.id, endpoint).await;
     }
     Ok(answer.result)
 }
 
-/// Takes a call out of the portal's budget. A person waits a moment for it, and so does a setup; background work comes again, and
-/// until then nothing of this portal is tried.
-async fn afford(app: &App, portal: &Portal, caller: Caller) -> Result<(), Refused> {
+/// A portal that was away has answered: what waits for it goes on now, and not when the next look would have been.
+async fn wake(app: &App, portal: &PortalId, now: Millis) {
+    tracing::info!(%portal, "the portal answers again");
+    if let Err(error) = app.db.portal_wake(portal, now).await {
+        tracing::error!(%portal, %error, "what waits for the portal could not be woken");
+    }
+    app.bell.ring();
+}
+
+/// Passes the portal's gates. A person waits a moment for it, and so does a setup; background work comes again.
+async fn afford<M: Method>(app: &App, portal: &Portal, method: &M, caller: Caller) -> Result<Passed, Refused> {
     let mut patience = match caller {
         Caller::Person => PATIENCE,
         Caller::Setup => SETUP_PATIENCE,
         Caller::Background => Duration::ZERO,
     };
-    // Others take from the same budget while this one waits.
-    while let Err(wait) = app.budgets.take(&portal.domain, caller, app.clock.now()) {
+    loop {
+        let wait = match app.gates.pass(&portal.id, (M::NAME, method.elements()), caller, app.clock.now()) {
+            Ok(passed) => return Ok(passed),
+            Err(wait) => wait,
+        };
         METRICS.budget_waited();
-        if caller == Caller::Background {
-            app.db.portal_gate(&portal.id, app.clock.now().after(wait)).await?;
-        }
-        patience = patience.checked_sub(wait).ok_or(Refused::Budget(wait))?;
+        // Others take from the same bucket while this one waits.
+        patience = patience.checked_sub(wait).ok_or(Refused::Closed(wait))?;
         tokio::time::sleep(wait).await;
     }
-    Ok(())
 }
 
 /// The portal has another address now. Forgetting it costs one redirect a call, so a failure to write is only logged.
@@ -261,6 +274,7 @@ pub fn domain_of(endpoint: &Url) -> String {
 async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen: &Grant) -> Result<Grant, Refused> {
     let application = app.config.application(&installation.client_id).ok_or(Refused::NoGrant)?;
     let server = app.oauth.server_for(&portal.server_endpoint).ok_or(OAuthError::UnknownServer)?;
+    app.gates.refresh_passes(installation.id, app.clock.now()).map_err(Refused::Closed)?;
     let refresh = Refresh {
         db: app.db.clone(),
         oauth: app.oauth.clone(),
@@ -273,7 +287,16 @@ async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen
     };
     let seen = seen.version;
     let task = tokio::spawn(async move { refresh.run(seen).await });
-    task.await.unwrap_or_else(|error| Err(Refused::Db(DbError::Unavailable(error.to_string()))))
+    let refreshed = task.await.unwrap_or_else(|error| Err(Refused::Db(DbError::Unavailable(error.to_string()))));
+    if let Err(Refused::OAuth(error)) = &refreshed
+        && !error.is_final()
+    {
+        // Without a token nothing of the portal can be done: it waits as a whole.
+        let now = app.clock.now();
+        let wait = app.gates.refresh_failed(installation.id, now);
+        app.gates.hold(&portal.id, now.after(wait), now);
+    }
+    refreshed
 }
 
 struct Refresh {

@@ -15,9 +15,9 @@
 pub mod accounts;
 pub mod address;
 mod attempts;
-pub mod budget;
 pub mod card;
 mod files;
+pub mod gates;
 pub mod grant;
 pub mod lost;
 mod notes;
@@ -34,13 +34,14 @@ mod tokens;
 mod trace;
 mod uninstall;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use crate::{
     app::App,
     b24::{
-        form,
+        Method as _, form,
         incoming::{PortalEvent, RobotCall},
+        methods::messages::SendMessages,
     },
     clock::Millis,
     db::{
@@ -119,9 +120,6 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
     }
 }
 
-/// The most messages in one call to a portal. A portal bills 1.2 s of a call's operating time for each in its own example, and cuts a
-/// call after 60 s.
-const MESSAGES_A_CALL: usize = 20;
 /// How long after an attempt whose answer was not seen the other side is asked about it.
 pub const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
@@ -149,21 +147,30 @@ impl LineRef {
 /// Deliveries with what they carry, by the line of their portal that one call is for.
 type ByLine<T> = Vec<(LineRef, Vec<(DeliveryId, T)>)>;
 
+/// How many messages one call to a portal carries now.
+pub fn messages_a_call(app: &App, portal: &PortalId) -> usize {
+    app.gates.messages(portal, SendMessages::NAME)
+}
+
 /// Puts deliveries that can share a call together: messages of different chats to one portal, and its statuses.
-pub fn groups(claimed: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+pub fn groups(claimed: Vec<Delivery>, messages: impl Fn(&PortalId) -> usize) -> Vec<Vec<Delivery>> {
     let mut groups: Vec<Vec<Delivery>> = Vec::new();
+    // The last group of a portal and a kind: the only one that may have room.
+    let mut open: HashMap<(PortalId, DeliveryKind), usize> = HashMap::new();
     for delivery in claimed {
         let shares = matches!(delivery.kind, DeliveryKind::ToPortal | DeliveryKind::Status) && !delivery.uncertain;
-        let open = groups.iter_mut().find(|group| {
-            shares
-                && group.len() < MESSAGES_A_CALL
-                && group.first().is_some_and(|first| {
-                    first.kind == delivery.kind && first.portal == delivery.portal && !first.uncertain
-                })
-        });
-        match open {
+        if !shares {
+            groups.push(vec![delivery]);
+            continue;
+        }
+        let key = (delivery.portal.clone(), delivery.kind);
+        let last = open.get(&key).and_then(|at| groups.get_mut(*at));
+        match last.filter(|group| group.len() < messages(&delivery.portal)) {
             Some(group) => group.push(delivery),
-            None => groups.push(vec![delivery]),
+            None => {
+                open.insert(key, groups.len());
+                groups.push(vec![delivery]);
+            }
         }
     }
     groups
@@ -209,7 +216,9 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
             Resolved::Happened(settled) => return Ok(*settled),
             Resolved::DidNot => {}
             Resolved::CannotTell => {
-                return Err(Failure::unknown("nobody can tell whether an earlier attempt succeeded"));
+                let unknown = Failure::unknown("nobody can tell whether an earlier attempt succeeded");
+                let is_final = !may_tell_later(delivery, app.clock.now());
+                return Err(if is_final { unknown.retry(Retry::Never) } else { unknown });
             }
         }
     }
@@ -274,18 +283,28 @@ fn tried(delivery: &Delivery, now: Millis) -> Tried {
 /// A failure becomes a retry, a parked portal or channel, or an end that the operator reads about. `began`: when the attempt did.
 async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure) -> Settled {
     let now = app.clock.now();
+    let failure = of_destination(app, delivery, failure, now);
     let mut verdict = verdict(&failure, tried(delivery, now));
     if verdict == Verdict::ParkPortal {
         verdict = parking::park(app, &delivery.portal, began).await;
     }
-    tracing::warn!(
-        trace = delivery.trace.map(tracing::field::display), delivery = %delivery.id, portal = %delivery.portal, kind = delivery.kind.text(), tries = delivery.tries,
-        told = failure.told.code(), cause = failure.cause, ?verdict, "an attempt failed"
-    );
+    if matches!(verdict, Verdict::Wait(_)) {
+        tracing::debug!(delivery = %delivery.id, portal = %delivery.portal, cause = failure.cause, "it waits");
+    } else {
+        tracing::warn!(
+            trace = delivery.trace.map(tracing::field::display), delivery = %delivery.id, portal = %delivery.portal,
+            kind = delivery.kind.text(), tries = delivery.tries, told = failure.told.code(), cause = failure.cause,
+            ?verdict, "an attempt failed"
+        );
+    }
     let mut settled = match verdict {
         Verdict::Again(due_at) => {
             let first = address::first_of(app, delivery).await;
             Settled { due_at, first, ..Settled::new(DeliveryState::Waiting, "retry") }
+        }
+        Verdict::Wait(due_at) => {
+            let first = address::first_of(app, delivery).await;
+            Settled { due_at, first, counted: false, ..Settled::new(DeliveryState::Waiting, "waits") }
         }
         Verdict::ParkPortal => {
             let due_at = now.after(PARKED_LOOK);
@@ -293,7 +312,7 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
         }
         Verdict::ParkChannel(due_at) => Settled { due_at, ..Settled::new(DeliveryState::Parked, "channel_parked") },
         Verdict::GiveUp => Settled::new(DeliveryState::Failed, "failed"),
-        Verdict::Unknown if may_ask(delivery, now) => {
+        Verdict::Unknown if failure.retry != Retry::Never && may_ask(delivery, now) => {
             let due_at = now.after(ASK_AFTER);
             Settled { due_at, uncertain: true, ..Settled::new(DeliveryState::Waiting, "unknown") }
         }
@@ -307,13 +326,66 @@ async fn failed(app: &App, delivery: &Delivery, began: Millis, failure: Failure)
     settled
 }
 
-/// Whether the other side is to be asked about an attempt: once, and a portal until its receipts can be expected to have come.
-fn may_ask(delivery: &Delivery, now: Millis) -> bool {
-    match delivery.kind {
-        DeliveryKind::ToCore | DeliveryKind::ToAddress => !delivery.uncertain,
-        DeliveryKind::ToPortal | DeliveryKind::Note => !delivery.uncertain || now < delivery.created_at.after(ASK_FOR),
-        _cannot_tell => false,
+/// What fails because its portal is away waits for the portal, not for a schedule of its own that grows with every look.
+fn of_destination(app: &App, delivery: &Delivery, failure: Failure, now: Millis) -> Failure {
+    let is_held = gates::method_of(delivery.kind).is_some() && failure.told == Told::Unavailable;
+    match app.gates.away(&delivery.portal, now).filter(|_| is_held && failure.retry != Retry::Never) {
+        Some(wait) => failure.retry(Retry::Closed(wait)),
+        None => failure,
     }
+}
+
+/// Uses a channel, unless its messenger has been away for a while: then only one looks from time to time.
+async fn through<T>(
+    app: &App,
+    channel: &Channel,
+    using: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let closed = |failure: Failure, wait| failure.retry(Retry::Closed(wait));
+    if let Err(wait) = app.gates.channel_passes(&channel.id, app.clock.now()) {
+        return Err(closed(Failure::transient("the channel's messenger is away"), wait));
+    }
+    let failure = match using.await {
+        Ok(done) => {
+            back(app, channel).await;
+            return Ok(done);
+        }
+        Err(failure) => failure,
+    };
+    if failure.told != Told::Unavailable {
+        back(app, channel).await;
+    } else if failure.retry == Retry::Backoff
+        && let Some(wait) = app.gates.channel_failed(&channel.id, app.clock.now())
+    {
+        return Err(closed(failure, wait));
+    }
+    Err(failure)
+}
+
+/// A channel's messenger has answered. If it had been away, what waits for it goes on.
+async fn back(app: &App, channel: &Channel) {
+    if !app.gates.channel_succeeded(&channel.id) {
+        return;
+    }
+    match app.db.delivery_resume(&channel.portal, app.clock.now()).await {
+        Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "the channel's messenger answers again"),
+        Err(error) => tracing::error!(channel = %channel.id, %error, "what waits for a channel could not be woken"),
+    }
+    app.bell.ring();
+}
+
+/// Whether the other side is to be asked about an attempt whose answer was not seen.
+fn may_ask(delivery: &Delivery, now: Millis) -> bool {
+    let asks = matches!(
+        delivery.kind,
+        DeliveryKind::ToCore | DeliveryKind::ToAddress | DeliveryKind::ToPortal | DeliveryKind::Note
+    );
+    asks && now < delivery.created_at.after(HOLD_WHEN_DOWN)
+}
+
+/// Whether who cannot tell now may do it later: a portal, until its receipts can be expected to have come.
+fn may_tell_later(delivery: &Delivery, now: Millis) -> bool {
+    matches!(delivery.kind, DeliveryKind::ToPortal | DeliveryKind::Note) && now < delivery.created_at.after(ASK_FOR)
 }
 
 /// Adds what people read of a failure.

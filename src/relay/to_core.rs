@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, parking, revive,
     status::{self, Written},
+    through,
 };
 use crate::{
     app::App,
@@ -187,7 +188,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let outgoing = outgoing(app, &job.channel, &job.part).await?;
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
-    match core.send(&access, &job.peer, &outgoing, &key(&job.channel, job.part.id)).await {
+    let key = key(&job.channel, job.part.id);
+    match through(app, &job.channel, core.send(&access, &job.peer, &outgoing, &key)).await {
         Ok(sent) => {
             revive(app, &job.channel).await;
             Ok(accepted(app, delivery, &job, sent))

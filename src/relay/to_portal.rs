@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream};
 
 use super::{ByLine, ExpandError, LineRef, Resolved, carried, channel_of, db_failure, files, grant, lost, notes};
 use crate::{
@@ -29,6 +29,8 @@ use crate::{
 
 /// The longest reason of a messenger that is passed on to the operator, in characters.
 const REASON_LIMIT: usize = 200;
+/// Of messages that were taken together, so many of those that must go alone go at the same time.
+const ALONE_AT_ONCE: usize = 2;
 /// How long a client's words wait for a file that came with them.
 const FILE_PATIENCE: Duration = Duration::from_mins(2);
 
@@ -217,7 +219,8 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
         vec![(id, outcome.map(|outcome| written(&job.message, &job.place.view.chat, &outcome)))]
     });
     let shared = lines.into_iter().map(|(line, jobs)| send_all(app, line, jobs));
-    let (alone, shared) = tokio::join!(join_all(alone), join_all(shared));
+    let alone = stream::iter(alone).buffer_unordered(ALONE_AT_ONCE).collect::<Vec<_>>();
+    let (alone, shared) = tokio::join!(alone, join_all(shared));
     outcomes.extend(alone.into_iter().chain(shared).flatten());
     outcomes
 }

@@ -74,7 +74,7 @@ impl From<Refused> for Failed {
             Refused::Portal(error) if error.is_feature_missing() => Problem::PlanLacks,
             Refused::OAuth(error) if error.is_final() => Problem::GrantLost,
             Refused::NoGrant => Problem::GrantLost,
-            Refused::Budget(_) => Problem::TooMany,
+            Refused::Closed(_) => Problem::TooMany,
             Refused::Portal(_) | Refused::OAuth(_) => Problem::PortalSilent,
             Refused::Db(_) => Problem::Unavailable,
         };

@@ -119,6 +119,7 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     // Asked before anything new is accepted.
     let alive = app.db.look_last_alive().await.map_err(std::io::Error::other)?;
     node::join(&app).await.map_err(std::io::Error::other)?;
+    relay::gates::load(&app).await.map_err(std::io::Error::other)?;
     if !app.config.is_embedded() {
         app.db.begin_spool(&app.config.data_dir.join("spool"))?;
     }
@@ -162,6 +163,7 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     let tasks = vec![
         tokio::spawn(expand::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(worker::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(relay::gates::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(relay::polling::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(keeper::run(Arc::clone(&app), stopping)),
         tokio::spawn(look_for_lost(Arc::clone(&app), alive)),
@@ -195,6 +197,7 @@ impl Running {
         self.door.empties(ANSWER_PATIENCE).await;
         self.server.stop(true).await;
         let _ = self.serving.await;
+        relay::gates::save(&self.app, true).await;
         let _ = self.beating.0.send(true);
         let _ = timeout(ANSWER_PATIENCE, async {
             let _ = self.beating.1.await;

@@ -23,6 +23,10 @@ impl Method for SendMessages<'_> {
     type Output = SendReport;
     const NAME: &'static str = "imconnector.send.messages";
     const SCOPE: Scope = Scope::ImOpenLines;
+
+    fn elements(&self) -> usize {
+        self.messages.len()
+    }
 }
 
 /// One message; the inner keys are lower-case.
@@ -195,6 +199,10 @@ impl Method for SendStatusDelivery<'_> {
     const NAME: &'static str = "imconnector.send.status.delivery";
     const SCOPE: Scope = Scope::ImOpenLines;
     const REPEATABLE: bool = true;
+
+    fn elements(&self) -> usize {
+        self.messages.len()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -12,7 +12,8 @@ async fn add(db: &Db, portal: &PortalId, lane: i64, kind: DeliveryKind) {
 }
 
 async fn claim(db: &Db, now: i64) -> Vec<Delivery> {
-    let room = Room { total: 64, per_portal: 8, full: Vec::new(), takes: true };
+    let usual = Quota { to_messengers: 4, to_portal: 4, ..Quota::default() };
+    let room = Room { total: 64, usual, takes: true, ..Room::default() };
     db.delivery_claim(testing::node(db).await, room, Millis(now)).await.unwrap()
 }
 
@@ -31,7 +32,50 @@ async fn a_portal_with_thousands_due_leaves_room_and_costs_little() {
     // Without the indexes it takes minutes; the bound is for loaded machines.
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let of = |portal: &PortalId| claimed.iter().filter(|delivery| delivery.portal == *portal).count();
-    assert_eq!((of(&big), of(&small)), (8, 1));
+    assert_eq!((of(&big), of(&small)), (4, 1));
+}
+
+#[tokio::test]
+async fn retries_leave_room_for_first_tries() {
+    let (db, _folder) = testing::db("dispatch-first");
+    let portal = testing::portal(&db, "p").await;
+    for lane in 0..12 {
+        add(&db, &portal, lane, DeliveryKind::Note).await;
+    }
+    for _claim in 0..3 {
+        for delivery in claim(&db, 1).await {
+            let again = Settled { due_at: Millis(5), ..Settled::new(DeliveryState::Waiting, "retry") };
+            settle(&db, &delivery, again, 2).await;
+        }
+    }
+    for lane in 100..110 {
+        let new = NewDelivery::new(Lane::Card(RunId(lane)), DeliveryKind::Note, Millis(6));
+        db.delivery_add(&portal, new, Millis(6)).await.unwrap();
+    }
+    let tries: Vec<i32> = claim(&db, 9).await.iter().map(|delivery| delivery.tries).collect();
+    assert!(tries.contains(&1) && tries.contains(&2), "both have their share: {tries:?}");
+}
+
+#[tokio::test]
+async fn what_a_gate_holds_stays_where_it_is_and_does_not_count_as_a_try() {
+    let (db, _folder) = testing::db("dispatch-gate");
+    let portal = testing::portal(&db, "p").await;
+    add(&db, &portal, 1, DeliveryKind::Note).await;
+    add(&db, &portal, 2, DeliveryKind::CardComment).await;
+    let gated = |until| {
+        let closed = vec![(DeliveryKind::Note, Millis(until))];
+        let quota = Quota { to_messengers: 4, to_portal: 4, sharing: 0, closed };
+        Room { total: 64, portals: HashMap::from([(portal.clone(), quota)]), takes: true, ..Room::default() }
+    };
+    let claimed = db.delivery_claim(testing::node(&db).await, gated(50), Millis(1)).await.unwrap();
+    assert_eq!(claimed.iter().map(|it| it.kind).collect::<Vec<_>>(), [DeliveryKind::CardComment]);
+    assert_eq!(db.delivery_next_due().await.unwrap(), Some(Millis(50)));
+    db.portal_wake(&portal, Millis(7)).await.unwrap();
+    let woken = claim(&db, 7).await;
+    assert_eq!(woken[0].tries, 1);
+    let waits = Settled { due_at: Millis(8), counted: false, ..Settled::new(DeliveryState::Waiting, "waits") };
+    settle(&db, &woken[0], waits, 7).await;
+    assert_eq!(claim(&db, 8).await[0].tries, 1, "waiting is no try");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod balancer;
 pub mod browser;
+mod crowd;
 mod frame;
 mod helper;
 pub mod logs;
@@ -23,6 +24,7 @@ mod verb;
 mod window;
 
 pub use balancer::Balancer;
+pub use crowd::Crowd;
 pub use frame::{Answer, Frame};
 pub use portal::Portal;
 pub use process::{Own, Process};

@@ -15,6 +15,9 @@ const HOLDERS: &[&str] = &[
 /// Functions over all portals, each with its reason.
 const ACROSS: &[(&str, &str)] = &[
     ("attempt_forget", "what is old is deleted, whoever's it is"),
+    ("bucket_all", "what a restart begins with, whoever's it is"),
+    ("bucket_begin", "the same"),
+    ("bucket_put", "every row names its portal; they are written in one go"),
     ("channel_any", "a webhook's address names only its channel; the secret in it is checked against that channel"),
     ("channel_polled", "the asking tasks of this node serve every portal of its own"),
     ("close", "stops the writer; no data"),

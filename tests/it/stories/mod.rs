@@ -11,9 +11,11 @@ mod grant;
 mod hostile;
 mod install;
 mod intake;
+mod limits;
 mod lost;
 mod operating;
 mod parking;
+mod portal_away;
 mod recovery;
 mod robot;
 mod schema;
@@ -42,6 +44,8 @@ pub fn all() -> Vec<Case> {
         hostile::list(),
         recovery::list(),
         firsts::list(),
+        limits::list(),
+        portal_away::list(),
         intake::list(),
         lost::list(),
         schema::list(),

@@ -48,8 +48,20 @@ pub(super) struct Trouble {
     used: HashMap<(String, String), BTreeMap<i64, i64>>,
     /// So many of a hundred calls meet the fault, for each.
     suffers: Vec<(u8, Fault)>,
+    /// REST calls that wait for their answers, and the most that ever were.
+    open: usize,
+    most_open: usize,
     /// Calls that were judged by `suffers`, so that shares come out evenly and every run is the same.
     judged: u64,
+}
+
+/// A REST call that waits for its answer, or whose caller has gone.
+pub(super) struct OpenCall(Portal);
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.journal(|journal| journal.trouble.open -= 1);
+    }
 }
 
 impl Trouble {
@@ -166,6 +178,21 @@ impl Portal {
     /// What a call of the method meets: what was ordered for it, else what the portal suffers from.
     pub(super) fn meets_fault(&self, method: &str) -> Option<Fault> {
         self.takes_fault(method).or_else(|| self.journal(|journal| journal.trouble.draws()))
+    }
+
+    /// A REST call has come; it counts as open until what this gives is dropped.
+    pub(super) fn opens_call(&self) -> OpenCall {
+        self.journal(|journal| {
+            let trouble = &mut journal.trouble;
+            trouble.open += 1;
+            trouble.most_open = trouble.most_open.max(trouble.open);
+        });
+        OpenCall(self.clone())
+    }
+
+    /// The most REST calls that were open at the same time since this was last asked.
+    pub fn most_open_calls(&self) -> usize {
+        self.journal(|journal| std::mem::replace(&mut journal.trouble.most_open, journal.trouble.open))
     }
 
     /// Every access token given so far is past its time.

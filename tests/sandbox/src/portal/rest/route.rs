@@ -34,6 +34,7 @@ async fn rest(
     if let Some(elsewhere) = portal.redirect(&request) {
         return HttpResponse::Found().insert_header((header::LOCATION, elsewhere)).finish();
     }
+    let _open = portal.opens_call();
     let method = canonical(method.trim_end_matches(".json").trim_end_matches(".xml"));
     let mut given = parameters(&request, &body);
     let access = token(&request, &mut given);
