@@ -110,7 +110,7 @@ impl Journal {
 fn write_all(mut files: Files, entries: &Receiver<(Entry, About)>) {
     let mut told = false;
     while let Ok((entry, about)) = entries.recv() {
-        match files.append(entry.at, &line(&entry, about)) {
+        match files.append(entry.at, &line(&entry, &about)) {
             Ok(()) => told = false,
             Err(error) => {
                 METRICS.journal_dropped();
@@ -123,7 +123,7 @@ fn write_all(mut files: Files, entries: &Receiver<(Entry, About)>) {
     }
 }
 
-fn line(entry: &Entry, about: About) -> String {
+fn line(entry: &Entry, about: &About) -> String {
     let params = match serde_json::from_slice(&entry.body) {
         _any if entry.body.len() > LONGEST => json!({ "bytes": entry.body.len() }),
         Ok(Value::Object(params)) => masked_object(params),
@@ -209,7 +209,8 @@ impl Files {
         let oldest = name(at.before(DAY * self.days.saturating_sub(1)));
         for entry in fs::read_dir(&self.folder)?.flatten() {
             let own = entry.file_name().to_string_lossy().into_owned();
-            if own.starts_with("rest-") && own.ends_with(".jsonl") && own < oldest {
+            let is_ours = own.strip_prefix("rest-").is_some_and(|rest| rest.strip_suffix(".jsonl").is_some());
+            if is_ours && own < oldest {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -242,7 +243,7 @@ mod tests {
         let body = json!({"auth": "a-token", "CONNECTOR": "chatapp_whatsapp", "LINE": 3, "MESSAGES": [
             {"user": {"name": "Anna", "phone": "+79005556001"}, "message": {"text": "Hello", "id": "m-1"}, "chat": {"id": "abcdefgh:79005556001"}},
         ]});
-        let told: Value = serde_json::from_str(&line(&entry(Millis(0), &body), About::default())).unwrap();
+        let told: Value = serde_json::from_str(&line(&entry(Millis(0), &body), &About::default())).unwrap();
         assert_eq!(told["at"], "1970-01-01T00:00:00.000Z");
         assert_eq!(told["params"]["CONNECTOR"], "chatapp_whatsapp");
         assert_eq!(told["params"]["MESSAGES"][0]["user"], json!({"name": "…4", "phone": "…12"}));

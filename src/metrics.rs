@@ -190,10 +190,10 @@ impl Page {
         let _ = writeln!(self.0, "{name} {value}");
     }
 
-    pub fn value(&mut self, name: &str, help: &str, kind: &str, value: impl ToString) {
+    pub fn value(&mut self, name: &str, help: &str, kind: &str, value: impl std::fmt::Display) {
         let name = format!("chatapp_{name}");
         self.head(&name, help, kind);
-        self.line(&name, &value.to_string());
+        self.line(&name, &format!("{value}"));
     }
 
     fn table(&mut self, name: &str, help: &str, table: &Table, (first, second): (&str, &str)) {

@@ -15,7 +15,7 @@ use crate::{
     web::{Chosen, OPERATOR_HEADER},
 };
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// A thousand of each kind with their reasons.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 

@@ -19,7 +19,7 @@ use super::{
 
 /// `/proc` counts processor time in these on every Linux.
 const TICKS_A_SECOND: u32 = 100;
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(1);
 const RETRY: Duration = Duration::from_millis(1);
 
 /// A process that is killed when it is dropped.

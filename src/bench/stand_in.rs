@@ -42,7 +42,7 @@ pub enum Manner {
 }
 
 /// Bitrix24's own example (`limits.md`): so much operating time of a method in ten minutes.
-pub const OPERATING_LIMIT: Duration = Duration::from_secs(480);
+pub const OPERATING_LIMIT: Duration = Duration::from_mins(8);
 pub const OPERATING_WINDOW: Duration = Duration::from_mins(10);
 const BASKET: Duration = Duration::from_mins(1);
 

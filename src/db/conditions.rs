@@ -50,6 +50,12 @@ condition! {
     IsSending = "delivery.state = 'sending'"
 }
 condition! {
+    /// A message that never goes alone: it brings no file, and its chat is known to the portal.
+    NeverAlone = "NOT EXISTS (SELECT 1 FROM part WHERE part.message_id = delivery.message_id AND part.media_id IS NOT NULL) \
+        AND EXISTS (SELECT 1 FROM message JOIN chat ON chat.id = message.chat_id \
+            WHERE message.id = delivery.message_id AND chat.b24_chat_id IS NOT NULL)"
+}
+condition! {
     /// An item that has not been expanded.
     IsNew = "inbox.state = 'new'"
 }

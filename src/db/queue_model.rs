@@ -19,6 +19,10 @@ use crate::{
     domain::ids::{NodeId, PortalId, RunId},
 };
 
+mod model;
+
+use model::{Known, Model};
+
 const PORTALS: [&str; 3] = ["a", "b", "c"];
 const LANES: usize = 3;
 const KINDS: [DeliveryKind; 4] =
@@ -136,87 +140,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A delivery as the model knows it.
-#[derive(Debug)]
-struct Known {
-    place: (usize, usize),
-    kind: DeliveryKind,
-    state: DeliveryState,
-    due: i64,
-    tries: i32,
-    uncertain: bool,
-}
-
-impl Known {
-    fn holds(&self) -> bool {
-        use DeliveryState::{Parked, Queued, Sending, Waiting};
-        matches!(self.state, Queued | Waiting | Sending | Parked)
-    }
-
-    fn runs(&self) -> bool {
-        matches!(self.state, DeliveryState::Waiting | DeliveryState::Parked)
-    }
-}
-
-#[derive(Debug)]
-struct Place {
-    state: PortalState,
-    gate: i64,
-}
-
-/// The queue as it should be. A delivery's number is its place in `all`, and is in its payload.
-struct Model {
-    now: i64,
-    all: Vec<Known>,
-    portals: Vec<Place>,
-}
-
-impl Model {
-    fn new() -> Self {
-        let portals = PORTALS.iter().map(|_id| Place { state: PortalState::Active, gate: 0 }).collect();
-        Self { now: 0, all: Vec::new(), portals }
-    }
-
-    /// The oldest delivery that holds its place in a lane.
-    fn head(&self, place: (usize, usize)) -> Option<usize> {
-        self.all.iter().position(|it| it.place == place && it.holds())
-    }
-
-    fn may_run(&self, known: &Known) -> bool {
-        use DeliveryKind::{Provision, ToAddress, ToCore, Uninstall};
-        match self.portals[known.place.0].state {
-            PortalState::Active => true,
-            PortalState::Parked => matches!(known.kind, Provision | Uninstall | ToCore | ToAddress),
-            PortalState::Stopped => matches!(known.kind, Provision | Uninstall),
-        }
-    }
-
-    /// When a delivery can run, if nothing else happens.
-    fn wakes(&self, known: &Known) -> Option<i64> {
-        (known.runs() && self.may_run(known)).then(|| known.due.max(self.portals[known.place.0].gate))
-    }
-
-    fn under_way(&self) -> Vec<usize> {
-        (0..self.all.len()).filter(|at| self.all[*at].state == DeliveryState::Sending).collect()
-    }
-
-    fn ends(&mut self, at: usize, state: DeliveryState) {
-        self.all[at].state = state;
-        if let Some(next) = self.head(self.all[at].place)
-            && self.all[next].state == DeliveryState::Queued
-        {
-            self.all[next].state = DeliveryState::Waiting;
-        }
-    }
-
-    fn hurry(&mut self, within: impl Fn(&Known) -> bool) {
-        for known in self.all.iter_mut().filter(|known| known.runs() && within(known)) {
-            known.state = DeliveryState::Waiting;
-            known.due = self.now;
-        }
-    }
-}
-
 /// The real queue and its model, side by side.
 struct Both {
     db: Db,
@@ -266,11 +189,11 @@ impl Both {
             Step::Settle { which, how } => self.settles(which, how).await,
             Step::Resume { portal } => {
                 self.db.delivery_resume(&self.portals[portal], now).await.unwrap();
-                self.model.hurry(|known| known.place.0 == portal);
+                self.model.hurry(true, |known| known.place.0 == portal);
             }
             Step::Hasten { portal, lane } => {
                 self.db.delivery_hasten(&self.portals[portal], Self::lane(portal, lane), now).await.unwrap();
-                self.model.hurry(|known| known.place == (portal, lane));
+                self.model.hurry(false, |known| known.place == (portal, lane));
             }
             Step::Gate { portal, wait } => {
                 let gate = &mut self.model.portals[portal].gate;
@@ -398,7 +321,7 @@ impl Both {
         self.db.portal_set_state(&id, PortalState::Active, now).await.unwrap();
         self.db.delivery_resume(&id, now).await.unwrap();
         self.model.portals[portal].state = PortalState::Active;
-        self.model.hurry(|known| known.place.0 == portal);
+        self.model.hurry(true, |known| known.place.0 == portal);
     }
 
     async fn cancels(&mut self, portal: usize) {

@@ -284,7 +284,9 @@ impl Loop {
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
-            queue.try_iter().for_each(|job| waiting.push(job));
+            for job in queue.try_iter() {
+                waiting.push(job);
+            }
             self.carry_out(waiting.group());
         }
     }

@@ -3,6 +3,9 @@
 
 use std::{fmt, time::Duration};
 
+/// How long after an attempt whose answer was not seen the other side is asked about it: it may still be at work on it.
+pub const ASK_AFTER: Duration = Duration::from_secs(5);
+
 /// A failed call to a portal or to a core.
 #[derive(Clone, Debug)]
 pub struct Failure {

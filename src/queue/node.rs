@@ -18,8 +18,8 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     app::App,
     db::{DbResult, Resumption},
-    domain::ids::NodeId,
-    relay::{self, ASK_AFTER, REPEATABLE},
+    domain::{failure::ASK_AFTER, ids::NodeId},
+    relay::{self, REPEATABLE},
     secret::{SealError, random_id},
 };
 

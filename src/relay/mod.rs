@@ -50,7 +50,7 @@ use crate::{
     },
     domain::{
         connector::Connector,
-        failure::{Failure, Retry, Told},
+        failure::{ASK_AFTER, Failure, Retry, Told},
         ids::{ChannelId, DeliveryId, InstallationId, PortalId},
     },
     journal,
@@ -120,8 +120,6 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
     }
 }
 
-/// How long after an attempt whose answer was not seen the other side is asked about it.
-pub const ASK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take until the other side can tell (a portal's receipt of a chat's first message is an event of its own).
 const ASK_FOR: Duration = Duration::from_mins(1);
 
@@ -165,12 +163,11 @@ pub fn groups(claimed: Vec<Delivery>, messages: impl Fn(&PortalId) -> usize) -> 
         }
         let key = (delivery.portal.clone(), delivery.kind);
         let last = open.get(&key).and_then(|at| groups.get_mut(*at));
-        match last.filter(|group| group.len() < messages(&delivery.portal)) {
-            Some(group) => group.push(delivery),
-            None => {
-                open.insert(key, groups.len());
-                groups.push(vec![delivery]);
-            }
+        if let Some(group) = last.filter(|group| group.len() < messages(&delivery.portal)) {
+            group.push(delivery);
+        } else {
+            open.insert(key, groups.len());
+            groups.push(vec![delivery]);
         }
     }
     groups

@@ -1,8 +1,11 @@
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::{
-    db::{Lane, Settled, testing},
+    db::{Lane, PortalState, Quota, Room, Settled, testing},
     domain::ids::{ChatId, RunId},
 };
 

@@ -8,7 +8,7 @@ use crate::clock::Millis;
 const FAILURES: u32 = 5;
 /// The wait before the first look, and the longest.
 const SHORTEST: Duration = Duration::from_secs(15);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// While somebody looks the others wait; a look cannot take longer than a call.
 const LOOK: Duration = Duration::from_secs(75);
 

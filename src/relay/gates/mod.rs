@@ -46,7 +46,7 @@ use crate::{
 const KEPT: usize = 4096;
 /// A token that could not be refreshed is not tried again sooner: frequent refreshing gets an application blocked (Bitrix24's
 /// `auto-renewal.md`).
-const REFRESH_AGAIN: Duration = Duration::from_secs(60);
+const REFRESH_AGAIN: Duration = Duration::from_mins(1);
 
 /// Until the calls under way have told what is left of a method's operating time.
 const CROWDED: Duration = Duration::from_secs(1);

@@ -19,7 +19,7 @@ const CALL_S: f64 = 20.0;
 /// The most messages of one call, however quick a portal is: a call that nobody answers leaves as many open questions.
 const MESSAGES: u32 = 50;
 /// Blocked without a word on how long: the soonest that a basket can be forgotten.
-const BASKET: Duration = Duration::from_secs(60);
+const BASKET: Duration = Duration::from_mins(1);
 /// Portals tell whole seconds, by a clock that is not ours.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -142,15 +142,15 @@ impl Operating {
 mod tests {
     use super::*;
 
-    fn told(operating_s: f64, reset_at: i64) -> Option<Time> {
+    fn told(operating_s: f64, reset_at: i64) -> Time {
         let operating_reset_at = Some(Millis(reset_at));
-        Some(Time { operating: Duration::from_secs_f64(operating_s), operating_reset_at })
+        Time { operating: Duration::from_secs_f64(operating_s), operating_reset_at }
     }
 
-    fn call(of: &mut Operating, messages: usize, time: Option<Time>, now: i64) {
+    fn call(of: &mut Operating, messages: usize, time: impl Into<Option<Time>>, now: i64) {
         let reserved = of.reserves_s(messages);
         of.begins(messages);
-        of.ends(messages, reserved, (time, Millis(now)));
+        of.ends(messages, reserved, (time.into(), Millis(now)));
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Crowd {
         let mut crowd = Self { clients: (0..count).map(person).collect(), rounds: 0 };
         crowd.write(shop);
         story.calms_down().await;
-        assert_eq!(crowd.arrived(shop), count, "the first round");
+        assert_eq!(Crowd::arrived(shop), count, "the first round");
         crowd
     }
 
@@ -37,7 +37,7 @@ impl Crowd {
     }
 
     /// How many messages of clients stand in the portal.
-    pub fn arrived(&self, portal: &Portal<'_>) -> usize {
+    pub fn arrived(portal: &Portal<'_>) -> usize {
         portal
             .chats()
             .iter()
@@ -47,7 +47,7 @@ impl Crowd {
     }
 
     pub fn is_all_there(&self, portal: &Portal<'_>) -> Option<()> {
-        (self.arrived(portal) == self.written()).then_some(())
+        (Self::arrived(portal) == self.written()).then_some(())
     }
 
     /// Nothing is lost, nothing twice, nothing out of order, in any chat.

@@ -84,7 +84,7 @@ async fn three_robots_at_once_write_three_minutes_apart(story: &Story) {
         story.until(&what, is_told).await;
     }
     for count in [2, 3] {
-        story.time_passes(APART - MINUTE);
+        story.time_passes(MINUTE * 2);
         story
             .until("what is due has been tried", async || {
                 let next = story.app().db.delivery_next_due().await.ok()??;

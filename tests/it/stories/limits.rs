@@ -89,7 +89,7 @@ async fn operating_time_runs_out_and_nothing_is_refused(story: &Story) {
     assert_eq!(refused(&shop, 429), 0);
     let most = shop.calls_of(SEND).iter().filter_map(|call| call.params["MESSAGES"].as_array().map(Vec::len)).max();
     assert!(most <= Some(16), "{most:?}");
-    assert!(shop.operating(CLIENT_ID, SEND) <= Duration::from_secs(480));
+    assert!(shop.operating(CLIENT_ID, SEND) <= Duration::from_mins(8));
 }
 
 async fn a_blocked_method_parks_itself_alone(story: &Story) {

@@ -43,7 +43,7 @@ async fn is_made_up_for(story: &Story, shop: &Shop<'_>, crowd: &Crowd) {
     story
         .passes_until("everything has arrived", async || {
             minutes += 1;
-            assert!(minutes <= 6, "{} of {} after five minutes", crowd.arrived(shop), crowd.written());
+            assert!(minutes <= 6, "{} of {} after five minutes", Crowd::arrived(shop), crowd.written());
             crowd.is_all_there(shop)
         })
         .await;
@@ -107,7 +107,7 @@ async fn a_slow_portal_holds_nobody_up(story: &Story) {
         others.write(&other);
         story.until("the other portal has everything", async || others.is_all_there(&other)).await;
     }
-    assert!(crowd.arrived(&shop) < crowd.written(), "the slow one is not done: nobody waited for it");
+    assert!(Crowd::arrived(&shop) < crowd.written(), "the slow one is not done: nobody waited for it");
     shop.suffers(&[]);
     story.passes_until_calm().await;
     assert!(shop.most_open_calls() <= 8);

@@ -81,7 +81,7 @@ impl Trouble {
             return None;
         }
         self.judged += 1;
-        let turn = (self.judged.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * 100 >> 32;
+        let turn = ((self.judged.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) * 100) >> 32;
         let mut below = 0;
         self.suffers.iter().find_map(|(share, fault)| {
             below += u64::from(*share);
