@@ -53,8 +53,8 @@ type Command = Box<dyn FnOnce(&mut Conn) -> Ran + Send>;
 /// A command that ran inside the transaction.
 struct Ran {
     answer: Answer,
-    /// False: the transaction is gone, and with it all that ran before.
-    intact: bool,
+    /// Why the transaction is gone, if it is, and with it all that ran before.
+    broken: Option<String>,
 }
 
 enum Job {
@@ -163,7 +163,7 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let command: Command = Box::new(move |conn| {
-            let (done, intact) = in_savepoint(conn, command);
+            let (done, broken) = in_savepoint(conn, command);
             let answer = Box::new(move |committed| {
                 let outcome = match committed {
                     Ok(()) => done,
@@ -173,7 +173,7 @@ impl Writer {
                 // Nobody waits any more when the request was cancelled; the row is written all the same.
                 let _ = answer.send(outcome);
             });
-            Ran { answer, intact }
+            Ran { answer, broken }
         });
         self.jobs.send(job(command)).map_err(|_gone| closed())?;
         answered.await.map_err(|_gone| closed())?
@@ -225,10 +225,11 @@ fn closed() -> DbError {
     DbError::Unavailable("the write was not taken: the database is away or closing".into())
 }
 
-/// The command's own result, and whether the transaction is still there; a failure leaves nothing of it behind.
-fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, bool) {
+/// The command's own result, and why the transaction is no longer there, if it is not; a failure leaves nothing of it behind.
+fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, Option<String>) {
     if let Err(error) = Savepoint.execute(conn) {
-        return (Err(error.into()), false);
+        let why = error.to_string();
+        return (Err(error.into()), Some(why));
     }
     let done = catch_unwind(AssertUnwindSafe(|| command(conn)))
         .unwrap_or_else(|_panic| Err(DbError::Unavailable("the command panicked".into())));
@@ -239,8 +240,9 @@ fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<
         Ok(done)
     });
     // A full disk, or a connection that broke, may have ended the transaction itself: then there is no savepoint any more.
-    let intact = done.is_ok() || conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command").is_ok();
-    (done, intact)
+    let why = done.as_ref().err().map(ToString::to_string);
+    let back = |_why: &String| conn.batch_execute("ROLLBACK TO SAVEPOINT command; RELEASE SAVEPOINT command").is_err();
+    (done, why.filter(back))
 }
 
 statement! { Savepoint = "SAVEPOINT command" }
@@ -317,20 +319,19 @@ impl Loop {
         };
         let began = Instant::now();
         let mut answers = Vec::with_capacity(commands.len());
-        let mut intact = true;
+        let mut broken = None;
         for command in commands.by_ref() {
             let ran = command(&mut conn);
             answers.push(ran.answer);
-            intact = ran.intact;
+            broken = ran.broken;
             // What has not run yet runs in the next transaction.
-            if !intact {
+            if broken.is_some() {
                 break;
             }
         }
-        let id = if intact {
-            conn.transaction_id().map_err(|error| error.to_string())
-        } else {
-            Err("the transaction was broken off by the database".to_owned())
+        let id = match broken {
+            None => conn.transaction_id().map_err(|error| error.to_string()),
+            Some(why) => Err(format!("the transaction was broken off: {why}")),
         };
         let (outcome, id) = match id {
             Ok(id) => (conn.batch_execute("COMMIT").map_err(|error| error.to_string()), id),

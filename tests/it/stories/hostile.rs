@@ -100,7 +100,8 @@ async fn bodies_that_are_no_forms_harm_nobody(story: &Story) {
 /// Nothing was stored, besides what a door with a true secret keeps to be looked at later.
 fn assert_unchanged(before: &std::collections::BTreeMap<String, i64>, story: &Story, besides: &[&str]) {
     let mut after = story.rows();
-    for table in besides {
+    // Our own book of calls is written when it is time.
+    for table in besides.iter().chain(&["bucket"]) {
         after.insert((*table).to_owned(), before[*table]);
     }
     assert_eq!(&after, before, "a stranger left something behind");

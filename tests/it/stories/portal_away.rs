@@ -110,7 +110,8 @@ async fn a_slow_portal_holds_nobody_up(story: &Story) {
     assert!(Crowd::arrived(&shop) < crowd.written(), "the slow one is not done: nobody waited for it");
     shop.suffers(&[]);
     story.passes_until_calm().await;
-    assert!(shop.most_open_calls() <= 8);
+    // Eight to itself, and those that share: a slow portal takes no more of the places than that.
+    assert!(shop.most_open_calls() <= 12);
     crowd.is_in_order(&shop);
     others.is_in_order(&other);
 }
