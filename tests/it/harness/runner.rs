@@ -23,6 +23,7 @@ use super::{
 const AT_ONCE: usize = 8;
 /// Browsers work: not more of them at once than a small machine has processors.
 const BROWSERS_AT_ONCE: usize = 2;
+const HEAVY_AT_ONCE: usize = 2;
 /// How many of the slowest stories are named at the end.
 const SLOWEST: usize = 8;
 /// A story that takes longer hangs. The slowest take a few seconds; a loaded machine gets its time.
@@ -86,6 +87,8 @@ pub enum On {
     Postgres,
 }
 
+/// Stories that are told with thousands of messages, or by several processes: more of them side by side would only wait in vain.
+static HEAVY: Places = Places { free: Mutex::new(HEAVY_AT_ONCE), left: Condvar::new() };
 static BROWSERS: Places = Places { free: Mutex::new(BROWSERS_AT_ONCE), left: Condvar::new() };
 static TOOK: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 
@@ -165,6 +168,8 @@ fn checked(check: fn()) -> Result<(), Failed> {
 
 fn told(name: &str, case: Case, on: On) -> Result<(), Failed> {
     let _inside = case.in_browser.then(|| BROWSERS.enter());
+    let is_heavy = ["chaos::", "intake::", "portal_away::"].iter().any(|module| case.name.contains(module));
+    let _one_of_few = is_heavy.then(|| HEAVY.enter());
     let began = Instant::now();
     let mark = logs::mark();
     let database = match on {
