@@ -148,21 +148,33 @@ pub(super) fn upsert(
 ) -> DbResult<i64> {
     let look_at = look_at.map(|at| at.0);
     let contact = who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
-    let (id, known): (i64, Option<i64>) = on_each!(conn, |c| diesel::insert_into(chat::table)
-        .values((
-            chat::portal_id.eq(portal),
-            chat::channel_id.eq(&channel.0),
-            chat::contact_id.eq(contact),
-            chat::peer.eq(peer),
-            chat::last_message_at.eq(now.0),
-            chat::created_at.eq(now.0),
-            chat::look_at.eq(look_at),
-        ))
-        .on_conflict((chat::portal_id, chat::channel_id, chat::peer))
-        .do_update()
-        .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
-        .returning((chat::id, chat::contact_id))
-        .get_result(c))?;
+    let own = chat::portal_id.eq(portal).and(chat::channel_id.eq(&channel.0)).and(chat::peer.eq(peer));
+    let known: Option<(i64, Option<i64>)> =
+        chat::table.filter(own).select((chat::id, chat::contact_id)).first(conn).optional()?;
+    let (id, known) = match known {
+        // Most messages come into chats that are known, and an insertion with a conflict in view is planned anew every time.
+        Some(known) => {
+            diesel::update(chat::table.find(known.0))
+                .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
+                .execute(conn)?;
+            known
+        }
+        None => on_each!(conn, |c| diesel::insert_into(chat::table)
+            .values((
+                chat::portal_id.eq(portal),
+                chat::channel_id.eq(&channel.0),
+                chat::contact_id.eq(contact),
+                chat::peer.eq(peer),
+                chat::last_message_at.eq(now.0),
+                chat::created_at.eq(now.0),
+                chat::look_at.eq(look_at),
+            ))
+            .on_conflict((chat::portal_id, chat::channel_id, chat::peer))
+            .do_update()
+            .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
+            .returning((chat::id, chat::contact_id))
+            .get_result(c))?,
+    };
     if known.is_none() && contact.is_some() {
         diesel::update(chat::table.find(id)).set(chat::contact_id.eq(contact)).execute(conn)?;
     }
