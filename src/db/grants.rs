@@ -1,11 +1,21 @@
 //! Grants: the OAuth tokens with which an installation acts in its portal, sealed at rest.
 
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable, RunQueryDsl as _};
+use diesel::{
+    BoolExpressionMethods as _, ExpressionMethods as _, NullableExpressionMethods as _, OptionalExtension as _,
+    QueryDsl as _, Queryable, RunQueryDsl as _,
+    dsl::{exists, not},
+};
 
-use super::{Db, DbResult, conn::Conn, on_each, schema::grants, stored_enum};
+use super::{
+    Db, DbResult,
+    conn::Conn,
+    on_each,
+    schema::{grants, node},
+    stored_enum,
+};
 use crate::{
     clock::Millis,
-    domain::ids::{InstallationId, PortalId},
+    domain::ids::{InstallationId, NodeId, PortalId},
     secret::{Keys, Secret},
 };
 
@@ -46,6 +56,7 @@ pub(super) struct Row {
     version: i64,
     state: String,
     _changed_at: i64,
+    _refreshing: Option<i64>,
 }
 
 fn place(token: &str, installation: InstallationId) -> String {
@@ -111,6 +122,36 @@ impl Db {
         .await
     }
 
+    /// Takes the right to refresh a grant of this version; false while another node that lives has it.
+    pub async fn grant_begin_refresh(
+        &self,
+        portal: &PortalId,
+        id: InstallationId,
+        version: i64,
+        me: NodeId,
+    ) -> DbResult<bool> {
+        let owner = portal.0.clone();
+        self.write(move |conn| {
+            let others = node::table.filter(node::id.nullable().eq(grants::refreshing).and(node::id.ne(me.0)));
+            let own = grants::table.find(id.0).filter(grants::portal_id.eq(owner).and(grants::version.eq(version)));
+            let taken =
+                diesel::update(own.filter(not(exists(others)))).set(grants::refreshing.eq(me.0)).execute(conn)?;
+            Ok(taken == 1)
+        })
+        .await
+    }
+
+    /// Gives the right back, however the refresh has ended.
+    pub async fn grant_end_refresh(&self, portal: &PortalId, id: InstallationId, me: NodeId) -> DbResult<()> {
+        let owner = portal.0.clone();
+        self.write(move |conn| {
+            let own = grants::table.find(id.0).filter(grants::portal_id.eq(owner).and(grants::refreshing.eq(me.0)));
+            diesel::update(own).set(grants::refreshing.eq(None::<i64>)).execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Stores refreshed tokens if nobody changed the grant since `grant` was read; false when somebody did.
     pub async fn grant_swap(
         &self,
@@ -156,5 +197,38 @@ impl Db {
             Ok(())
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Resumption, testing};
+
+    #[tokio::test]
+    async fn one_node_at_a_time_refreshes_and_a_dead_one_keeps_nobody_waiting() {
+        let (db, _folder) = testing::db("grant-refresh");
+        let portal = testing::portal(&db, "p").await;
+        let id = db.installation_put(&portal, "app", "", Millis(0)).await.unwrap().id;
+        let grant = Grant {
+            access: Secret::new("a"),
+            refresh: Secret::new("r"),
+            expires_at: Millis(0),
+            user: 1,
+            version: 0,
+            state: GrantState::Alive,
+        };
+        db.grant_put(&portal, id, &grant, Millis(0)).await.unwrap();
+        let (me, other) = (testing::node(&db).await, NodeId(77));
+        let begins = async |node| db.grant_begin_refresh(&portal, id, 1, node).await.unwrap();
+        assert!(begins(me).await && begins(me).await);
+        assert!(!begins(other).await, "it is being refreshed");
+        db.grant_end_refresh(&portal, id, me).await.unwrap();
+        assert!(begins(other).await);
+        assert!(begins(me).await, "the other one is no node that lives");
+        assert!(!db.grant_begin_refresh(&portal, id, 0, me).await.unwrap(), "it was refreshed since");
+        let then = Resumption { repeatable: &[], now: Millis(0), ask_at: Millis(0) };
+        db.node_end(vec![me], then).await.unwrap();
+        assert!(begins(other).await);
     }
 }

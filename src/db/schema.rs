@@ -52,6 +52,7 @@ diesel::table! {
         version -> BigInt,
         state -> Text,
         changed_at -> BigInt,
+        refreshing -> Nullable<BigInt>,
     }
 }
 

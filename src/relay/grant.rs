@@ -28,7 +28,7 @@ use crate::{
     db::{Db, DbError, Grant, GrantState, Installation, InstallationState, Portal},
     domain::{
         failure::{Failure, Retry, Told},
-        ids::{InstallationId, PortalId},
+        ids::{InstallationId, NodeId, PortalId},
     },
     metrics::METRICS,
 };
@@ -37,6 +37,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// … and one of many that set a portal up.
 const SETUP_PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is looked whether another node has refreshed a grant.
+const ANOTHER_NODE_LOOK: Duration = Duration::from_millis(200);
 /// A token that ends so soon may die on the way.
 const TOO_OLD: Duration = Duration::from_mins(1);
 
@@ -276,6 +278,7 @@ async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen
     let server = app.oauth.server_for(&portal.server_endpoint).ok_or(OAuthError::UnknownServer)?;
     app.gates.refresh_passes(installation.id, app.clock.now()).map_err(Refused::Closed)?;
     let refresh = Refresh {
+        node: app.node.id(),
         db: app.db.clone(),
         oauth: app.oauth.clone(),
         clock: app.clock.clone(),
@@ -300,6 +303,7 @@ async fn refreshed(app: &App, installation: &Installation, portal: &Portal, seen
 }
 
 struct Refresh {
+    node: NodeId,
     db: Db,
     oauth: OAuth,
     clock: Clock,
@@ -314,13 +318,26 @@ impl Refresh {
     async fn run(self, seen: i64) -> Result<Grant, Refused> {
         let _one_at_a_time = self.lock.lock().await;
         let (portal, id) = (&self.installation.portal, self.installation.id);
-        let current = living_now(&self.db, &self.installation).await?;
-        if current.version != seen {
-            return Ok(current);
-        }
+        let current = loop {
+            let current = living_now(&self.db, &self.installation).await?;
+            if current.version != seen {
+                return Ok(current);
+            }
+            if self.db.grant_begin_refresh(portal, id, seen, self.node).await? {
+                break current;
+            }
+            tokio::time::sleep(ANOTHER_NODE_LOOK).await;
+        };
+        let refreshed = self.refresh(&current).await;
+        self.db.grant_end_refresh(portal, id, self.node).await?;
+        refreshed
+    }
+
+    async fn refresh(&self, current: &Grant) -> Result<Grant, Refused> {
+        let (portal, id) = (&self.installation.portal, self.installation.id);
         let set = match self.oauth.refresh(&self.server, &self.key, &current.refresh).await {
             Ok(set) => set,
-            Err(error) => return Err(self.refusal(&current, error).await),
+            Err(error) => return Err(self.refusal(current, error).await),
         };
         let now = self.clock.now();
         let grant = grant_of(&set, current.user, current.version, now);
