@@ -1,7 +1,7 @@
 //! Connections of both databases behind one type, the pool's manager, and the migrations.
 
 use diesel::{
-    Connection as _, RunQueryDsl as _, SqliteConnection,
+    Connection as _, SqliteConnection,
     connection::SimpleConnection as _,
     r2d2::{self, ManageConnection},
     result::{DatabaseErrorKind, Error},
@@ -184,6 +184,10 @@ struct Status {
 pub struct TransactionId(i64);
 
 impl Conn {
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unnecessary_wraps, reason = "SQLite alone has nothing to ask that could fail")
+    )]
     /// Fails if the transaction is broken: its COMMIT would be a roll-back that looks like a success. None: nothing was
     /// written, or the database is in this process, where every answer is seen.
     pub fn transaction_id(&mut self) -> diesel::QueryResult<Option<TransactionId>> {
@@ -191,18 +195,27 @@ impl Conn {
             Self::Sqlite(_) => Ok(None),
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
+                use diesel::RunQueryDsl as _;
                 let id: Number = diesel::sql_query("SELECT txid_current_if_assigned() AS number").get_result(conn)?;
                 Ok(id.number.map(TransactionId))
             }
         }
     }
 
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unnecessary_wraps, reason = "SQLite alone has nothing to ask that could fail")
+    )]
     /// How a transaction of an earlier connection ended; None while it has not.
     pub fn transaction_outcome(&mut self, id: TransactionId) -> diesel::QueryResult<Option<bool>> {
         match self {
-            Self::Sqlite(_) => Ok(Some(false)),
+            Self::Sqlite(_) => {
+                let TransactionId(_asked_of_a_server_alone) = id;
+                Ok(Some(false))
+            }
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => {
+                use diesel::RunQueryDsl as _;
                 let found: Status = diesel::sql_query("SELECT txid_status($1) AS status")
                     .bind::<diesel::sql_types::BigInt, _>(id.0)
                     .get_result(conn)?;
