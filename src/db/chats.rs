@@ -11,6 +11,7 @@ use diesel::{
 use super::{
     Db, DbResult,
     conn::Conn,
+    kept::{kept, update},
     on_each,
     schema::{chat, contact},
 };
@@ -96,7 +97,7 @@ fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) 
         .eq(portal)
         .and(contact::connector.eq(new.connector.id()))
         .and(contact::person.eq(&person.id));
-    let known: Option<Contact> = contact::table.filter(own).first(conn).optional()?;
+    let known: Option<Contact> = kept!(conn, get_result, contact::table.filter(own).limit(1)).optional()?;
     let picture = person.picture.as_ref().and_then(|origin| serde_json::to_string(origin).ok());
     let Some(known) = known else {
         return Ok(diesel::insert_into(contact::table)
@@ -149,14 +150,13 @@ pub(super) fn upsert(
     let look_at = look_at.map(|at| at.0);
     let contact = who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
     let own = chat::portal_id.eq(portal).and(chat::channel_id.eq(&channel.0)).and(chat::peer.eq(peer));
-    let known: Option<(i64, Option<i64>)> =
-        chat::table.filter(own).select((chat::id, chat::contact_id)).first(conn).optional()?;
+    let own = chat::table.filter(own).select((chat::id, chat::contact_id)).limit(1);
+    let known: Option<(i64, Option<i64>)> = kept!(conn, get_result, own).optional()?;
     let (id, known) = match known {
-        // Most messages come into chats that are known, and an insertion with a conflict in view is planned anew every time.
+        // Most messages come into chats that are known.
         Some(known) => {
-            diesel::update(chat::table.find(known.0))
-                .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
-                .execute(conn)?;
+            let news = (chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at)));
+            kept!(conn, execute, update(chat::table, chat::id.eq(known.0), news))?;
             known
         }
         None => on_each!(conn, |c| diesel::insert_into(chat::table)

@@ -10,6 +10,7 @@ use super::{
     conditions::{NeverAlone, Runs},
     conn::Conn,
     deliveries::{Priority, Row},
+    kept::{kept, update},
     messages, nodes,
     schema::{delivery, portal},
 };
@@ -92,7 +93,7 @@ fn heads_of(
         let own = delivery::portal_id.eq(id).and(delivery::priority.eq(priority.number()));
         let heads = delivery::table.filter(own).filter(Runs).order((delivery::due_at, delivery::id)).limit(limit);
         let mut found: Vec<Row> = match kinds {
-            None => heads.load(conn)?,
+            None => kept!(conn, load, heads)?,
             Some(kinds) => heads.filter(delivery::kind.eq_any(kinds.to_vec())).load(conn)?,
         };
         let due = found.iter().take(left).take_while(|row| row.due_at <= now.0).count();
@@ -199,12 +200,12 @@ pub(super) fn next_due(conn: &mut Conn, owner: &str) -> DbResult<Option<i64>> {
 fn ready(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<Ready>> {
     // Those that have no room, or little, stay ready and must not hide the others.
     let busy = i64::try_from(room.portals.len()).unwrap_or(i64::MAX);
-    let own: Vec<(String, String, i64)> = portal::table
+    let own = portal::table
         .filter(portal::node_id.eq(me.0).and(portal::ready_at.le(now.0)))
         .order(portal::ready_at)
         .limit(PORTALS_AT_ONCE.saturating_add(busy))
-        .select((portal::id, portal::state, portal::epoch))
-        .load(conn)?;
+        .select((portal::id, portal::state, portal::epoch));
+    let own: Vec<(String, String, i64)> = kept!(conn, load, own)?;
     let mut ready = Vec::new();
     for (id, state, epoch) in own {
         ready.push(Ready { id, state: PortalState::read(&state)?, epoch });
@@ -212,12 +213,12 @@ fn ready(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
     if !room.takes {
         return Ok(ready);
     }
-    let free: Vec<(String, String, i64)> = portal::table
+    let free = portal::table
         .filter(portal::node_id.is_null().and(portal::ready_at.le(now.0)))
         .order(portal::ready_at)
         .limit(PORTALS_AT_ONCE)
-        .select((portal::id, portal::state, portal::epoch))
-        .load(conn)?;
+        .select((portal::id, portal::state, portal::epoch));
+    let free: Vec<(String, String, i64)> = kept!(conn, load, free)?;
     if !free.is_empty() && nodes::is_alive(conn, me)? {
         for (id, state, epoch) in free {
             if nodes::take(conn, &id, me)? {
@@ -229,13 +230,12 @@ fn ready(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
 }
 
 fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
-    diesel::update(delivery::table.find(row.id))
-        .set((
-            delivery::state.eq(DeliveryState::Sending.text()),
-            delivery::tries.eq(delivery::tries + 1),
-            delivery::changed_at.eq(now.0),
-        ))
-        .execute(conn)?;
+    let begun = (
+        delivery::state.eq(DeliveryState::Sending.text()),
+        delivery::tries.eq(delivery::tries + 1),
+        delivery::changed_at.eq(now.0),
+    );
+    kept!(conn, execute, update(delivery::table, delivery::id.eq(row.id), begun))?;
     row.tries += 1;
     DeliveryState::Sending.text().clone_into(&mut row.state);
     Ok(())
@@ -258,7 +258,8 @@ fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
         // To the end of the row of ready portals, so that one with much to do does not hold the others up. What a parked portal does
         // not let run is looked at again when it comes back.
         let next = next.map(|at| at.max(now.0));
-        diesel::update(portal::table.find(&portal.id)).set(portal::ready_at.eq(next)).execute(conn)?;
+        let own = portal::id.eq(&portal.id);
+        kept!(conn, execute, update(portal::table, own, portal::ready_at.eq(next)))?;
         for row in rows {
             claimed.push(Delivery { epoch: portal.epoch, began_at: now, ..Delivery::try_from(row)? });
         }

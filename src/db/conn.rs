@@ -18,6 +18,10 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 pub(super) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
+/// The connection that writes holds what it has touched lately in memory (8 MB), and leaves the checkpoints to
+/// [`super::checkpoint`] until the journal is long (32 MB).
+const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;";
+
 /// PostgreSQL: somebody who holds a lock, or a session of ours whose process stands still, must not hold everybody for ever (the
 /// latter shorter than the silence after which the node is declared dead: its portals could not be taken over);
 /// and a 200 promises what `synchronous_commit = off` would not keep.
@@ -113,6 +117,15 @@ impl Manager {
     /// Whether other nodes may write too.
     pub fn is_shared(&self) -> bool {
         !matches!(self.kind, Kind::Sqlite { .. })
+    }
+
+    /// For the one connection that writes.
+    pub fn open_to_write(&self) -> DbResult<Conn> {
+        let mut conn = self.open()?;
+        if let Conn::Sqlite(conn) = &mut conn {
+            conn.batch_execute(SQLITE_WRITER_PRAGMAS)?;
+        }
+        Ok(conn)
     }
 
     pub fn open(&self) -> DbResult<Conn> {

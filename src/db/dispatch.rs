@@ -19,6 +19,7 @@ use super::{
     conditions::{Holds, Runs},
     conn::Conn,
     firsts,
+    kept::{kept, update},
     schema::{delivery, portal},
 };
 use crate::{
@@ -28,13 +29,8 @@ use crate::{
 
 /// The portal has something to do at `due_at`.
 pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
-    let known: Option<(Option<i64>, i64)> =
-        portal::table.find(id).select((portal::ready_at, portal::gated_until)).first(conn).optional()?;
-    let Some((ready_at, gated_until)) = known else { return Ok(()) };
-    let ready = due_at.max(gated_until);
-    if ready_at.is_none_or(|known| known > ready) {
-        diesel::update(portal::table.find(id)).set(portal::ready_at.eq(ready)).execute(conn)?;
-    }
+    let later = portal::ready_at.is_null().or(portal::ready_at.gt(due_at));
+    kept!(conn, execute, update(portal::table, portal::id.eq(id).and(later), portal::ready_at.eq(due_at)))?;
     Ok(())
 }
 
@@ -61,7 +57,8 @@ fn head(conn: &mut Conn, lane: &str) -> DbResult<Option<Head>> {
         delivery::place,
     );
     let held = delivery::table.filter(delivery::lane.eq(lane).and(Holds));
-    Ok(held.order((delivery::place, delivery::id)).select(columns).first(conn).optional()?)
+    let first = held.order((delivery::place, delivery::id)).select(columns).limit(1);
+    Ok(kept!(conn, get_result, first).optional()?)
 }
 
 /// Whether anything of the head's message has been tried: then it is not put off any more.
@@ -70,7 +67,8 @@ fn has_begun(conn: &mut Conn, head: &Head) -> DbResult<bool> {
         return Ok(true);
     }
     let begun = delivery::table.filter(delivery::message_id.eq(head.message).and(delivery::tries.gt(0)));
-    Ok(begun.select(delivery::id).first::<i64>(conn).optional()?.is_some())
+    let found: Option<i64> = kept!(conn, get_result, begun.select(delivery::id).limit(1)).optional()?;
+    Ok(found.is_some())
 }
 
 /// Whether something holds a place in a lane.
@@ -88,7 +86,7 @@ fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, 
         return Ok((DeliveryState::Queued, head.place));
     }
     let behind = delivery::state.eq(DeliveryState::Queued.text());
-    diesel::update(delivery::table.find(head.id)).set(behind).execute(conn)?;
+    kept!(conn, execute, update(delivery::table, delivery::id.eq(head.id), behind))?;
     Ok((DeliveryState::Waiting, place))
 }
 
@@ -100,26 +98,25 @@ pub(super) fn insert(conn: &mut Conn, owner: &str, new: &NewDelivery, now: Milli
         None => new.due_at,
     };
     let (state, place) = line_up(conn, &lane, new.place)?;
-    diesel::insert_into(delivery::table)
-        .values((
-            delivery::portal_id.eq(owner),
-            delivery::lane.eq(lane),
-            delivery::kind.eq(new.kind.text()),
-            delivery::priority.eq(new.priority.number()),
-            delivery::message_id.eq(new.message.map(|id| id.0)),
-            delivery::part_id.eq(new.part.map(|id| id.0)),
-            delivery::run_id.eq(new.run.map(|id| id.0)),
-            delivery::payload.eq(&new.payload),
-            delivery::state.eq(state.text()),
-            delivery::due_at.eq(due_at.0),
-            delivery::tries.eq(0),
-            delivery::uncertain.eq(false),
-            delivery::created_at.eq(now.0),
-            delivery::changed_at.eq(now.0),
-            delivery::place.eq(place),
-            delivery::trace.eq(new.trace.map(|trace| trace.0)),
-        ))
-        .execute(conn)?;
+    let row = (
+        delivery::portal_id.eq(owner),
+        delivery::lane.eq(lane),
+        delivery::kind.eq(new.kind.text()),
+        delivery::priority.eq(new.priority.number()),
+        delivery::message_id.eq(new.message.map(|id| id.0)),
+        delivery::part_id.eq(new.part.map(|id| id.0)),
+        delivery::run_id.eq(new.run.map(|id| id.0)),
+        delivery::payload.eq(&new.payload),
+        delivery::state.eq(state.text()),
+        delivery::due_at.eq(due_at.0),
+        delivery::tries.eq(0),
+        delivery::uncertain.eq(false),
+        delivery::created_at.eq(now.0),
+        delivery::changed_at.eq(now.0),
+        delivery::place.eq(place),
+        delivery::trace.eq(new.trace.map(|trace| trace.0)),
+    );
+    kept!(conn, execute, diesel::insert_into(delivery::table).values(row))?;
     if state == DeliveryState::Waiting { touch(conn, owner, due_at.0) } else { Ok(()) }
 }
 
@@ -128,7 +125,7 @@ fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
     let queued = |next: &Head| next.state == DeliveryState::Queued.text();
     let Some(next) = head(conn, lane)?.filter(queued) else { return Ok(()) };
     let waits = delivery::state.eq(DeliveryState::Waiting.text());
-    diesel::update(delivery::table.find(next.id)).set(waits).execute(conn)?;
+    kept!(conn, execute, update(delivery::table, delivery::id.eq(next.id), waits))?;
     touch(conn, &next.portal, next.due_at)
 }
 
@@ -146,7 +143,8 @@ pub(super) fn settled(conn: &mut Conn, delivery: &Delivery, (state, due_at): (De
 /// Whether the portal is still of the epoch in which a delivery was claimed: if not, another node has it, and has marked what
 /// this one was doing.
 pub(super) fn is_current(conn: &mut Conn, delivery: &Delivery) -> DbResult<bool> {
-    let epoch: Option<i64> = portal::table.find(&delivery.portal.0).select(portal::epoch).first(conn).optional()?;
+    let portal = portal::table.find(&delivery.portal.0).select(portal::epoch);
+    let epoch: Option<i64> = kept!(conn, get_result, portal).optional()?;
     Ok(epoch == Some(delivery.epoch))
 }
 

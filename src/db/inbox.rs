@@ -12,7 +12,7 @@ use super::{
     Db, DbError, DbResult,
     conditions::{IsNew, IsOlderNew},
     conn::Conn,
-    on_each,
+    kept::kept,
     schema::{inbox, portal},
     stored_enum,
 };
@@ -157,11 +157,8 @@ pub(super) fn insert(conn: &mut Conn, portal: &PortalId, items: &[NewInbox], now
             inbox::due_at.eq(now.0),
             inbox::received_at.eq(now.0),
         );
-        let stored = on_each!(conn, |c| diesel::insert_into(inbox::table)
-            .values(row)
-            .on_conflict((inbox::portal_id, inbox::source, inbox::dedup_key))
-            .do_nothing()
-            .execute(c))?;
+        let key = (inbox::portal_id, inbox::source, inbox::dedup_key);
+        let stored = kept!(conn, execute, diesel::insert_into(inbox::table).values(row).on_conflict(key).do_nothing())?;
         outcome.push(if stored == 1 { Accepted::Stored } else { Accepted::Repeated });
     }
     failpoint::pass("inbox-stored");

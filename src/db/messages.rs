@@ -10,7 +10,9 @@ use diesel::{
 use super::{
     ChatView, Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, chats,
     conn::Conn,
-    dispatch, media, on_each,
+    dispatch,
+    kept::{kept, update},
+    media,
     schema::{message, part},
     stored_enum,
 };
@@ -244,13 +246,8 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
         message::created_at.eq(now.0),
     );
     let key = (message::portal_id, message::chat_id, message::direction, message::source_key);
-    let written: Option<i64> = on_each!(conn, |c| diesel::insert_into(message::table)
-        .values(row)
-        .on_conflict(key)
-        .do_nothing()
-        .returning(message::id)
-        .get_result(c)
-        .optional())?;
+    let insertion = diesel::insert_into(message::table).values(row).on_conflict(key).do_nothing();
+    let written: Option<i64> = kept!(conn, get_result, insertion.returning(message::id)).optional()?;
     let Some(id) = written else { return Ok(Recorded::Known) };
     for (position, piece) in new.parts.iter().enumerate() {
         insert_part(conn, portal, (chat, id, new.b24_message), (position, piece), now)?;
@@ -270,17 +267,15 @@ fn insert_part(
     now: Millis,
 ) -> DbResult<()> {
     let media = new.media.as_ref().map(|file| media::insert(conn, portal, file, now)).transpose()?;
-    let id: i64 = diesel::insert_into(part::table)
-        .values((
-            part::portal_id.eq(portal),
-            part::message_id.eq(message),
-            part::position.eq(i32::try_from(position).unwrap_or(i32::MAX)),
-            part::text.eq(&new.text),
-            part::media_id.eq(media),
-            part::core_id.eq(&new.core_id),
-        ))
-        .returning(part::id)
-        .get_result(conn)?;
+    let row = (
+        part::portal_id.eq(portal),
+        part::message_id.eq(message),
+        part::position.eq(i32::try_from(position).unwrap_or(i32::MAX)),
+        part::text.eq(&new.text),
+        part::media_id.eq(media),
+        part::core_id.eq(&new.core_id),
+    );
+    let id: i64 = kept!(conn, get_result, diesel::insert_into(part::table).values(row).returning(part::id))?;
     if let Some(delivery) = &new.delivery {
         let delivery = NewDelivery {
             message: Some(MessageId(message)),
@@ -295,21 +290,21 @@ fn insert_part(
 }
 
 pub(super) fn mark_part(conn: &mut Conn, portal: &str, sent: &SentPart) -> DbResult<()> {
-    diesel::update(part::table.find(sent.part.0).filter(part::portal_id.eq(portal)))
-        .set(part::core_id.eq(sent.core_ids.join("\n")))
-        .execute(conn)?;
+    let own = part::id.eq(sent.part.0).and(part::portal_id.eq(portal));
+    kept!(conn, execute, update(part::table, own, part::core_id.eq(sent.core_ids.join("\n"))))?;
     Ok(())
 }
 
 /// Moves a message forward; never back.
 pub(super) fn advance(conn: &mut Conn, portal: &str, id: MessageId, to: MessageProgress) -> DbResult<bool> {
-    let own = message::table.find(id.0).filter(message::portal_id.eq(portal.to_owned()));
-    let now: Option<String> = own.clone().select(message::progress).first(conn).optional()?;
+    let own = || message::id.eq(id.0).and(message::portal_id.eq(portal));
+    let progress = message::table.filter(own()).select(message::progress);
+    let now: Option<String> = kept!(conn, get_result, progress).optional()?;
     let Some(now) = now else { return Ok(false) };
     if MessageProgress::read(&now)?.rank() >= to.rank() {
         return Ok(false);
     }
-    diesel::update(own).set(message::progress.eq(to.text())).execute(conn)?;
+    kept!(conn, execute, update(message::table, own(), message::progress.eq(to.text())))?;
     Ok(true)
 }
 

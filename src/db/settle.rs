@@ -13,7 +13,9 @@ use super::{
     NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
-    dispatch, firsts, looks, messages, runs,
+    dispatch, firsts,
+    kept::{kept, update},
+    looks, messages, runs,
     schema::{attempt, chat, delivery, inbox, message},
 };
 use crate::{
@@ -215,11 +217,10 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     }
     if let Some((id, follow)) = &settled.when_all_sent {
         let open = delivery::message_id.eq(id.0).and(delivery::kind.eq(DeliveryKind::ToCore.text()));
-        let left: i64 = delivery::table
+        let open = delivery::table
             .filter(delivery::portal_id.eq(portal).and(open))
-            .filter(delivery::state.ne(DeliveryState::Done.text()))
-            .count()
-            .get_result(conn)?;
+            .filter(delivery::state.ne(DeliveryState::Done.text()));
+        let left: i64 = kept!(conn, get_result, open.count())?;
         if left == 0 {
             dispatch::insert(conn, portal, follow, now)?;
         }
@@ -259,9 +260,8 @@ impl Db {
             turn.check()?;
             let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
             let done = expand(conn, &portal, &expansion, now).and_then(|()| {
-                diesel::update(inbox::table.find(id.0).filter(inbox::portal_id.eq(portal)))
-                    .set(inbox::state.eq(state.text()))
-                    .execute(conn)?;
+                let own = inbox::id.eq(id.0).and(inbox::portal_id.eq(&portal));
+                kept!(conn, execute, update(inbox::table, own, inbox::state.eq(state.text())))?;
                 Ok(())
             });
             done.inspect_err(|_error| turn.failed())
@@ -288,27 +288,26 @@ impl Db {
                 Some(first) => firsts::turn(conn, portal, first, settled.due_at)?,
                 None => settled.due_at,
             };
-            diesel::update(delivery::table.find(ended.id.0).filter(delivery::portal_id.eq(portal)))
-                .set((
-                    delivery::state.eq(settled.state.text()),
-                    delivery::due_at.eq(due_at.0),
-                    delivery::tries.eq(delivery::tries - i32::from(!settled.counted)),
-                    delivery::uncertain.eq(settled.uncertain),
-                    delivery::told.eq(settled.told),
-                    delivery::error.eq(&settled.error),
-                    delivery::changed_at.eq(now.0),
-                ))
-                .execute(conn)?;
-            diesel::insert_into(attempt::table)
-                .values((
-                    attempt::portal_id.eq(portal),
-                    attempt::delivery_id.eq(ended.id.0),
-                    attempt::started_at.eq(ended.began_at.0),
-                    attempt::ended_at.eq(now.0),
-                    attempt::outcome.eq(settled.outcome),
-                    attempt::error.eq(&settled.error),
-                ))
-                .execute(conn)?;
+            let own = delivery::id.eq(ended.id.0).and(delivery::portal_id.eq(portal));
+            let end = (
+                delivery::state.eq(settled.state.text()),
+                delivery::due_at.eq(due_at.0),
+                delivery::tries.eq(delivery::tries - i32::from(!settled.counted)),
+                delivery::uncertain.eq(settled.uncertain),
+                delivery::told.eq(settled.told),
+                delivery::error.eq(&settled.error),
+                delivery::changed_at.eq(now.0),
+            );
+            kept!(conn, execute, update(delivery::table, own, end))?;
+            let row = (
+                attempt::portal_id.eq(portal),
+                attempt::delivery_id.eq(ended.id.0),
+                attempt::started_at.eq(ended.began_at.0),
+                attempt::ended_at.eq(now.0),
+                attempt::outcome.eq(settled.outcome),
+                attempt::error.eq(&settled.error),
+            );
+            kept!(conn, execute, diesel::insert_into(attempt::table).values(row))?;
             settle(conn, portal, &settled, now)?;
             failpoint::pass("settling");
             dispatch::settled(conn, &ended, (settled.state, due_at))?;

@@ -16,7 +16,6 @@ use std::{
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
-    vec,
 };
 
 use diesel::{RunQueryDsl as _, connection::SimpleConnection as _};
@@ -24,19 +23,20 @@ use tokio::sync::oneshot;
 
 use super::{
     DbError, DbResult,
+    checkpoint::Checkpoints,
     conditions::statement,
     conn::{Conn, Manager, TransactionId},
+    on_each,
 };
 use crate::metrics::METRICS;
 
 /// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
 const GROUP_LIMIT: usize = 256;
-/// Commands for which only the server itself waits, in one group: an event that comes meanwhile waits for them, some
-/// milliseconds. Bitrix24 slows its events down for a server that answers late …
-const OWN_AT_ONCE: usize = 24;
-/// … so there are fewer when so many others are waiting.
-const CROWD: usize = 8;
-const OWN_IN_A_CROWD: usize = 4;
+/// Commands for which only the server itself waits, in a group with some for which somebody outside waits: Bitrix24 slows its
+/// events down for a server that answers late.
+const OWN_BESIDE: usize = 4;
+/// The same in a group of their own, before what came meanwhile from outside gets its turn.
+const OWN_AT_ONCE: usize = 16;
 /// How long a database that was found away is not asked again: whoever writes meanwhile is told at once.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// A group that takes longer than this is held up by something: a lock, a machine that does not answer.
@@ -85,12 +85,47 @@ impl Waiting {
         }
     }
 
-    fn group(&mut self) -> Vec<Command> {
-        let accepts = self.accepts.len().min(GROUP_LIMIT);
-        let own = if accepts > CROWD { OWN_IN_A_CROWD } else { OWN_AT_ONCE };
-        let own = self.own.len().min(own);
-        self.accepts.drain(..accepts).chain(self.own.drain(..own)).collect()
+    fn take(&mut self, queue: &Receiver<Job>) {
+        for job in queue.try_iter() {
+            self.push(job);
+        }
     }
+
+    /// The next command of a group; None: it is whole.
+    fn next(&mut self, group: &mut Group) -> Option<Command> {
+        if group.accepts + group.own >= GROUP_LIMIT {
+            return None;
+        }
+        if group.own == 0
+            && let Some(command) = self.accepts.pop_front()
+        {
+            group.accepts += 1;
+            return Some(command);
+        }
+        let is_full = match group.accepts {
+            // While nobody comes, a longer group saves commits.
+            0 => group.own >= OWN_AT_ONCE && !self.accepts.is_empty(),
+            _ => group.own >= OWN_BESIDE,
+        };
+        if is_full {
+            return None;
+        }
+        group.own += 1;
+        self.own.pop_front()
+    }
+
+    /// Drops what waits: its callers are told that nothing can be written.
+    fn refuse(&mut self) {
+        self.accepts.clear();
+        self.own.clear();
+    }
+}
+
+/// How many commands have run in a transaction.
+#[derive(Default)]
+struct Group {
+    accepts: usize,
+    own: usize,
 }
 
 /// How the thread gets on, for those who must not wait for it.
@@ -119,7 +154,8 @@ impl Writer {
     pub fn start(manager: Manager) -> DbResult<Self> {
         let (jobs, queue) = mpsc::channel();
         let pulse = Arc::<Mutex<Pulse>>::default();
-        let own = Loop { manager, conn: None, unseen: None, pulse: Arc::clone(&pulse) };
+        let checkpoints = Checkpoints::start(&manager);
+        let own = Loop { manager, checkpoints, conn: None, unseen: None, pulse: Arc::clone(&pulse) };
         let thread = thread::Builder::new()
             .name("db-writer".into())
             .spawn(move || own.run(&queue))
@@ -227,7 +263,7 @@ fn closed() -> DbError {
 
 /// The command's own result, and why the transaction is no longer there, if it is not; a failure leaves nothing of it behind.
 fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, Option<String>) {
-    if let Err(error) = Savepoint.execute(conn) {
+    if let Err(error) = on_each!(conn, |c| Savepoint.execute(c)) {
         let why = error.to_string();
         return (Err(error.into()), Some(why));
     }
@@ -236,7 +272,7 @@ fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<
     let done = done.and_then(|done| {
         // PostgreSQL refuses the release when the command hid a failed query. Without the roll-back the whole transaction
         // would stay broken, and its COMMIT would quietly undo what the others were told is written.
-        Release.execute(conn)?;
+        on_each!(conn, |c| Release.execute(c))?;
         Ok(done)
     });
     // A full disk, or a connection that broke, may have ended the transaction itself: then there is no savepoint any more.
@@ -257,6 +293,7 @@ struct Unseen {
 
 struct Loop {
     manager: Manager,
+    checkpoints: Option<Checkpoints>,
     /// None until the first group, and after the connection broke.
     conn: Option<Conn>,
     /// Decided before anything else is written.
@@ -270,6 +307,7 @@ impl Loop {
         loop {
             if waiting.is_empty() {
                 if let Some(stopped) = waiting.stop {
+                    drop(self.checkpoints.take());
                     drop(self.conn.take());
                     drop(self.unseen.take());
                     let _ = stopped.send(());
@@ -286,30 +324,28 @@ impl Loop {
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
-            for job in queue.try_iter() {
-                waiting.push(job);
-            }
-            self.carry_out(waiting.group());
+            waiting.take(queue);
+            self.carry_out(&mut waiting, queue);
         }
     }
 
-    /// Carries a group out, in one transaction if all goes well. A command that is dropped unrun tells its caller that the
-    /// database is not available.
-    fn carry_out(&mut self, group: Vec<Command>) {
+    /// Carries a group out, in one transaction. When the database is away, what waits is refused.
+    fn carry_out(&mut self, waiting: &mut Waiting, queue: &Receiver<Job>) {
         held(&self.pulse).began = Some(Instant::now());
         // Not even a fault of a driver may end the only thread that writes.
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            let mut commands = group.into_iter();
-            while self.decide() && commands.len() > 0 && self.transact(&mut commands) {}
-        }));
+        let done =
+            catch_unwind(AssertUnwindSafe(|| self.decide() && (waiting.is_empty() || self.transact(waiting, queue))));
         if done.is_err() {
             self.away("the writer panicked".into());
+        }
+        if !done.unwrap_or(false) {
+            waiting.refuse();
         }
         held(&self.pulse).began = None;
     }
 
     /// One transaction with the next commands. False when the database is away.
-    fn transact(&mut self, commands: &mut vec::IntoIter<Command>) -> bool {
+    fn transact(&mut self, waiting: &mut Waiting, queue: &Receiver<Job>) -> bool {
         let mut conn = match self.begun() {
             Ok(conn) => conn,
             Err(error) => {
@@ -318,16 +354,15 @@ impl Loop {
             }
         };
         let began = Instant::now();
-        let mut answers = Vec::with_capacity(commands.len());
-        let mut broken = None;
-        for command in commands.by_ref() {
+        let (mut answers, mut broken) = (Vec::new(), None);
+        let mut group = Group::default();
+        while broken.is_none()
+            && let Some(command) = waiting.next(&mut group)
+        {
             let ran = command(&mut conn);
             answers.push(ran.answer);
             broken = ran.broken;
-            // What has not run yet runs in the next transaction.
-            if broken.is_some() {
-                break;
-            }
+            waiting.take(queue);
         }
         let id = match broken {
             None => conn.transaction_id().map_err(|error| error.to_string()),
@@ -338,6 +373,9 @@ impl Loop {
             Err(why) => (Err(why), None),
         };
         METRICS.committed(answers.len(), began.elapsed(), outcome.is_ok());
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.committed(answers.len());
+        }
         match (outcome, id) {
             (Err(why), Some(id)) => self.unseen = Some(Unseen { id, answers, why }),
             (outcome, _nothing_to_ask) => {
@@ -394,7 +432,7 @@ impl Loop {
         if self.is_resting() {
             return Err(closed());
         }
-        let mut conn = self.manager.open()?;
+        let mut conn = self.manager.open_to_write()?;
         conn.batch_execute(self.manager.begin())?;
         if held(&self.pulse).away.take().is_some() {
             tracing::info!("the database is back");
