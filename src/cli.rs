@@ -1,14 +1,22 @@
 //! The verbs of the command line.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 
 use crate::{
     app::{App, StartError},
     clock::Clock,
     config::{Config, Flags, LogFormat},
+    db::DbError,
     lock::Lock,
     redeliver::{self, RedeliverFlags},
     sockets::Inherited,
@@ -17,6 +25,10 @@ use crate::{
 
 /// How long a server that replaces another waits for that one's end: longer than the longest call of a delivery.
 const HANDOVER_PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long a PostgreSQL that does not answer is waited for when the server starts, and how often it is asked.
+const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ChatApp server for Bitrix24
 #[derive(Parser)]
@@ -77,11 +89,30 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
     let _lock = Lock::take_within(&config.data_dir, patience).await?;
     let listeners = inherited.or_bind(&config.bind, config.admin_bind.as_deref())?;
     tracing::info!(bind = config.bind, public_url = %config.public_url, "serving");
-    let running = web::serve(Arc::new(App::new(config, Clock::system())?), listeners).await?;
+    let app = Arc::new(with_database(config).await?);
+    let running = web::serve(app, listeners).await?;
     stopped().await?;
     tracing::info!("stopping");
     running.stop().await;
     Ok(())
+}
+
+/// The server's parts, once its database answers: after a reboot PostgreSQL may come up later than we do. Who connects meanwhile
+/// waits in the kernel.
+async fn with_database(config: Config) -> Result<App, StartError> {
+    let began = Instant::now();
+    loop {
+        match App::new(config.clone(), Clock::system()) {
+            Err(StartError::Db(error @ DbError::Unavailable(_)))
+                // Any other address is wrong, not away.
+                if config.database_url.starts_with("postgres") && began.elapsed() < DATABASE_PATIENCE =>
+            {
+                tracing::warn!(%error, "the database does not answer yet");
+                sleep(ASK_AGAIN).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 async fn migrate(flags: &Flags) -> Result<(), StartError> {

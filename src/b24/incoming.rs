@@ -68,24 +68,35 @@ impl Auth {
     }
 }
 
-/// A posted form as it may be kept: without the tokens, which are nobody's business once the sender is verified. A robot's
-/// event token stays, because the answer needs it.
-pub fn without_tokens(form: &Value) -> Value {
-    const TOKENS: [&str; 6] =
-        ["access_token", "refresh_token", "application_token", "AUTH_ID", "REFRESH_ID", "APPLICATION_TOKEN"];
-    match form {
-        Value::Text(text) => Value::Text(text.clone()),
-        Value::Map(entries) => Value::Map(
-            entries
-                .iter()
-                .filter(|(key, _)| !TOKENS.contains(&key.as_str()))
-                .map(|(key, value)| {
-                    let kept = if key == "auth" { without_tokens(value) } else { value.clone() };
-                    (key.clone(), kept)
-                })
-                .collect(),
-        ),
+const TOKENS: [&str; 6] =
+    ["access_token", "refresh_token", "application_token", "AUTH_ID", "REFRESH_ID", "APPLICATION_TOKEN"];
+
+/// An event as it is kept, in JSON: without its `auth`. Tokens are nobody's business once the sender is verified, and the inbox
+/// knows who it was. [`PortalEvent::from_form`] reads it.
+pub fn kept_event(form: &Value) -> String {
+    kept(form, &["auth"])
+}
+
+/// A robot's firing as it is kept, in JSON: without tokens, but for its event token, which the answer needs.
+/// [`RobotCall::from_form`] reads it.
+pub fn kept_firing(form: &Value) -> String {
+    let mut form = form.clone();
+    if let Value::Map(entries) = &mut form {
+        for (key, value) in entries {
+            if key == "auth"
+                && let Value::Map(claims) = value
+            {
+                claims.retain(|(claim, _)| !TOKENS.contains(&claim.as_str()));
+            }
+        }
     }
+    kept(&form, &[])
+}
+
+fn kept(form: &Value, besides: &[&str]) -> String {
+    let names = [&TOKENS, besides].concat();
+    // Texts alone: there is nothing in it that JSON could not say.
+    serde_json::to_string(&form.without(&names)).unwrap_or_default()
 }
 
 fn member_id(form: &Value) -> Result<PortalId, Malformed> {

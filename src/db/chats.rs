@@ -156,7 +156,7 @@ pub(super) fn upsert(
         // Most messages come into chats that are known.
         Some(known) => {
             let news = (chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at)));
-            kept!(conn, execute, update(chat::table, chat::id.eq(known.0), news))?;
+            kept!(conn, execute, update(chat::id.eq(known.0), news))?;
             known
         }
         None => on_each!(conn, |c| diesel::insert_into(chat::table)

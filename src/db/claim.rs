@@ -235,7 +235,7 @@ fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
         delivery::tries.eq(delivery::tries + 1),
         delivery::changed_at.eq(now.0),
     );
-    kept!(conn, execute, update(delivery::table, delivery::id.eq(row.id), begun))?;
+    kept!(conn, execute, update(delivery::id.eq(row.id), begun))?;
     row.tries += 1;
     DeliveryState::Sending.text().clone_into(&mut row.state);
     Ok(())
@@ -259,7 +259,7 @@ fn claim(conn: &mut Conn, me: NodeId, room: &Room, now: Millis) -> DbResult<Vec<
         // not let run is looked at again when it comes back.
         let next = next.map(|at| at.max(now.0));
         let own = portal::id.eq(&portal.id);
-        kept!(conn, execute, update(portal::table, own, portal::ready_at.eq(next)))?;
+        kept!(conn, execute, update(own, portal::ready_at.eq(next)))?;
         for row in rows {
             claimed.push(Delivery { epoch: portal.epoch, began_at: now, ..Delivery::try_from(row)? });
         }

@@ -42,8 +42,16 @@ condition! {
     Runs = "delivery.state IN ('waiting', 'parked')"
 }
 condition! {
+    /// The same of a delivery that stands first in the lane of the one in question.
+    HeadRuns = "head.state IN ('waiting', 'parked')"
+}
+condition! {
     /// A delivery that holds its place in its lane.
     Holds = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')"
+}
+condition! {
+    /// A delivery that was given up.
+    IsDead = "delivery.state IN ('failed', 'unknown')"
 }
 condition! {
     /// An attempt at it is under way.
@@ -58,6 +66,10 @@ condition! {
 condition! {
     /// An item that has not been expanded.
     IsNew = "inbox.state = 'new'"
+}
+condition! {
+    /// An item that was given up.
+    IsNotUnderstood = "inbox.state = 'dead'"
 }
 condition! {
     /// The same of an older item beside it.

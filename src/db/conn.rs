@@ -16,11 +16,11 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 
 /// FULL, because a 200 promises that the row survives a power cut (in WAL mode, NORMAL may lose the last commits).
 pub(super) const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
-     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -1024;";
 
-/// The connection that writes holds what it has touched lately in memory (8 MB), and leaves the checkpoints to
+/// The connection that writes holds more of what it has touched lately in memory (4 MB), and leaves the checkpoints to
 /// [`super::checkpoint`] until the journal is long (32 MB).
-const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000;";
+const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 8000;";
 
 /// PostgreSQL: somebody who holds a lock, or a session of ours whose process stands still, must not hold everybody for ever (the
 /// latter shorter than the silence after which the node is declared dead: its portals could not be taken over);
@@ -122,7 +122,7 @@ impl Manager {
     /// For the one connection that writes.
     pub fn open_to_write(&self) -> DbResult<Conn> {
         let mut conn = self.open()?;
-        if let Conn::Sqlite(conn) = &mut conn {
+        if matches!(self.kind, Kind::Sqlite { .. }) {
             conn.batch_execute(SQLITE_WRITER_PRAGMAS)?;
         }
         Ok(conn)
@@ -197,6 +197,11 @@ struct Status {
 pub struct TransactionId(i64);
 
 impl Conn {
+    /// Whether a statement that fails inside a transaction leaves the transaction as it was before.
+    pub fn undoes_a_statement(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     #[cfg_attr(
         not(feature = "postgres"),
         expect(clippy::unnecessary_wraps, reason = "SQLite alone has nothing to ask that could fail")

@@ -1,12 +1,11 @@
 //! What was given up: failed and unknown deliveries, and inbox items that were not understood. The operators of the server list
 //! them and put them back.
 
-use diesel::{
-    BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, dsl::sql, sql_types::Bool,
-};
+use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
     Db, DbResult, DeliveryKind, DeliveryState, InboxState, MessageProgress, PortalState,
+    conditions::{IsDead, IsNotUnderstood},
     conn::Conn,
     dispatch,
     schema::{delivery, inbox, message, portal},
@@ -15,11 +14,6 @@ use crate::{
     clock::Millis,
     domain::ids::{DeliveryId, InboxId, MessageId, PortalId},
 };
-
-// Letter by letter the conditions of the partial indexes.
-const DEAD: &str = "delivery.state IN ('failed', 'unknown')";
-const HOLDS: &str = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')";
-const NOT_UNDERSTOOD: &str = "inbox.state = 'dead'";
 
 /// Which of the dead. Empty lists of ids: all that the rest of it admits; else only those listed.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +62,7 @@ impl DeadFilter {
     }
 
     fn deliveries(&self, conn: &mut Conn, limit: i64) -> DbResult<Vec<super::deliveries::Row>> {
-        let mut dead = delivery::table.filter(sql::<Bool>(DEAD)).into_boxed();
+        let mut dead = delivery::table.filter(IsDead).into_boxed();
         if let Some(portal) = &self.portal {
             dead = dead.filter(delivery::portal_id.eq(portal.0.clone()));
         }
@@ -82,7 +76,7 @@ impl DeadFilter {
     }
 
     fn items(&self, conn: &mut Conn, limit: i64) -> DbResult<Vec<ItemRow>> {
-        let mut dead = inbox::table.filter(sql::<Bool>(NOT_UNDERSTOOD)).into_boxed();
+        let mut dead = inbox::table.filter(IsNotUnderstood).into_boxed();
         if let Some(portal) = &self.portal {
             dead = dead.filter(inbox::portal_id.eq(portal.0.clone()));
         }
@@ -101,13 +95,12 @@ type ItemRow = (i64, String, String, Option<String>, i64);
 
 /// Lets a dead delivery be tried again: with patience as for a new one, and an unknown one only after the other side was asked.
 fn revive(conn: &mut Conn, row: &super::deliveries::Row, now: Millis) -> DbResult<()> {
-    let ahead: i64 =
-        delivery::table.filter(delivery::lane.eq(&row.lane).and(sql::<Bool>(HOLDS))).count().get_result(conn)?;
-    let state = if ahead > 0 { DeliveryState::Queued } else { DeliveryState::Waiting };
+    let (state, place) = dispatch::line_up(conn, &row.lane, row.place)?;
     let was_unknown = row.state == DeliveryState::Unknown.text();
     diesel::update(delivery::table.find(row.id))
         .set((
             delivery::state.eq(state.text()),
+            delivery::place.eq(place),
             delivery::uncertain.eq(was_unknown),
             delivery::tries.eq(0),
             delivery::due_at.eq(now.0),
@@ -115,7 +108,7 @@ fn revive(conn: &mut Conn, row: &super::deliveries::Row, now: Millis) -> DbResul
             delivery::changed_at.eq(now.0),
         ))
         .execute(conn)?;
-    if ahead > 0 { Ok(()) } else { dispatch::touch(conn, &row.portal_id, now.0) }
+    if state == DeliveryState::Waiting { dispatch::touch(conn, &row.portal_id, now.0) } else { Ok(()) }
 }
 
 /// A part that failed took the later parts of its message along, and the message was marked: both are undone.

@@ -248,7 +248,7 @@ pub(super) struct Row {
     error: Option<String>,
     created_at: i64,
     changed_at: i64,
-    _place: i64,
+    pub(super) place: i64,
     trace: Option<i64>,
 }
 

@@ -30,7 +30,7 @@ use crate::{
 /// The portal has something to do at `due_at`.
 pub(super) fn touch(conn: &mut Conn, id: &str, due_at: i64) -> DbResult<()> {
     let later = portal::ready_at.is_null().or(portal::ready_at.gt(due_at));
-    kept!(conn, execute, update(portal::table, portal::id.eq(id).and(later), portal::ready_at.eq(due_at)))?;
+    kept!(conn, execute, update(portal::id.eq(id).and(later), portal::ready_at.eq(due_at)))?;
     Ok(())
 }
 
@@ -76,8 +76,8 @@ pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
     Ok(head(conn, &lane.text()?)?.is_some())
 }
 
-/// Finds a new delivery's place in its lane. What comes too late for its own stands behind the message that is being sent.
-fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, i64)> {
+/// Finds the place in its lane of a delivery that holds none. What comes too late for its own stands behind the message that is being sent.
+pub(super) fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, i64)> {
     let Some(head) = head(conn, lane)? else { return Ok((DeliveryState::Waiting, place)) };
     if place >= head.place {
         return Ok((DeliveryState::Queued, place));
@@ -86,7 +86,7 @@ fn line_up(conn: &mut Conn, lane: &str, place: i64) -> DbResult<(DeliveryState, 
         return Ok((DeliveryState::Queued, head.place));
     }
     let behind = delivery::state.eq(DeliveryState::Queued.text());
-    kept!(conn, execute, update(delivery::table, delivery::id.eq(head.id), behind))?;
+    kept!(conn, execute, update(delivery::id.eq(head.id), behind))?;
     Ok((DeliveryState::Waiting, place))
 }
 
@@ -125,7 +125,7 @@ fn promote(conn: &mut Conn, lane: &str) -> DbResult<()> {
     let queued = |next: &Head| next.state == DeliveryState::Queued.text();
     let Some(next) = head(conn, lane)?.filter(queued) else { return Ok(()) };
     let waits = delivery::state.eq(DeliveryState::Waiting.text());
-    kept!(conn, execute, update(delivery::table, delivery::id.eq(next.id), waits))?;
+    kept!(conn, execute, update(delivery::id.eq(next.id), waits))?;
     touch(conn, &next.portal, next.due_at)
 }
 

@@ -13,6 +13,7 @@ use super::{
     conn::Conn,
     inbox::insert,
     spool::{Batch, Spool},
+    writer::Extent,
 };
 use crate::{clock::Millis, domain::ids::PortalId, failpoint, metrics::METRICS};
 
@@ -70,25 +71,27 @@ impl Db {
     /// Stores verified items; all or none. When it answers, they are durable. An item that was spooled counts as stored: whether
     /// it is a repeat is seen when the database is back.
     pub async fn inbox_accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
-        let told: Vec<_> = items.iter().map(|item| (item.source.kind(), item.trace(portal))).collect();
-        let outcome = self.accept(portal, items, now).await?;
-        for (accepted, (source, trace)) in outcome.iter().zip(told) {
+        let items = Arc::new(items);
+        let outcome = self.accept(portal, Arc::clone(&items), now).await?;
+        for (accepted, item) in outcome.iter().zip(items.iter()) {
+            let source = item.source.kind();
             METRICS.accepted(source, *accepted == Accepted::Repeated);
-            tracing::debug!(%trace, %portal, source, ?accepted, "accepted");
+            tracing::debug!(trace = %item.trace(portal), %portal, source, ?accepted, "accepted");
         }
         Ok(outcome)
     }
 
-    async fn accept(&self, portal: &PortalId, items: Vec<NewInbox>, now: Millis) -> DbResult<Vec<Accepted>> {
-        let (owner, items) = (portal.clone(), Arc::new(items));
+    async fn accept(&self, portal: &PortalId, items: Arc<Vec<NewInbox>>, now: Millis) -> DbResult<Vec<Accepted>> {
+        let owner = portal.clone();
         let own = Arc::clone(&items);
         let command = move |conn: &mut Conn| insert(conn, &owner, &own, now);
+        let extent = if items.len() == 1 { Extent::Statement } else { Extent::Many };
         let committed = |_accepted: &Vec<Accepted>| failpoint::pass("inbox-committed");
         let Some(spool) = self.spool.get() else {
-            return self.writer.accept(command).await.inspect(committed);
+            return self.writer.accept(extent, command).await.inspect(committed);
         };
         if spool.waiting() == 0 {
-            match self.writer.write_soon(command).await {
+            match self.writer.write_soon(extent, command).await {
                 Err(DbError::Unavailable(_why)) => {}
                 done => return done.inspect(committed),
             }

@@ -70,18 +70,16 @@ pub(super) struct Update<From, Changes, Which> {
     which: Which,
 }
 
-/// Changes rows of a table.
-pub(super) fn update<T, Changes, Which>(
-    table: T,
+/// Changes the rows of a table for which `which` holds.
+pub(super) fn update<Changes, Which>(
     which: Which,
     changes: Changes,
-) -> Update<T::FromClause, Changes::Changeset, Which>
+) -> Update<<Changes::Target as QuerySource>::FromClause, Changes::Changeset, Which>
 where
-    T: Table,
-    Changes: AsChangeset<Target = T>,
-    Which: Expression<SqlType: BoolOrNullableBool> + AppearsOnTable<T>,
+    Changes: AsChangeset<Target: Table + Default>,
+    Which: Expression<SqlType: BoolOrNullableBool> + AppearsOnTable<Changes::Target>,
 {
-    Update { from: QuerySource::from_clause(&table), changes: changes.as_changeset(), which }
+    Update { from: Changes::Target::default().from_clause(), changes: changes.as_changeset(), which }
 }
 
 impl<DB, From, Changes, Which> QueryFragment<DB> for Update<From, Changes, Which>

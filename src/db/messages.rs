@@ -291,7 +291,7 @@ fn insert_part(
 
 pub(super) fn mark_part(conn: &mut Conn, portal: &str, sent: &SentPart) -> DbResult<()> {
     let own = part::id.eq(sent.part.0).and(part::portal_id.eq(portal));
-    kept!(conn, execute, update(part::table, own, part::core_id.eq(sent.core_ids.join("\n"))))?;
+    kept!(conn, execute, update(own, part::core_id.eq(sent.core_ids.join("\n"))))?;
     Ok(())
 }
 
@@ -304,7 +304,7 @@ pub(super) fn advance(conn: &mut Conn, portal: &str, id: MessageId, to: MessageP
     if MessageProgress::read(&now)?.rank() >= to.rank() {
         return Ok(false);
     }
-    kept!(conn, execute, update(message::table, own(), message::progress.eq(to.text())))?;
+    kept!(conn, execute, update(own(), message::progress.eq(to.text())))?;
     Ok(true)
 }
 

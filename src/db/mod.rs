@@ -87,7 +87,7 @@ pub use settle::{Expansion, Round, Settled, Turn};
 
 use conn::{Conn, Manager};
 use tenants::Tenants;
-use writer::Writer;
+use writer::{Extent, Writer};
 
 use crate::{domain::ids::PortalId, secret::Keys};
 
@@ -223,7 +223,7 @@ impl Db {
     pub async fn probe(&self) -> DbResult<()> {
         use schema::inbox;
         self.writer
-            .write_soon(|conn| {
+            .write_soon(Extent::Many, |conn| {
                 let id: i64 = diesel::insert_into(inbox::table)
                     .values((
                         inbox::portal_id.eq(""),

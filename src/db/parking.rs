@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _,
-    dsl::sql, sql_types::Bool,
 };
 
 use super::{
     Db, DbResult, DeliveryKind, Lane, NewDelivery, PortalState,
+    conditions::{HeadRuns, Holds, Runs},
     conn::Conn,
     dispatch, on_each,
     schema::{delivery, parking, portal},
@@ -40,12 +40,12 @@ fn messages_held(conn: &mut Conn, owner: &str) -> DbResult<i64> {
     let heads = diesel::alias!(delivery as head);
     let lanes = heads
         .filter(heads.field(delivery::portal_id).eq(owner.to_owned()))
-        .filter(sql::<Bool>("head.state IN ('waiting', 'parked')"))
+        .filter(HeadRuns)
         .select(heads.field(delivery::lane));
     let kinds = [DeliveryKind::ToPortal.text(), DeliveryKind::ToCore.text()];
     Ok(delivery::table
         .filter(delivery::lane.eq_any(lanes))
-        .filter(sql::<Bool>("delivery.state IN ('queued', 'waiting', 'sending', 'parked')"))
+        .filter(Holds)
         .filter(delivery::kind.eq_any(kinds))
         .count()
         .get_result(conn)?)
@@ -108,7 +108,7 @@ impl Db {
     pub async fn portal_look_now(&self, portal: &PortalId, before: Millis, now: Millis) -> DbResult<()> {
         let (owner, lane) = (portal.0.clone(), Lane::Probe(portal.clone()).text()?);
         self.write(move |conn| {
-            let probe = delivery::lane.eq(&lane).and(sql::<Bool>("delivery.state IN ('waiting', 'parked')"));
+            let probe = delivery::lane.eq(&lane).and(Runs);
             let hastened = diesel::update(delivery::table.filter(delivery::portal_id.eq(&owner)).filter(probe))
                 .filter(delivery::changed_at.le(before.0))
                 .set(delivery::due_at.eq(now.0))

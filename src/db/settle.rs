@@ -261,7 +261,7 @@ impl Db {
             let state = if expansion.relevant { InboxState::Done } else { InboxState::Ignored };
             let done = expand(conn, &portal, &expansion, now).and_then(|()| {
                 let own = inbox::id.eq(id.0).and(inbox::portal_id.eq(&portal));
-                kept!(conn, execute, update(inbox::table, own, inbox::state.eq(state.text())))?;
+                kept!(conn, execute, update(own, inbox::state.eq(state.text())))?;
                 Ok(())
             });
             done.inspect_err(|_error| turn.failed())
@@ -298,7 +298,7 @@ impl Db {
                 delivery::error.eq(&settled.error),
                 delivery::changed_at.eq(now.0),
             );
-            kept!(conn, execute, update(delivery::table, own, end))?;
+            kept!(conn, execute, update(own, end))?;
             let row = (
                 attempt::portal_id.eq(portal),
                 attempt::delivery_id.eq(ended.id.0),

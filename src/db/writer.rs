@@ -7,8 +7,9 @@
 //! A database that goes away is found again by the next group. A COMMIT whose answer was not seen is asked about before
 //! anybody is told anything: a caller that hears of a failure may rely on it that nothing was written.
 
+mod waiting;
+
 use std::{
-    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -30,13 +31,8 @@ use super::{
 };
 use crate::metrics::METRICS;
 
-/// Measured: beyond some 256 rows a larger group gains nothing and only delays its first command.
-const GROUP_LIMIT: usize = 256;
-/// Commands for which only the server itself waits, in a group with some for which somebody outside waits: Bitrix24 slows its
-/// events down for a server that answers late.
-const OWN_BESIDE: usize = 4;
-/// The same in a group of their own, before what came meanwhile from outside gets its turn.
-const OWN_AT_ONCE: usize = 16;
+use waiting::{Group, Job, LULL, Waiting};
+
 /// How long a database that was found away is not asked again: whoever writes meanwhile is told at once.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// A group that takes longer than this is held up by something: a lock, a machine that does not answer.
@@ -45,6 +41,8 @@ const HELD_UP: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 /// A thread that cannot be stopped by then hangs in the database, which has what it was given or has not.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
+
+const PANICKED: &str = "the command panicked";
 
 /// Tells the waiting caller how it went, once the commit is decided.
 type Answer = Box<dyn FnOnce(Result<(), String>) + Send>;
@@ -55,77 +53,6 @@ struct Ran {
     answer: Answer,
     /// Why the transaction is gone, if it is, and with it all that ran before.
     broken: Option<String>,
-}
-
-enum Job {
-    /// Somebody outside waits for it.
-    Accept(Command),
-    Write(Command),
-    Stop(oneshot::Sender<()>),
-}
-
-/// What the thread has been given and has not done.
-#[derive(Default)]
-struct Waiting {
-    accepts: VecDeque<Command>,
-    own: VecDeque<Command>,
-    stop: Option<oneshot::Sender<()>>,
-}
-
-impl Waiting {
-    fn is_empty(&self) -> bool {
-        self.accepts.is_empty() && self.own.is_empty()
-    }
-
-    fn push(&mut self, job: Job) {
-        match job {
-            Job::Accept(command) => self.accepts.push_back(command),
-            Job::Write(command) => self.own.push_back(command),
-            Job::Stop(stopped) => self.stop = Some(stopped),
-        }
-    }
-
-    fn take(&mut self, queue: &Receiver<Job>) {
-        for job in queue.try_iter() {
-            self.push(job);
-        }
-    }
-
-    /// The next command of a group; None: it is whole.
-    fn next(&mut self, group: &mut Group) -> Option<Command> {
-        if group.accepts + group.own >= GROUP_LIMIT {
-            return None;
-        }
-        if group.own == 0
-            && let Some(command) = self.accepts.pop_front()
-        {
-            group.accepts += 1;
-            return Some(command);
-        }
-        let is_full = match group.accepts {
-            // While nobody comes, a longer group saves commits.
-            0 => group.own >= OWN_AT_ONCE && !self.accepts.is_empty(),
-            _ => group.own >= OWN_BESIDE,
-        };
-        if is_full {
-            return None;
-        }
-        group.own += 1;
-        self.own.pop_front()
-    }
-
-    /// Drops what waits: its callers are told that nothing can be written.
-    fn refuse(&mut self) {
-        self.accepts.clear();
-        self.own.clear();
-    }
-}
-
-/// How many commands have run in a transaction.
-#[derive(Default)]
-struct Group {
-    accepts: usize,
-    own: usize,
 }
 
 /// How the thread gets on, for those who must not wait for it.
@@ -155,7 +82,7 @@ impl Writer {
         let (jobs, queue) = mpsc::channel();
         let pulse = Arc::<Mutex<Pulse>>::default();
         let checkpoints = Checkpoints::start(&manager);
-        let own = Loop { manager, checkpoints, conn: None, unseen: None, pulse: Arc::clone(&pulse) };
+        let own = Loop { manager, checkpoints, crowded: false, conn: None, unseen: None, pulse: Arc::clone(&pulse) };
         let thread = thread::Builder::new()
             .name("db-writer".into())
             .spawn(move || own.run(&queue))
@@ -179,19 +106,19 @@ impl Writer {
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
         G: FnOnce(bool) + Send + 'static,
     {
-        self.give(command, then, Job::Write).await
+        self.give((Extent::Many, command), then, Job::Write).await
     }
 
     /// The same before everything for which only the server itself waits.
-    pub async fn accept<T, F>(&self, command: F) -> DbResult<T>
+    pub async fn accept<T, F>(&self, extent: Extent, command: F) -> DbResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
-        self.give(command, |_done| {}, Job::Accept).await
+        self.give((extent, command), |_done| {}, Job::Accept).await
     }
 
-    async fn give<T, F, G>(&self, command: F, then: G, job: fn(Command) -> Job) -> DbResult<T>
+    async fn give<T, F, G>(&self, (extent, command): (Extent, F), then: G, job: fn(Command) -> Job) -> DbResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
@@ -199,7 +126,10 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let command: Command = Box::new(move |conn| {
-            let (done, broken) = in_savepoint(conn, command);
+            let (done, broken) = match extent {
+                Extent::Statement if conn.undoes_a_statement() => alone(conn, command),
+                _ => in_savepoint(conn, command),
+            };
             let answer = Box::new(move |committed| {
                 let outcome = match committed {
                     Ok(()) => done,
@@ -217,14 +147,14 @@ impl Writer {
 
     /// The same for somebody who has another place to write to: fails as soon as the database is known to be away or held
     /// up. The command may be carried out all the same, later.
-    pub async fn write_soon<T, F>(&self, command: F) -> DbResult<T>
+    pub async fn write_soon<T, F>(&self, extent: Extent, command: F) -> DbResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> DbResult<T> + Send + 'static,
     {
         let trouble = || self.trouble().map_or(Ok(()), |why| Err(DbError::Unavailable(why)));
         trouble()?;
-        let mut written = std::pin::pin!(self.accept(command));
+        let mut written = std::pin::pin!(self.accept(extent, command));
         loop {
             tokio::select! {
                 biased;
@@ -261,6 +191,24 @@ fn closed() -> DbError {
     DbError::Unavailable("the write was not taken: the database is away or closing".into())
 }
 
+/// How much a command writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// By one statement: where a database undoes a failed one by itself, a savepoint would cost more than the statement.
+    Statement,
+    Many,
+}
+
+/// Like [`in_savepoint`], for one statement that leaves nothing behind when it fails.
+fn alone<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, Option<String>) {
+    let Ok(done) = catch_unwind(AssertUnwindSafe(|| command(conn))) else {
+        return (Err(DbError::Unavailable(PANICKED.into())), Some(PANICKED.into()));
+    };
+    // What is not the statement's own fault may have ended the whole transaction.
+    let why = done.as_ref().err().filter(|error| matches!(error, DbError::Unavailable(_))).map(ToString::to_string);
+    (done, why)
+}
+
 /// The command's own result, and why the transaction is no longer there, if it is not; a failure leaves nothing of it behind.
 fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, Option<String>) {
     if let Err(error) = on_each!(conn, |c| Savepoint.execute(c)) {
@@ -268,7 +216,7 @@ fn in_savepoint<T>(conn: &mut Conn, command: impl FnOnce(&mut Conn) -> DbResult<
         return (Err(error.into()), Some(why));
     }
     let done = catch_unwind(AssertUnwindSafe(|| command(conn)))
-        .unwrap_or_else(|_panic| Err(DbError::Unavailable("the command panicked".into())));
+        .unwrap_or_else(|_panic| Err(DbError::Unavailable(PANICKED.into())));
     let done = done.and_then(|done| {
         // PostgreSQL refuses the release when the command hid a failed query. Without the roll-back the whole transaction
         // would stay broken, and its COMMIT would quietly undo what the others were told is written.
@@ -294,6 +242,7 @@ struct Unseen {
 struct Loop {
     manager: Manager,
     checkpoints: Option<Checkpoints>,
+    crowded: bool,
     /// None until the first group, and after the connection broke.
     conn: Option<Conn>,
     /// Decided before anything else is written.
@@ -325,6 +274,9 @@ impl Loop {
                 }
             }
             waiting.take(queue);
+            if self.crowded {
+                waiting.take_accept(queue, LULL);
+            }
             self.carry_out(&mut waiting, queue);
         }
     }
@@ -364,6 +316,7 @@ impl Loop {
             broken = ran.broken;
             waiting.take(queue);
         }
+        self.crowded = group.is_crowded();
         let id = match broken {
             None => conn.transaction_id().map_err(|error| error.to_string()),
             Some(why) => Err(format!("the transaction was broken off: {why}")),

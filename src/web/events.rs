@@ -10,7 +10,7 @@ use crate::{
     app::App,
     b24::{
         form::{self, Limits, Value},
-        incoming::{Auth, EventPost, PortalEvent, RobotCall, without_tokens},
+        incoming::{Auth, EventPost, PortalEvent, RobotCall, kept_event, kept_firing},
     },
     clock::Millis,
     db::{DbError, Installation, InstallationState, NewInbox, Source},
@@ -46,7 +46,7 @@ pub async fn take(app: &App, key: &str, request: &HttpRequest, body: &[u8]) -> H
     let item = NewInbox {
         source: Source::Portal(installation.id),
         key: key_of(&post, &form, app.clock.now()),
-        body: without_tokens(&form).to_json().to_string(),
+        body: kept_event(&form),
     };
     accept(app, &installation, item).await
 }
@@ -126,7 +126,7 @@ pub async fn robots(app: Shared, code: web::Path<String>, request: HttpRequest, 
     let item = NewInbox {
         source: Source::Robot(installation.id),
         key: fingerprint(call.event_token.expose()),
-        body: without_tokens(&form).to_json().to_string(),
+        body: kept_firing(&form),
     };
     accept(&app, &installation, item).await
 }
@@ -154,7 +154,7 @@ fn key_of(post: &EventPost, form: &Value, now: Millis) -> String {
     match &post.event {
         PortalEvent::MessageAdd(items) => items.key(),
         _other => {
-            let data = form.get(&["data"]).map(|data| data.to_json().to_string()).unwrap_or_default();
+            let data = form.get(&["data"]).and_then(|data| serde_json::to_string(data).ok()).unwrap_or_default();
             // Without its time an event cannot be told from the same one tomorrow.
             let at = post.sent_at.unwrap_or(now).seconds();
             format!("{}:{at}:{}", post.name, fingerprint(&data))

@@ -51,7 +51,19 @@ const CLOSE_PATIENCE: u64 = 1;
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
-    // Bitrix24: installation, screens, events, robots
+    // What comes with every message is looked for first: what portals send, then cores and messengers.
+    config
+        .route("/b24/events", web::post().to(events::events))
+        .route("/b24/events", web::get().to(pages::look))
+        .route("/b24/events", web::head().to(pages::look))
+        .route("/b24/events/{app}", web::post().to(events::events_of))
+        .route("/b24/events/{app}", web::get().to(pages::look))
+        .route("/b24/events/{app}", web::head().to(pages::look))
+        .route("/b24/robots/{code}", web::post().to(events::robots));
+    config
+        .route("/core/chatapp/{channel}/{secret}", web::post().to(webhooks::chatapp))
+        .route("/channels/{kind}/{channel}/{secret}", web::post().to(webhooks::messenger));
+    // Bitrix24: installation and screens
     config
         .route("/b24/install", web::post().to(pages::install))
         .route("/b24/install", web::get().to(pages::look))
@@ -65,18 +77,7 @@ fn routes(config: &mut ServiceConfig) {
         .route("/b24/placements/{name}", web::post().to(pages::placement))
         .route("/b24/placements/{name}", web::get().to(pages::look))
         .route("/b24/placements/{name}", web::head().to(pages::look))
-        .route("/b24/events", web::post().to(events::events))
-        .route("/b24/events", web::get().to(pages::look))
-        .route("/b24/events", web::head().to(pages::look))
-        .route("/b24/events/{app}", web::post().to(events::events_of))
-        .route("/b24/events/{app}", web::get().to(pages::look))
-        .route("/b24/events/{app}", web::head().to(pages::look))
-        .route("/b24/robots/{code}", web::post().to(events::robots))
         .route("/b24/oauth/callback", web::get().to(consent::callback));
-    // cores and messengers
-    config
-        .route("/core/chatapp/{channel}/{secret}", web::post().to(webhooks::chatapp))
-        .route("/channels/{kind}/{channel}/{secret}", web::post().to(webhooks::messenger));
     // files, both ways
     config.route("/media/{token}", web::get().to(files::media)).route("/media/{token}", web::head().to(files::media));
     // the frames' own requests

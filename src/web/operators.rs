@@ -53,6 +53,7 @@ pub async fn metrics(app: Shared, operators: web::Data<Operators>, request: Http
     }
     let mut page = Page::default();
     METRICS.write(&mut page);
+    app.gates.gauges(app.clock.now()).write(&mut page);
     match app.queue_gauges().await {
         Ok(gauges) => gauges.write(&mut page, app.clock.now()),
         // The counters of the process are worth reading all the same.

@@ -1,8 +1,6 @@
 //! Tolerant readers over a [`Value`]. A missing field is never an error here; what must be there is the decoder's knowledge.
 
-use serde_json::{Map as JsonMap, Value as Json};
-
-use super::Value;
+use super::{Value, write::Without};
 
 impl Value {
     /// The value at a path, `&["auth", "member_id"]` for `auth[member_id]`. An empty path is the value itself.
@@ -64,22 +62,10 @@ impl Value {
         }
     }
 
-    /// The same tree as JSON: texts stay texts, a map whose keys are exactly 0, 1, 2… becomes an array.
-    pub fn to_json(&self) -> Json {
-        match self {
-            Value::Text(text) => Json::String(text.clone()),
-            Value::Map(entries) if is_dense_list(entries) => {
-                Json::Array(entries.iter().map(|(_, value)| value.to_json()).collect())
-            }
-            Value::Map(entries) => Json::Object(
-                entries.iter().map(|(key, value)| (key.clone(), value.to_json())).collect::<JsonMap<_, _>>(),
-            ),
-        }
+    /// Without the fields of these names.
+    pub fn without<'a>(&'a self, names: &'a [&'a str]) -> Without<'a> {
+        Without { value: self, names }
     }
-}
-
-fn is_dense_list(entries: &[(String, Value)]) -> bool {
-    !entries.is_empty() && (0_i64..).zip(entries).all(|(index, (key, _))| list_index(key) == Some(index))
 }
 
 /// The number that PHP makes of a key: decimal, no leading zeros, no plus sign. Every other key stays a text.

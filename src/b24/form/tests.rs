@@ -10,6 +10,10 @@ fn form(body: &str) -> Value {
     parse(body.as_bytes(), &Limits::default()).unwrap()
 }
 
+fn as_json(value: &Value) -> serde_json::Value {
+    serde_json::to_value(value).unwrap()
+}
+
 fn wide() -> Limits {
     Limits { pairs: 1_000_000, key_bytes: 1 << 20, ..Limits::default() }
 }
@@ -55,7 +59,7 @@ fn follows_php_in_odd_names() {
         ("a=%ff%00", json!({"a": "\u{FFFD}\u{FFFD}"})),
         ("a%00b=1", json!({"a\u{FFFD}b": "1"})),
     ] {
-        assert_eq!(form(body).to_json(), expected, "{body}");
+        assert_eq!(as_json(&form(body)), expected, "{body}");
     }
 }
 
@@ -181,8 +185,8 @@ proptest! {
 
     #[test]
     fn a_tree_survives_json(value in any_tree()) {
-        let body = serde_json::to_vec(&value.to_json()).unwrap();
+        let body = serde_json::to_vec(&value).unwrap();
         let read = parse_json(&body, &Limits::default()).unwrap();
-        prop_assert_eq!(read.to_json(), value.to_json());
+        prop_assert_eq!(as_json(&read), as_json(&value));
     }
 }

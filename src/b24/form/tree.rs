@@ -1,4 +1,5 @@
-//! The form parser. A flat arena with one index over (parent, key) keeps it linear, however the names are built.
+//! The form parser. A flat arena, with an index over the children of a map that has many, keeps it linear, however the names
+//! are built.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,19 +38,22 @@ pub fn parse(body: &[u8], limits: &Limits) -> Result<Value, FormError> {
             continue;
         }
         let path = split_name(&name, limits.depth)?;
-        tree.set(&path, decode(halves.next().unwrap_or_default()));
+        tree.set(&path, decode(halves.next().unwrap_or_default()).into_owned());
     }
     Ok(tree.into_value())
 }
 
-fn decode(raw: &[u8]) -> String {
+fn decode(raw: &[u8]) -> Cow<'_, str> {
+    if !raw.iter().any(|byte| matches!(byte, b'+' | b'%' | 0)) {
+        return String::from_utf8_lossy(raw);
+    }
     let spaced: Cow<'_, [u8]> = if raw.contains(&b'+') {
         raw.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
     } else {
         raw.into()
     };
     let text = percent_decode(&spaced).decode_utf8_lossy();
-    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.into_owned() }
+    Cow::Owned(if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text.into_owned() })
 }
 
 #[derive(Clone, Copy)]
@@ -84,35 +88,56 @@ fn split_name(name: &str, max_depth: usize) -> Result<Vec<Step<'_>>, FormError> 
 
 type NodeId = usize;
 
-struct Node {
-    key: String,
-    content: Content,
-}
+/// So many keys are sooner compared than hashed.
+const FEW: usize = 16;
 
-enum Content {
+enum Node {
     Text(String),
-    Map {
-        children: Vec<NodeId>,
-        /// What `a[]` takes next; `None` after the greatest number there is, as in PHP.
-        next_index: Option<i64>,
-    },
+    Map(Map),
 }
 
-impl Content {
-    fn empty_map() -> Self {
-        Content::Map { children: Vec::new(), next_index: Some(0) }
+struct Map {
+    children: Vec<(String, NodeId)>,
+    /// By key, once there are more than [`FEW`].
+    index: HashMap<String, NodeId>,
+    /// What `a[]` takes next; `None` after the greatest number there is, as in PHP.
+    next_index: Option<i64>,
+}
+
+impl Map {
+    fn empty() -> Self {
+        Self { children: Vec::new(), index: HashMap::new(), next_index: Some(0) }
+    }
+
+    fn find(&self, key: &str) -> Option<NodeId> {
+        if self.children.len() > FEW {
+            return self.index.get(key).copied();
+        }
+        self.children.iter().find(|(known, _)| known == key).map(|(_, child)| *child)
+    }
+
+    fn push(&mut self, key: String, child: NodeId) {
+        if let Some(used) = list_index(&key)
+            && self.next_index.is_some_and(|next| used >= next)
+        {
+            self.next_index = used.checked_add(1);
+        }
+        self.children.push((key, child));
+        match self.children.len().checked_sub(FEW + 1) {
+            None => {}
+            Some(0) => self.index = self.children.iter().cloned().collect(),
+            Some(_) => self.index.extend(self.children.last().cloned()),
+        }
     }
 }
 
 struct Tree {
     nodes: Vec<Node>,
-    index: HashMap<(NodeId, String), NodeId>,
 }
 
 impl Tree {
     fn new() -> Self {
-        let root = Node { key: String::new(), content: Content::empty_map() };
-        Self { nodes: vec![root], index: HashMap::new() }
+        Self { nodes: vec![Node::Map(Map::empty())] }
     }
 
     fn set(&mut self, path: &[Step<'_>], text: String) {
@@ -127,60 +152,36 @@ impl Tree {
             self.make_map(child);
             at = child;
         }
-        if let Some(leaf) = self.child(at, *last) {
-            self.set_text(leaf, text);
+        if let Some(leaf) = self.child(at, *last)
+            && let Some(node) = self.nodes.get_mut(leaf)
+        {
+            // The children of a map that stood there are found no more.
+            *node = Node::Text(text);
         }
     }
 
     /// The child of a map, made when absent. `None` only when there is no number left to append with.
     fn child(&mut self, parent: NodeId, step: Step<'_>) -> Option<NodeId> {
-        let next = match self.nodes.get(parent)?.content {
-            Content::Map { next_index, .. } => next_index,
-            Content::Text(_) => return None,
-        };
-        let key = match step {
-            Step::Key(key) => key.to_owned(),
-            Step::Append => next?.to_string(),
-        };
-        if let Some(found) = self.index.get(&(parent, key.clone())) {
-            return Some(*found);
-        }
         let id = self.nodes.len();
-        let used = list_index(&key);
-        self.nodes.push(Node { key: key.clone(), content: Content::Text(String::new()) });
-        self.index.insert((parent, key), id);
-        if let Content::Map { children, next_index } = &mut self.nodes.get_mut(parent)?.content {
-            children.push(id);
-            if let Some(used) = used
-                && next_index.is_some_and(|next| used >= next)
-            {
-                *next_index = used.checked_add(1);
-            }
+        let Node::Map(map) = self.nodes.get_mut(parent)? else { return None };
+        let key = match step {
+            Step::Key(key) => Cow::Borrowed(key),
+            Step::Append => Cow::Owned(map.next_index?.to_string()),
+        };
+        if let Some(found) = map.find(&key) {
+            return Some(found);
         }
+        map.push(key.into_owned(), id);
+        self.nodes.push(Node::Text(String::new()));
         Some(id)
     }
 
     /// Makes a node a map, forgetting a scalar that stood there.
     fn make_map(&mut self, id: NodeId) {
-        if let Some(Node { content, .. }) = self.nodes.get_mut(id)
-            && matches!(content, Content::Text(_))
+        if let Some(node) = self.nodes.get_mut(id)
+            && matches!(node, Node::Text(_))
         {
-            *content = Content::empty_map();
-        }
-    }
-
-    /// Gives a node a scalar in its old place. The children of a map that goes leave the index, so that a later map of the same
-    /// name does not find them; each is removed once, so the cost was paid when it was made.
-    fn set_text(&mut self, id: NodeId, text: String) {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return;
-        };
-        if let Content::Map { children, .. } = std::mem::replace(&mut node.content, Content::Text(text)) {
-            for child in children {
-                if let Some(dead) = self.nodes.get_mut(child) {
-                    self.index.remove(&(id, std::mem::take(&mut dead.key)));
-                }
-            }
+            *node = Node::Map(Map::empty());
         }
     }
 
@@ -193,18 +194,11 @@ impl Tree {
         let Some(node) = self.nodes.get_mut(id) else {
             return Value::default();
         };
-        match std::mem::replace(&mut node.content, Content::Text(String::new())) {
-            Content::Text(text) => Value::Text(text),
-            Content::Map { children, .. } => Value::Map(
-                children
-                    .into_iter()
-                    .map(|child| {
-                        let key =
-                            self.nodes.get_mut(child).map(|node| std::mem::take(&mut node.key)).unwrap_or_default();
-                        (key, self.take(child))
-                    })
-                    .collect(),
-            ),
+        match std::mem::replace(node, Node::Text(String::new())) {
+            Node::Text(text) => Value::Text(text),
+            Node::Map(map) => {
+                Value::Map(map.children.into_iter().map(|(key, child)| (key, self.take(child))).collect())
+            }
         }
     }
 }

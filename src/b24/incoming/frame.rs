@@ -75,7 +75,7 @@ impl FramePost {
 fn options(field: Option<&Value>) -> Map<String, Json> {
     let json = match field {
         Some(Value::Text(text)) => serde_json::from_str(text).unwrap_or_default(),
-        Some(map) => map.to_json(),
+        Some(map) => serde_json::to_value(map).unwrap_or_default(),
         None => Json::Null,
     };
     match json {

@@ -49,7 +49,8 @@ impl Bucket {
         self.at.after(Duration::from_secs_f64(self.level / limits.rate))
     }
 
-    fn level(self, limits: Limits, now: Millis) -> f64 {
+    /// Calls that have not leaked away.
+    pub fn level(self, limits: Limits, now: Millis) -> f64 {
         (self.level - now.wait_from(self.at).as_secs_f64() * limits.rate).max(0.0)
     }
 

@@ -40,6 +40,7 @@ use crate::{
     clock::Millis,
     db::DeliveryKind,
     domain::ids::{ChannelId, InstallationId, PortalId},
+    metrics::Page,
 };
 
 /// Destinations that have nothing to say are forgotten when there are more than this many.
@@ -145,6 +146,34 @@ struct Known {
     refresh_failed: HashMap<InstallationId, Millis>,
     /// Buckets that this process has not seen yet leak empty at this moment: the process before it ended without a word.
     unseen_until: Millis,
+}
+
+/// How much the gates hold back on this node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GateGauges {
+    /// Of the REST budgets of all portals the one that is used most: 0 is empty, 1 is full.
+    pub fullest_budget: f64,
+    /// Portals whose budget has nothing left for background work.
+    pub used_up: usize,
+    pub portals_away: usize,
+    /// Methods of portals that wait for their operating time.
+    pub methods_shut: usize,
+    pub channels_away: usize,
+}
+
+impl GateGauges {
+    pub fn write(self, page: &mut Page) {
+        let help = "How full the fullest REST budget of a portal is, 0 to 1";
+        page.value("budget_used", help, "gauge", format_args!("{:.3}", self.fullest_budget));
+        for (name, help, value) in [
+            ("budgets_used_up", "Portals whose REST budget has no room now", self.used_up),
+            ("portals_away", "Portals that do not answer and are asked rarely", self.portals_away),
+            ("channels_away", "Channels whose messenger does not answer and is asked rarely", self.channels_away),
+            ("methods_waiting", "Methods of portals that wait for operating time", self.methods_shut),
+        ] {
+            page.value(name, help, "gauge", value);
+        }
+    }
 }
 
 /// The gates of all destinations that were called lately.
@@ -282,6 +311,21 @@ impl Gates {
             true
         });
         found
+    }
+
+    /// What of it is worth watching.
+    pub fn gauges(&self, now: Millis) -> GateGauges {
+        let known = self.known();
+        let mut gauges = GateGauges::default();
+        for gates in known.portals.values() {
+            let used = gates.bucket.level(self.limits, now) / self.limits.burst;
+            gauges.fullest_budget = gauges.fullest_budget.max(used);
+            gauges.used_up += usize::from(gates.bucket.left(self.limits, now).0 == 0);
+            gauges.portals_away += usize::from(gates.breaker.is_open());
+            gauges.methods_shut += gates.operating.values().filter(|operating| operating.shut(now).is_some()).count();
+        }
+        gauges.channels_away = known.channels.values().filter(|breaker| breaker.is_open()).count();
+        gauges
     }
 
     /// Whether a channel may be used, else how long not.

@@ -39,7 +39,7 @@ impl<'s> Nodes<'s> {
             .map(|node| {
                 let data_dir = folder.join(format!("node{node}"));
                 std::fs::create_dir_all(&data_dir).unwrap();
-                Own { bind: Some(free_address()), data_dir: Some(data_dir), failpoint: None }
+                Own { bind: Some(free_address()), data_dir: Some(data_dir), ..Own::default() }
             })
             .collect();
         let running: Vec<Process<'_>> = own.iter().map(|own| story.spawns_process(own)).collect();

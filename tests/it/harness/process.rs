@@ -23,6 +23,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(1);
 pub struct Own {
     pub bind: Option<SocketAddr>,
     pub data_dir: Option<PathBuf>,
+    pub database_url: Option<String>,
     /// Where it breaks off, as `src/failpoint.rs` reads it.
     pub failpoint: Option<String>,
 }
@@ -81,7 +82,7 @@ impl Story {
             .arg("serve")
             .env("BIND", address.to_string())
             .env("PUBLIC_URL", config.public_url.as_str())
-            .env("DATABASE_URL", &config.database_url)
+            .env("DATABASE_URL", own.database_url.as_ref().unwrap_or(&config.database_url))
             .env("DATA_DIR", own.data_dir.as_ref().unwrap_or(&config.data_dir))
             .env("MEDIA_URL", &config.media_dir)
             .env("APP_SECRET", config.app_secret.expose())

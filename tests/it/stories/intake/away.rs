@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{health, stream::Stream};
-use crate::harness::{Story, postgres::Server, stories};
+use crate::harness::{Own, Story, postgres::Server, stories};
 
-stories![; on_postgres: a_database_that_goes_away_loses_nothing];
+stories![; on_postgres: a_database_that_goes_away_loses_nothing, a_server_that_starts_first_waits_for_its_database];
 
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -25,6 +25,20 @@ async fn a_database_that_goes_away_loses_nothing(story: &Story) {
     assert_eq!((status, body["spooled"].as_u64()), (200, Some(0)), "{body}");
     // The story's own database takes the leftovers.
     story.server_restarts().await;
+}
+
+async fn a_server_that_starts_first_waits_for_its_database(story: &Story) {
+    let database = Server::start().await;
+    database.stops().await;
+    story.server_stops().await;
+    let own = Own { database_url: Some(database.url.clone()), ..Own::default() };
+    let process = story.spawns_process(&own);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    database.starts().await;
+    process.answers().await;
+    process.is_asked_to_end();
+    process.has_ended().await;
+    story.server_starts().await;
 }
 
 async fn stops_and_crashes(story: &Story, server: &Server, stream: &Stream<'_>) {

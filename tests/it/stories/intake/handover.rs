@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use super::stream::Stream;
-use crate::harness::{Story, stories};
+use crate::{
+    chaos,
+    harness::{Story, stories},
+};
 
 stories![an_upgrade_refuses_nobody];
 
-const UPGRADES: usize = 10;
 /// Of each of the chats.
 const PAUSE: Duration = Duration::from_millis(10);
 const CHATS: usize = 4;
 
 async fn an_upgrade_refuses_nobody(story: &Story) {
+    let upgrades = if chaos::is_long() { 100 } else { 10 };
     let shop = story.whatsapp_shop().await;
     let stream = Stream::new(story, &shop, CHATS).await;
     story.server_stops().await;
@@ -20,7 +23,7 @@ async fn an_upgrade_refuses_nobody(story: &Story) {
     let last = stream
         .flows_while(PAUSE, async {
             let mut serving = story.spawns_on(&socket);
-            for _upgrade in 0..UPGRADES {
+            for _upgrade in 0..upgrades {
                 stream.answers_more(200, 2 * CHATS).await;
                 // The next one is there already, and waits for the data folder.
                 let next = story.spawns_on(&socket);
@@ -33,7 +36,7 @@ async fn an_upgrade_refuses_nobody(story: &Story) {
         })
         .await;
     let answers = stream.answers();
-    assert!(answers.keys().eq(&[200]), "{UPGRADES} upgrades: {answers:?}");
+    assert!(answers.keys().eq(&[200]), "{upgrades} upgrades: {answers:?}");
     last.is_asked_to_end();
     last.has_ended().await;
     drop(socket);
