@@ -20,8 +20,8 @@ use super::{
 };
 use crate::domain::ids::{ChannelId, LoginId, PortalId};
 
-/// Portals kept. Beyond it all are forgotten: they come back with the next thing that happens in them.
-const KEPT: usize = 4096;
+/// Portals kept, some kilobytes each. Beyond it all are forgotten: they come back with the next thing that happens in them.
+const KEPT: usize = 16_384;
 
 /// The settings of one portal.
 pub(super) struct Tenant {

@@ -307,7 +307,7 @@ impl Loop {
         };
         let began = Instant::now();
         let (mut answers, mut broken) = (Vec::new(), None);
-        let mut group = Group::default();
+        let mut group = Group::begins();
         while broken.is_none()
             && let Some(command) = waiting.next(&mut group)
         {

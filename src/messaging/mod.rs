@@ -250,8 +250,13 @@ pub trait MessagingCore: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;
 
-    /// Whether something was sent under this key, after an attempt whose answer was not seen.
-    async fn find_sent(&self, _channel: &ChannelRef, _peer: &str, _key: &IdempotencyKey) -> Result<Found, Failure> {
+    /// Whether something was sent under this key, and not before this time, after an attempt whose answer was not seen.
+    async fn find_sent(
+        &self,
+        _channel: &ChannelRef,
+        _peer: &str,
+        (_key, _since): (&IdempotencyKey, Millis),
+    ) -> Result<Found, Failure> {
         Ok(Found::CannotTell)
     }
 

@@ -15,8 +15,8 @@ use crate::{
     relay::{self, ExpandError},
 };
 
-/// Items expanded at once: as many as the writer puts into one commit.
-const AT_ONCE: i64 = 256;
+/// Items expanded at once: they are in memory together, and one commit is enough for them.
+const AT_ONCE: i64 = 64;
 /// An item that fails to expand this often is put aside to be looked at.
 const MAX_TRIES: i32 = 8;
 const AGAIN: Duration = Duration::from_secs(5);

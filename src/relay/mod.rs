@@ -361,7 +361,7 @@ async fn through<T>(
 
 /// A channel's messenger has answered. If it had been away, what waits for it goes on.
 async fn back(app: &App, channel: &Channel) {
-    if !app.gates.channel_succeeded(&channel.id) {
+    if !app.gates.channel_succeeded(&channel.id, app.clock.now()) {
         return;
     }
     match app.db.delivery_resume(&channel.portal, app.clock.now()).await {

@@ -216,7 +216,7 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let job = job(app, delivery).await?;
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
-    Ok(match core.find_sent(&access, &job.peer, &key(&job.channel, job.part.id)).await? {
+    Ok(match core.find_sent(&access, &job.peer, (&key(&job.channel, job.part.id), delivery.created_at)).await? {
         Found::Happened(sent) => Resolved::Happened(Box::new(accepted(app, delivery, &job, sent))),
         Found::DidNot => Resolved::DidNot,
         Found::CannotTell => Resolved::CannotTell,

@@ -15,8 +15,10 @@ const GROUP_LIMIT: usize = 256;
 /// Commands for which only the server itself waits, in a group with some for which somebody outside waits: Bitrix24 slows its
 /// events down for a server that answers late.
 const OWN_BESIDE: usize = 4;
-/// The same in a group of their own, before what came meanwhile from outside gets its turn.
+/// The same in a group of their own, before what came meanwhile from outside gets its turn, or the group has taken so long: in
+/// PostgreSQL other nodes may wait for its rows.
 const OWN_AT_ONCE: usize = 16;
+const LONGEST: Duration = Duration::from_millis(5);
 /// After a group with so many commands from outside others follow: they are waited for a moment, before the server's own have
 /// a group of their own and everybody waits for its commit.
 const CROWD: usize = 8;
@@ -77,7 +79,7 @@ impl Waiting {
         }
         let is_full = match group.accepts {
             // While nobody comes, a longer group saves commits.
-            0 => group.own >= OWN_AT_ONCE && !self.accepts.is_empty(),
+            0 => group.own >= OWN_AT_ONCE && (!self.accepts.is_empty() || group.began.elapsed() >= LONGEST),
             _ => group.own >= OWN_BESIDE,
         };
         if is_full {
@@ -95,13 +97,17 @@ impl Waiting {
 }
 
 /// How many commands have run in a transaction.
-#[derive(Default)]
 pub(super) struct Group {
     accepts: usize,
     own: usize,
+    began: Instant,
 }
 
 impl Group {
+    pub(super) fn begins() -> Self {
+        Self { accepts: 0, own: 0, began: Instant::now() }
+    }
+
     /// Whether others may be expected to come right after it.
     pub(super) fn is_crowded(&self) -> bool {
         self.accepts >= CROWD

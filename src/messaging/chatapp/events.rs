@@ -126,7 +126,7 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
 }
 
 /// Milliseconds; a message without a time happened now.
-fn millis(time: Option<i64>, now: Millis) -> i64 {
+pub(super) fn millis(time: Option<i64>, now: Millis) -> i64 {
     match time {
         Some(time) if time >= SECONDS_BELOW => time,
         Some(time) if time > 0 => Millis::from_seconds(time).0,

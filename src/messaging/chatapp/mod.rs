@@ -10,6 +10,7 @@ mod account;
 mod api;
 mod error;
 mod events;
+mod history;
 mod kinds;
 mod send;
 #[cfg(test)]
@@ -40,7 +41,7 @@ use super::{
     Sent, TokenStore, transfer,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Millis},
     domain::{
         capabilities::Capabilities,
         connector::Connector,
@@ -95,9 +96,13 @@ impl MessagingCore for ChatApp {
         self.send_one(channel, peer, what, key).await
     }
 
-    async fn find_sent(&self, channel: &ChannelRef, peer: &str, key: &IdempotencyKey) -> Result<Found, Failure> {
-        let found = self.find_tracked(channel, peer, key).await?;
-        Ok(found.map_or(Found::DidNot, Found::Happened))
+    async fn find_sent(
+        &self,
+        channel: &ChannelRef,
+        peer: &str,
+        attempt: (&IdempotencyKey, Millis),
+    ) -> Result<Found, Failure> {
+        self.find_tracked(channel, peer, attempt).await
     }
 
     /// ChatApp gives files by public links; no token goes there.

@@ -1,4 +1,4 @@
-//! Sending through ChatApp, and finding out whether something was sent.
+//! Sending through ChatApp.
 
 use reqwest::Method;
 use serde_json::json;
@@ -13,11 +13,8 @@ use super::{
 use crate::{
     domain::failure::{Failure, Told},
     domain::ids::LoginId,
-    messaging::{ChannelRef, IdempotencyKey, Outgoing, Sent, transfer::harmless},
+    messaging::{ChannelRef, IdempotencyKey, Outgoing, Sent},
 };
-
-/// As many messages of the history as one call gives in public clients.
-const HISTORY_PAGE: &[(&str, &str)] = &[("limit", "50"), ("direction", "prev")];
 
 impl ChatApp {
     pub(super) async fn send_one(
@@ -49,25 +46,6 @@ impl ChatApp {
         let accepted: wire::Accepted = wire::read(self.call(login, &call).await?);
         Ok(Sent { ids: accepted.id.into_iter().collect(), peer: accepted.chat_id })
     }
-
-    /// Looks in the conversation's newest messages for one that was sent with `key`: the answer to "did it happen?" after an
-    /// uncertain failure. None means that it is not among them, which is an answer only while the conversation is quiet.
-    pub(super) async fn find_tracked(
-        &self,
-        channel: &ChannelRef,
-        peer: &str,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Sent>, Failure> {
-        let (login, account) = owner(channel)?;
-        let license = account.license.to_string();
-        let mut path = account_path(&license, &account);
-        path.extend(["chats", path_part(peer)?, "messages"]);
-        let call = Call { query: HISTORY_PAGE, ..Call::new(Method::GET, path) };
-        let data = self.call(login, &call).await.map_err(harmless)?;
-        let messages: Vec<wire::Message> = wire::rows(data);
-        let found = messages.into_iter().find(|message| message.from_app.tracking.as_deref() == Some(key.0.as_str()));
-        Ok(found.map(|message| Sent { ids: message.id.into_iter().collect(), peer: message.chat.id }))
-    }
 }
 
 /// Whose tokens to use, and for which messenger.
@@ -80,7 +58,7 @@ pub(super) fn owner(channel: &ChannelRef) -> Result<(LoginId, Account), Failure>
 }
 
 /// A conversation's id as a path segment. A bare phone goes without its `+`. Dots alone would walk up the path.
-fn path_part(peer: &str) -> Result<&str, Failure> {
+pub(super) fn path_part(peer: &str) -> Result<&str, Failure> {
     let peer = peer.trim();
     let part = peer.strip_prefix('+').unwrap_or(peer);
     let fits = (1..=200).contains(&part.len()) && !part.chars().any(char::is_control) && !matches!(part, "." | "..");

@@ -340,11 +340,36 @@ async fn an_unknown_outcome_is_found_in_the_history() {
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
     let find = async |key: &str| {
         let key = IdempotencyKey(key.into());
-        core.find_tracked(&channel(), "42", &key).await.unwrap()
+        core.find_tracked(&channel(), "42", (&key, Millis(0))).await.unwrap()
     };
-    assert_eq!(find("part-9").await.unwrap().ids, ["2"]);
-    assert_eq!(find("part-8").await, None);
+    let Found::Happened(sent) = find("part-9").await else { panic!("it stands in the history") };
+    assert_eq!(sent.ids, ["2"]);
+    assert!(matches!(find("part-8").await, Found::DidNot));
     assert_eq!(server.asked("/messages")[0].query, "limit=50&direction=prev");
+}
+
+#[tokio::test]
+async fn in_a_busy_conversation_older_pages_are_looked_through() {
+    let page = |numbers: std::ops::Range<i64>, next: Value| {
+        let message = |number: i64| json!({"id": number.to_string(), "time": 1_800_000_000 - number, "fromApp": {"tracking": format!("part-{number}")}});
+        ok(&json!({ "items": numbers.map(message).collect::<Vec<_>>(), "nextPage": next }))
+    };
+    let server = Loopback::start(move |asked| match asked.query.as_str() {
+        "limit=50&direction=prev" => page(0..50, json!("https://elsewhere.example/any?cursor=a%20b")),
+        "cursor=a+b" => page(50..100, json!("a token of their own")),
+        other => panic!("{other}"),
+    });
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let find = async |key: &str, since: i64| {
+        let key = IdempotencyKey(key.into());
+        core.find_tracked(&channel(), "42", (&key, Millis::from_seconds(since))).await.unwrap()
+    };
+    assert!(matches!(find("part-77", 1_799_999_000).await, Found::Happened(_)));
+    assert!(matches!(find("part-100", 1_799_999_990).await, Found::DidNot), "it would stand in the first page");
+    assert!(
+        matches!(find("part-100", 1_799_999_000).await, Found::CannotTell),
+        "there is more, and no way to ask for it"
+    );
 }
 
 #[tokio::test]

@@ -246,7 +246,7 @@ impl Gates {
     pub fn succeeded(&self, passed: &Passed, time: Option<Time>, now: Millis) -> bool {
         self.with(&passed.portal, now, |gates| {
             gates.ended(passed, (time, now));
-            gates.breaker.succeeded()
+            gates.breaker.succeeded(now)
         })
     }
 
@@ -266,7 +266,7 @@ impl Gates {
                 gates.breaker.failed(now, seed(&passed.portal));
                 return false;
             }
-            gates.breaker.succeeded()
+            gates.breaker.succeeded(now)
         })
     }
 
@@ -340,8 +340,14 @@ impl Gates {
     }
 
     /// True: its messenger had been away, and what waits for it may go on now.
-    pub fn channel_succeeded(&self, channel: &ChannelId) -> bool {
-        self.known().channels.remove(channel).is_some_and(Breaker::is_open)
+    pub fn channel_succeeded(&self, channel: &ChannelId, now: Millis) -> bool {
+        let mut known = self.known();
+        let Some(breaker) = known.channels.get_mut(channel) else { return false };
+        let was_away = breaker.succeeded(now);
+        if breaker.is_trusted() {
+            known.channels.remove(channel);
+        }
+        was_away
     }
 
     /// The channel's messenger was away. How long nobody asks it again, if so.

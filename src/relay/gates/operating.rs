@@ -33,6 +33,12 @@ pub(super) struct Operating {
     message_s: f64,
     /// Reserved for the calls under way.
     under_way_s: f64,
+    /// Messages of the calls under way.
+    under_way: u32,
+    /// What the portal had told when no call was under way …
+    base_s: Option<f64>,
+    /// … and the messages that have begun since.
+    begun: u32,
     /// Background work keeps away from the method until then.
     shut_until: Millis,
 }
@@ -45,6 +51,9 @@ impl Default for Operating {
             reset_at: Millis(0),
             message_s: MESSAGE_S,
             under_way_s: 0.0,
+            under_way: 0,
+            base_s: None,
+            begun: 0,
             shut_until: Millis(0),
         }
     }
@@ -79,15 +88,18 @@ impl Operating {
     /// A call with so many messages begins.
     pub fn begins(&mut self, messages: usize) {
         self.under_way_s += self.cost_s(messages);
+        self.under_way = self.under_way.saturating_add(count(messages));
+        self.begun = self.begun.saturating_add(count(messages));
     }
 
     fn cost_s(self, messages: usize) -> f64 {
-        self.message_s * f64::from(u32::try_from(messages).unwrap_or(u32::MAX))
+        self.message_s * f64::from(count(messages))
     }
 
     /// It has ended; `reserved_s` is what [`Operating::begins`] added.
     pub fn ends(&mut self, messages: usize, reserved_s: f64, (time, now): (Option<Time>, Millis)) {
         self.under_way_s = (self.under_way_s - reserved_s).max(0.0);
+        self.under_way = self.under_way.saturating_sub(count(messages));
         let Some(time) = time else { return };
         let told_s = time.operating.as_secs_f64();
         let before = self.spent_s;
@@ -95,19 +107,28 @@ impl Operating {
         // Answers overtake each other: of the same baskets the larger sum is the later one.
         self.spent_s = Some(if reset_at == self.reset_at { told_s.max(before.unwrap_or(0.0)) } else { told_s });
         self.reset_at = reset_at;
-        self.learn(told_s, before, messages);
+        self.learn();
         self.slow_down(messages, now);
     }
 
-    fn learn(&mut self, told_s: f64, before: Option<f64>, messages: usize) {
-        let Some(count) = u32::try_from(messages).ok().filter(|count| *count > 0) else { return };
-        let sample = (told_s - before.unwrap_or(0.0)) / f64::from(count);
-        if sample < 0.0 || (before.is_none() && sample > self.message_s) {
-            // A basket was forgotten in between; or the sum has others in it, from before our time.
-            return;
-        }
+    /// The sum tells of all calls at once. Divided by all messages that have begun since nothing was under way, a call whose share is
+    /// not in it yet makes them look cheaper, never dearer.
+    fn learn(&mut self) {
+        let spent_s = self.spent_s.unwrap_or(0.0);
+        let is_whole = self.under_way == 0;
+        let sample = (spent_s - self.base_s.unwrap_or(0.0)) / f64::from(self.begun.max(1));
+        // A basket was forgotten in between; or the sum has others in it, from before our time.
+        let tells = sample >= 0.0 && self.begun > 0 && (self.base_s.is_some() || sample <= self.message_s);
         // Believed at once when it is worse, by half when it is better.
-        self.message_s = if sample > self.message_s { sample } else { f64::midpoint(self.message_s, sample) };
+        if tells && sample > self.message_s {
+            self.message_s = sample;
+        } else if tells && is_whole {
+            self.message_s = f64::midpoint(self.message_s, sample);
+        }
+        if is_whole || sample < 0.0 {
+            self.base_s = Some(spent_s);
+            self.begun = self.under_way;
+        }
     }
 
     fn slow_down(&mut self, messages: usize, now: Millis) {
@@ -136,6 +157,10 @@ impl Operating {
     pub fn reserves_s(self, messages: usize) -> f64 {
         self.cost_s(messages)
     }
+}
+
+fn count(messages: usize) -> u32 {
+    u32::try_from(messages).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -195,6 +220,23 @@ mod tests {
         let mut silent = Operating::default();
         silent.blocked(Millis(0));
         assert_eq!(silent.shut(Millis(0)), Some(Millis(61_000)));
+    }
+
+    #[test]
+    fn calls_side_by_side_are_not_taken_for_dear_ones() {
+        let mut of = Operating::default();
+        let mut told_s = 0.0;
+        for round in 0..2 {
+            let reserved = of.reserves_s(16);
+            for _call in 0..8 {
+                of.begins(16);
+                told_s += 19.2;
+            }
+            for _call in 0..8 {
+                of.ends(16, reserved, (Some(told(told_s, 600_000)), Millis(round)));
+            }
+            assert_eq!(of.messages(), 16, "round {round}");
+        }
     }
 
     #[test]
