@@ -375,7 +375,10 @@ fn tree() -> impl Strategy<Value = Value> {
         "\\PC{0,12}".prop_map(Value::Text),
         "-?[0-9]{1,25}".prop_map(Value::Text),
     ];
-    leaf.prop_recursive(5, 60, 8, |inner| prop::collection::vec((key(), inner), 0..8).prop_map(Value::Map))
+    // The parsers make keys unique.
+    let map =
+        |inner| prop::collection::btree_map(key(), inner, 0..8).prop_map(|it| Value::Map(it.into_iter().collect()));
+    leaf.prop_recursive(5, 60, 8, map)
 }
 
 proptest! {
