@@ -46,6 +46,10 @@ condition! {
     HeadRuns = "head.state IN ('waiting', 'parked')"
 }
 condition! {
+    /// An attempt at the delivery that stands first in the lane of the one in question is under way.
+    HeadIsSending = "head.state = 'sending'"
+}
+condition! {
     /// A delivery that holds its place in its lane.
     Holds = "delivery.state IN ('queued', 'waiting', 'sending', 'parked')"
 }

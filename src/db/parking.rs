@@ -8,7 +8,7 @@ use diesel::{
 
 use super::{
     Db, DbResult, DeliveryKind, Lane, NewDelivery, PortalState,
-    conditions::{HeadRuns, Holds, Runs},
+    conditions::{HeadIsSending, HeadRuns, Holds, Runs},
     conn::Conn,
     dispatch, on_each,
     schema::{delivery, parking, portal},
@@ -35,20 +35,19 @@ pub struct Held {
     pub messages: i64,
 }
 
-/// Messages in the lanes whose heads wait: both conditions are those of partial indexes.
+/// Messages in the lanes whose heads wait or are being tried: each condition is that of a partial index.
 fn messages_held(conn: &mut Conn, owner: &str) -> DbResult<i64> {
-    let heads = diesel::alias!(delivery as head);
-    let lanes = heads
-        .filter(heads.field(delivery::portal_id).eq(owner.to_owned()))
-        .filter(HeadRuns)
-        .select(heads.field(delivery::lane));
-    let kinds = [DeliveryKind::ToPortal.text(), DeliveryKind::ToCore.text()];
-    Ok(delivery::table
-        .filter(delivery::lane.eq_any(lanes))
-        .filter(Holds)
-        .filter(delivery::kind.eq_any(kinds))
-        .count()
-        .get_result(conn)?)
+    macro_rules! behind {
+        ($heads:expr) => {{
+            let head = diesel::alias!(delivery as head);
+            let own = head.filter(head.field(delivery::portal_id).eq(owner.to_owned())).filter($heads);
+            let kinds = [DeliveryKind::ToPortal.text(), DeliveryKind::ToCore.text()];
+            let held =
+                delivery::table.filter(delivery::lane.eq_any(own.select(head.field(delivery::lane)))).filter(Holds);
+            held.filter(delivery::kind.eq_any(kinds)).count().get_result::<i64>(conn)?
+        }};
+    }
+    Ok(behind!(HeadRuns) + behind!(HeadIsSending))
 }
 
 /// How often a portal that is parked now has been looked at already.
