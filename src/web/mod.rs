@@ -21,7 +21,7 @@ mod webhooks;
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
-    App as ActixApp, HttpServer,
+    App as ActixApp, HttpServer, Route,
     dev::{ServerHandle, Service as _},
     http::ConnectionType,
     middleware::DefaultHeaders,
@@ -49,35 +49,26 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds for the last bytes of the answers; connections on which nothing was asked are closed then.
 const CLOSE_PATIENCE: u64 = 1;
 
+/// What a portal posts to; who looks with a browser is told what stands here.
+fn posted_to(config: &mut ServiceConfig, path: &str, posted: Route) {
+    config.route(path, posted).route(path, web::get().to(pages::look)).route(path, web::head().to(pages::look));
+}
+
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
     // What comes with every message is looked for first: what portals send, then cores and messengers.
-    config
-        .route("/b24/events", web::post().to(events::events))
-        .route("/b24/events", web::get().to(pages::look))
-        .route("/b24/events", web::head().to(pages::look))
-        .route("/b24/events/{app}", web::post().to(events::events_of))
-        .route("/b24/events/{app}", web::get().to(pages::look))
-        .route("/b24/events/{app}", web::head().to(pages::look))
-        .route("/b24/robots/{code}", web::post().to(events::robots));
+    posted_to(config, "/b24/events", web::post().to(events::events));
+    posted_to(config, "/b24/events/{app}", web::post().to(events::events_of));
+    config.route("/b24/robots/{code}", web::post().to(events::robots));
     config
         .route("/core/chatapp/{channel}/{secret}", web::post().to(webhooks::chatapp))
         .route("/channels/{kind}/{channel}/{secret}", web::post().to(webhooks::messenger));
     // Bitrix24: installation and screens
-    config
-        .route("/b24/install", web::post().to(pages::install))
-        .route("/b24/install", web::get().to(pages::look))
-        .route("/b24/install", web::head().to(pages::look))
-        .route("/b24/install/{app}", web::post().to(pages::install_of))
-        .route("/b24/install/{app}", web::get().to(pages::look))
-        .route("/b24/install/{app}", web::head().to(pages::look))
-        .route("/b24/app", web::post().to(pages::app_page))
-        .route("/b24/app", web::get().to(pages::look))
-        .route("/b24/app", web::head().to(pages::look))
-        .route("/b24/placements/{name}", web::post().to(pages::placement))
-        .route("/b24/placements/{name}", web::get().to(pages::look))
-        .route("/b24/placements/{name}", web::head().to(pages::look))
-        .route("/b24/oauth/callback", web::get().to(consent::callback));
+    posted_to(config, "/b24/install", web::post().to(pages::install));
+    posted_to(config, "/b24/install/{app}", web::post().to(pages::install_of));
+    posted_to(config, "/b24/app", web::post().to(pages::app_page));
+    posted_to(config, "/b24/placements/{name}", web::post().to(pages::placement));
+    config.route("/b24/oauth/callback", web::get().to(consent::callback));
     // files, both ways
     config.route("/media/{token}", web::get().to(files::media)).route("/media/{token}", web::head().to(files::media));
     // the frames' own requests
