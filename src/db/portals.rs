@@ -71,7 +71,8 @@ impl Db {
         Ok(self.tenant(portal).await?.portal.clone())
     }
 
-    /// Writes what a proof showed; a portal that was parked or stopped is active again.
+    /// Writes what a proof showed; a portal that was stopped is active again. A parked one stays parked until
+    /// [`Db::portal_resume`], which counts what it has held before anything of it goes.
     pub async fn portal_put(&self, portal: Portal, now: Millis) -> DbResult<()> {
         let id = portal.id.clone();
         self.write_settings(&id, move |conn| {
@@ -80,16 +81,17 @@ impl Db {
                 portal::client_endpoint.eq(&portal.client_endpoint),
                 portal::server_endpoint.eq(&portal.server_endpoint),
                 portal::lang.eq(&portal.lang),
-                portal::state.eq(portal.state.text()),
                 portal::changed_at.eq(now.0),
             );
-            let id = portal::id.eq(&portal.id.0);
+            let (id, state) = (portal::id.eq(&portal.id.0), portal::state.eq(portal.state.text()));
             on_each!(conn, |c| diesel::insert_into(portal::table)
-                .values((id, changes, portal::gated_until.eq(0), portal::created_at.eq(now.0)))
+                .values((id, changes, state, portal::gated_until.eq(0), portal::created_at.eq(now.0)))
                 .on_conflict(portal::id)
                 .do_update()
                 .set(changes)
                 .execute(c))?;
+            let stopped = portal::table.find(&portal.id.0).filter(portal::state.eq(PortalState::Stopped.text()));
+            diesel::update(stopped).set(state).execute(conn)?;
             Ok(())
         })
         .await

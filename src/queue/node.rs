@@ -71,6 +71,12 @@ impl Node {
         self.state().acts_until.is_none_or(|until| Instant::now() < until)
     }
 
+    /// Whether what was claimed under this id may be carried on. A node that was declared dead and began anew has another: what it
+    /// was doing before is others' by now.
+    pub fn acts_as(&self, id: NodeId) -> bool {
+        self.id() == id && self.may_act()
+    }
+
     /// Whether it takes portals that nobody has: not while it has more than its share.
     pub fn takes(&self) -> bool {
         self.state().takes
@@ -252,8 +258,9 @@ mod tests {
         node.joined(NodeId(1), true, Instant::now());
         assert!(node.may_act());
         node.state().acts_until = Some(Instant::now());
-        assert!(!node.may_act());
+        assert!(!node.may_act() && !node.acts_as(NodeId(1)));
         node.joined(NodeId(2), false, Instant::now());
         assert!(node.state().acts_until.is_none(), "nobody else can be there");
+        assert!(node.acts_as(NodeId(2)) && !node.acts_as(NodeId(1)), "what the dead one was doing is over");
     }
 }

@@ -2,8 +2,11 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     panic::AssertUnwindSafe,
+    pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -19,7 +22,7 @@ use crate::{
     app::App,
     clock::Millis,
     db::{DbError, DbResult, Delivery, DeliveryState, Room, Settled},
-    domain::ids::PortalId,
+    domain::ids::{NodeId, PortalId},
     failpoint,
     outgoing::CALL_TIMEOUT,
     relay,
@@ -86,7 +89,8 @@ impl UnderWay {
             return Ok(0);
         }
         let room = Room { takes: app.node.takes(), ..room };
-        let claimed = app.db.delivery_claim(app.node.id(), room, now).await?;
+        let me = app.node.id();
+        let claimed = app.db.delivery_claim(me, room, now).await?;
         let count = claimed.len();
         if count > 0 {
             failpoint::pass("claimed");
@@ -94,7 +98,7 @@ impl UnderWay {
         for group in relay::groups(claimed, messages) {
             let Some(work) = group.first().map(|first| (first.portal.clone(), first.kind)) else { continue };
             let app = Arc::clone(app);
-            let task = self.tasks.spawn(async move { carry_out(&app, group).await });
+            let task = self.tasks.spawn(async move { carry_out(&app, group, me).await });
             self.places.enter(task.id(), work, Instant::now());
         }
         Ok(count)
@@ -114,9 +118,13 @@ impl UnderWay {
     }
 }
 
-/// Makes an attempt at each delivery of a group and records how it ended.
-async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
-    let outcomes = AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind().await.unwrap_or_default();
+/// Makes an attempt at each delivery of a group, claimed in the name of `me`, and records how it ended.
+async fn carry_out(app: &Arc<App>, group: Vec<Delivery>, me: NodeId) {
+    let attempts = pin!(AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind());
+    let (outcomes, why) = match only_while(|| app.node.acts_as(me), attempts).await {
+        Some(done) => (done.unwrap_or_default(), "panic"),
+        None => (Vec::new(), "node_silent"),
+    };
     failpoint::pass("sent");
     let mut outcomes: HashMap<_, _> = outcomes.into_iter().collect();
     let ended = group.iter().map(|delivery| {
@@ -124,7 +132,7 @@ async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
         async move {
             let settled = match outcome {
                 Some(settled) => settled,
-                None => conclude(app, delivery).await,
+                None => conclude(app, delivery, why).await,
             };
             record(app, delivery, settled).await;
             failpoint::pass("settled");
@@ -133,12 +141,17 @@ async fn carry_out(app: &Arc<App>, group: Vec<Delivery>) {
     join_all(ended).await;
 }
 
+/// Carries `work` on as long as it may be; None: not any more. It is asked at every step, because a process that was stopped in the
+/// middle wakes up there, when another may have done the rest.
+async fn only_while<W: Future>(may: impl Fn() -> bool, mut work: Pin<&mut W>) -> Option<W::Output> {
+    poll_fn(|context| if may() { work.as_mut().poll(context).map(Some) } else { Poll::Ready(None) }).await
+}
+
 /// Ends an attempt that our own code broke off.
-async fn conclude(app: &App, delivery: &Delivery) -> Settled {
-    const WHY: &str = "panic";
-    tracing::error!(delivery = %delivery.id, "an attempt broke off");
-    let settled = AssertUnwindSafe(relay::broken(app, delivery, WHY)).catch_unwind().await;
-    settled.unwrap_or_else(|_panic| Settled { error: Some(WHY.into()), ..Settled::new(DeliveryState::Unknown, WHY) })
+async fn conclude(app: &App, delivery: &Delivery, why: &'static str) -> Settled {
+    tracing::error!(delivery = %delivery.id, why, "an attempt broke off");
+    let settled = AssertUnwindSafe(relay::broken(app, delivery, why)).catch_unwind().await;
+    settled.unwrap_or_else(|_panic| Settled { error: Some(why.into()), ..Settled::new(DeliveryState::Unknown, why) })
 }
 
 /// A result that cannot be written now must be written later: forgetting it would do the work twice. What follows from it is
@@ -169,5 +182,27 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
             };
         }
         sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_may_not_be_done_any_more_is_not_carried_on() {
+        let (may, steps) = (Cell::new(true), Cell::new(0));
+        let work = async {
+            for _step in 0..4 {
+                steps.set(steps.get() + 1);
+                may.set(steps.get() < 3);
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(only_while(|| may.get(), pin!(work)).await, None);
+        assert_eq!(steps.get(), 3);
+        assert_eq!(only_while(|| true, pin!(async { 7 })).await, Some(7));
     }
 }

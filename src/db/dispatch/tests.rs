@@ -120,6 +120,19 @@ async fn a_parked_portal_still_writes_to_its_clients_and_a_stopped_one_does_not(
 }
 
 #[tokio::test]
+async fn a_proof_brings_a_stopped_portal_back_and_leaves_a_parked_one_to_its_resumption() {
+    let (db, _folder) = testing::db("dispatch-proved");
+    let portal = testing::portal(&db, "p").await;
+    add(&db, &portal, 0, DeliveryKind::ToPortal).await;
+    for (state, then) in [(PortalState::Stopped, PortalState::Active), (PortalState::Parked, PortalState::Parked)] {
+        db.portal_set_state(&portal, state, Millis(1)).await.unwrap();
+        testing::portal(&db, "p").await;
+        assert_eq!(db.portal_get(&portal).await.unwrap().unwrap().state, then);
+    }
+    assert!(claim(&db, 2).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_attempt_parks_no_portal_that_was_repaired_meanwhile() {
     let (db, _folder) = testing::db("dispatch-repaired");
     let portal = testing::portal(&db, "p").await;

@@ -32,6 +32,17 @@ impl Crowd {
         self.rounds += 1;
     }
 
+    /// Everybody writes once more, and the server has taken all of it.
+    pub async fn is_heard(&mut self, story: &Story, shop: &Shop<'_>) {
+        self.write(shop);
+        story
+            .until("everything is accepted", async || {
+                let posted = story.sandbox.messengers().chatapp().webhooks_waiting() == 0;
+                (posted && story.counts().await?.inbox == 0).then_some(())
+            })
+            .await;
+    }
+
     pub fn written(&self) -> usize {
         self.clients.len() * self.rounds
     }

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use chatapp_server::db::PortalState;
-use sandbox::{
-    Unrest,
-    portal::{Bill, Fault},
-};
+use sandbox::portal::{Bill, Fault};
 use serde_json::json;
 
 use crate::harness::{CLIENT_ID, Crowd, HOUR, MINUTE, Shop, Story, stories};
@@ -42,11 +39,10 @@ async fn many_messages_fit_the_portals_bucket(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let mut crowd = Crowd::gathers(story, &shop, 60).await;
     limited(story, &shop).await;
-    // A portal takes its time, so messages come together that share the next call.
-    shop.is_unsteady(Unrest { at_most: Duration::from_millis(150), refuses: 0 });
     let before = shop.calls_of(SEND).len();
     for _round in 0..4 {
-        crowd.write(&shop);
+        // The first messages use the burst up; others wait for the bucket, and share its calls.
+        crowd.is_heard(story, &shop).await;
         story.passes_until_calm().await;
     }
     crowd.is_in_order(&shop);
