@@ -6,9 +6,15 @@
 //! itself, and each hop of a followed one is checked again. `ALLOW_HOSTS` opens on-premise networks and tests.
 
 use std::{
+    future::poll_fn,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
     str::FromStr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
     time::Duration,
 };
 
@@ -155,6 +161,39 @@ fn embedded_v4(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::new(first, second, third, fourth)
 }
 
+/// What allows the calls of one piece of work, see [`only_while`].
+struct Leave {
+    may_call: Box<dyn Fn() -> bool + Send + Sync>,
+    has_called: AtomicBool,
+}
+
+tokio::task_local! {
+    static LEAVE: Arc<Leave>;
+}
+
+/// Does work whose calls are made only while they may be. None: a call was under way when they might no longer be, and was broken
+/// off. That is asked at every step, because a process that was stopped in the middle of a call wakes up there, when another may
+/// have made it.
+pub async fn only_while<W: Future>(
+    may_call: impl Fn() -> bool + Send + Sync + 'static,
+    mut work: Pin<&mut W>,
+) -> Option<W::Output> {
+    let leave = Arc::new(Leave { may_call: Box::new(may_call), has_called: AtomicBool::new(false) });
+    let steps = poll_fn(|context| {
+        let is_over = LEAVE.with(|leave| leave.has_called.load(Ordering::Relaxed) && !(leave.may_call)());
+        if is_over { Poll::Ready(None) } else { work.as_mut().poll(context).map(Some) }
+    });
+    LEAVE.scope(leave, steps).await
+}
+
+fn has_leave() -> bool {
+    let asked = LEAVE.try_with(|leave| {
+        leave.has_called.store(true, Ordering::Relaxed);
+        (leave.may_call)()
+    });
+    asked.unwrap_or(true)
+}
+
 struct GuardedResolver(Arc<Guard>);
 
 impl Resolve for GuardedResolver {
@@ -200,8 +239,8 @@ impl Outgoing {
         Ok(Self { client, guard, may_call: Arc::new(|| true) })
     }
 
-    /// Calls only while this is so. It is asked last of all, so that a process which was stopped on the way to a call and wakes up
-    /// does not make it.
+    /// Calls only while this is so, whatever the work. It is asked last of all, so that a process which was stopped on the way to a
+    /// call and wakes up does not make it.
     #[must_use]
     pub fn only_while(self, may_call: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { may_call: Arc::new(may_call), ..self }
@@ -210,7 +249,7 @@ impl Outgoing {
     /// A request to a checked URL, to be sent at once. Redirects are not followed: see [`Outgoing::download`] and `b24::transport`.
     pub fn request(&self, method: Method, url: Url) -> Result<reqwest::RequestBuilder, OutgoingError> {
         self.guard.check(&url)?;
-        if !(self.may_call)() {
+        if !(self.may_call)() || !has_leave() {
             return Err(OutgoingError::Silent);
         }
         Ok(self.client.request(method, url))
@@ -314,6 +353,32 @@ mod tests {
         let outgoing = Outgoing::new(Guard::default()).unwrap().only_while(|| false);
         let refused = outgoing.get(Url::parse("https://93.184.216.34/").unwrap()).map(|_request| ());
         assert!(refused.is_err_and(|error| matches!(error, OutgoingError::Silent) && error.is_certain()));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_may_not_be_made_any_more_is_broken_off() {
+        let outgoing = Outgoing::new(Guard::default()).unwrap();
+        let url = Url::parse("https://93.184.216.34/").unwrap();
+        let calls = || outgoing.get(url.clone()).is_ok();
+        let may = |until: usize| {
+            let asked = std::sync::atomic::AtomicUsize::new(0);
+            move || asked.fetch_add(1, Ordering::Relaxed) < until
+        };
+        let work = async |before: usize, after: usize| {
+            for _step in 0..before {
+                tokio::task::yield_now().await;
+            }
+            let called = calls();
+            for _step in 0..after {
+                tokio::task::yield_now().await;
+            }
+            called
+        };
+        // Nothing was called yet: the work goes on, and hears that it may not call.
+        assert_eq!(only_while(may(0), std::pin::pin!(work(3, 0))).await, Some(false));
+        assert_eq!(only_while(may(1), std::pin::pin!(work(3, 0))).await, Some(true));
+        assert_eq!(only_while(may(2), std::pin::pin!(work(0, 3))).await, None);
+        assert_eq!(only_while(|| true, std::pin::pin!(work(0, 3))).await, Some(true));
     }
 
     #[tokio::test]

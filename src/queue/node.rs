@@ -24,6 +24,8 @@ use crate::{
 };
 
 const BEAT: Duration = Duration::from_secs(5);
+/// The same where the last could not be said: nothing is done until it can.
+const AGAIN: Duration = Duration::from_secs(1);
 /// DESIGN.md, "Delivery": take-over after 20 s, the last beat's own wait included.
 const SILENT: Duration = Duration::from_secs(15);
 const LEASE: Duration = Duration::from_secs(12);
@@ -153,6 +155,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut watching = Watching::default();
     let mut beats = 0_u32;
     while !*stop.borrow() {
+        let mut next = BEAT;
         match round(&app, &mut watching, beats).await {
             // Events come to any node: what the dead one had not accepted may be any portal's.
             Ok(true) => {
@@ -160,11 +163,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 tokio::spawn(async move { relay::lost::everywhere(&app, since).await });
             }
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the nodes could not be looked at"),
+            Err(error) => {
+                tracing::error!(%error, "the nodes could not be looked at");
+                next = AGAIN;
+            }
         }
         beats = beats.wrapping_add(1);
         tokio::select! {
-            () = sleep(BEAT) => {}
+            () = sleep(next) => {}
             _changed = stop.changed() => {}
         }
     }

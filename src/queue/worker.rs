@@ -2,11 +2,9 @@
 
 use std::{
     collections::HashMap,
-    future::poll_fn,
     panic::AssertUnwindSafe,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -24,7 +22,7 @@ use crate::{
     db::{DbError, DbResult, Delivery, DeliveryState, Room, Settled},
     domain::ids::{NodeId, PortalId},
     failpoint,
-    outgoing::CALL_TIMEOUT,
+    outgoing::{self, CALL_TIMEOUT},
     relay,
 };
 
@@ -82,6 +80,9 @@ impl UnderWay {
 
     /// Claims and starts what there is room for.
     async fn start(&mut self, app: &Arc<App>) -> DbResult<usize> {
+        if !app.node.may_act() {
+            return Ok(0);
+        }
         let now = app.clock.now();
         let messages = |portal: &PortalId| relay::messages_a_call(app, portal);
         let room = self.places.room(app.gates.closed(now), messages, (now, Instant::now()));
@@ -121,7 +122,8 @@ impl UnderWay {
 /// Makes an attempt at each delivery of a group, claimed in the name of `me`, and records how it ended.
 async fn carry_out(app: &Arc<App>, group: Vec<Delivery>, me: NodeId) {
     let attempts = pin!(AssertUnwindSafe(relay::deliver(app, &group)).catch_unwind());
-    let (outcomes, why) = match only_while(|| app.node.acts_as(me), attempts).await {
+    let node = app.node.clone();
+    let (outcomes, why) = match outgoing::only_while(move || node.acts_as(me), attempts).await {
         Some(done) => (done.unwrap_or_default(), "panic"),
         None => (Vec::new(), "node_silent"),
     };
@@ -139,12 +141,6 @@ async fn carry_out(app: &Arc<App>, group: Vec<Delivery>, me: NodeId) {
         }
     });
     join_all(ended).await;
-}
-
-/// Carries `work` on as long as it may be; None: not any more. It is asked at every step, because a process that was stopped in the
-/// middle wakes up there, when another may have done the rest.
-async fn only_while<W: Future>(may: impl Fn() -> bool, mut work: Pin<&mut W>) -> Option<W::Output> {
-    poll_fn(|context| if may() { work.as_mut().poll(context).map(Some) } else { Poll::Ready(None) }).await
 }
 
 /// Ends an attempt that our own code broke off.
@@ -182,27 +178,5 @@ async fn record(app: &App, delivery: &Delivery, settled: Settled) {
             };
         }
         sleep(AGAIN).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_may_not_be_done_any_more_is_not_carried_on() {
-        let (may, steps) = (Cell::new(true), Cell::new(0));
-        let work = async {
-            for _step in 0..4 {
-                steps.set(steps.get() + 1);
-                may.set(steps.get() < 3);
-                tokio::task::yield_now().await;
-            }
-        };
-        assert_eq!(only_while(|| may.get(), pin!(work)).await, None);
-        assert_eq!(steps.get(), 3);
-        assert_eq!(only_while(|| true, pin!(async { 7 })).await, Some(7));
     }
 }

@@ -6,7 +6,7 @@
 use std::{
     any::Any,
     backtrace::{Backtrace, BacktraceStatus},
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     io,
     sync::{Mutex, MutexGuard, Once, PoisonError},
     thread,
@@ -16,8 +16,8 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 
 /// Lines kept in memory; a long run forgets the oldest.
 const KEPT: usize = 40_000;
-/// Lines shown of a failed story.
-const SHOWN: usize = 120;
+/// Lines shown of a failed story: the last of its own, and the last of nobody's.
+const SHOWN: usize = 80;
 
 struct Line {
     number: u64,
@@ -98,16 +98,17 @@ pub fn panics_since(mark: Mark, story: &str) -> Vec<Panicked> {
     record.panics.iter().filter(|it| it.number >= mark.0).filter(is_of).cloned().collect()
 }
 
-/// The last lines that belong to a story, or to nobody in its time.
+/// The last lines that belong to a story, with the last of those that belong to nobody in its time.
 pub fn lines_since(mark: Mark, story: &str) -> String {
     let record = record();
     let name = thread_name(story);
-    let own =
-        record.lines.iter().filter(|line| line.number >= mark.0 && (line.thread == name || is_nobodys(&line.thread)));
-    let mut shown: Vec<&str> = own.map(|line| line.text.as_str()).collect();
-    let skipped = shown.len().saturating_sub(SHOWN);
-    shown.drain(..skipped);
-    shown.concat()
+    let last = |is_of: &dyn Fn(&Line) -> bool| {
+        let of = record.lines.iter().rev().filter(|line| line.number >= mark.0 && is_of(line));
+        of.take(SHOWN).map(|line| (line.number, line.text.as_str())).collect::<BTreeMap<_, _>>()
+    };
+    let mut shown = last(&|line| line.thread == name);
+    shown.extend(last(&|line| is_nobodys(&line.thread)));
+    shown.into_values().collect()
 }
 
 /// Everything that the thread's story, or nobody, has logged.
