@@ -33,23 +33,10 @@ pub struct Connector {
     pub letters: String,
     /// Colour of the tile, `#rrggbb`.
     pub color: String,
-    /// What messages of this messenger can undergo.
-    pub abilities: Abilities,
     /// Messenger types of `ChatApp`'s API; empty where the wire name is not known.
     pub chatapp_types: Vec<String>,
     /// Whether the messenger has an official API for the embedded core. Which ones are spoken, the core tells.
     pub has_official_api: bool,
-}
-
-/// What the portal may offer for messages of a connector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Abilities {
-    /// An operator's edit can reach the messenger.
-    pub edit: bool,
-    /// An operator's deletion can reach the messenger.
-    pub delete: bool,
-    /// A client's deletion can reach the portal.
-    pub client_delete: bool,
 }
 
 impl Connector {
@@ -67,16 +54,12 @@ struct Table {
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of a table of yes and no")]
 struct Entry {
     kind: String,
     label: Localized,
     letters: String,
     color: String,
     groups: bool,
-    edit: bool,
-    delete: bool,
-    client_delete: bool,
     chatapp: Vec<String>,
     embedded: bool,
 }
@@ -106,8 +89,9 @@ pub fn by_chatapp_type(messenger_type: &str) -> Option<&'static Connector> {
 }
 
 /// Parameters of `imconnector.register`; the same id again updates it. `handler` is the full address of the settings
-/// page. Flags are JSON booleans on purpose: the portal compares them strictly.
-pub fn registration(connector: &Connector, handler: &str) -> Value {
+/// page. Flags are JSON booleans on purpose: the portal compares them strictly. `client_deletes`: whether its messenger tells of what
+/// clients delete.
+pub fn registration(connector: &Connector, handler: &str, client_deletes: bool) -> Value {
     let disabled = icon(&connector.letters, DISABLED_INK, connector.is_group);
     json!({
         "ID": connector.id,
@@ -115,9 +99,10 @@ pub fn registration(connector: &Connector, handler: &str) -> Value {
         "ICON": { "DATA_IMAGE": connector.icon(), "COLOR": connector.color, "SIZE": "80%", "POSITION": "center" },
         "ICON_DISABLED": { "DATA_IMAGE": disabled, "COLOR": DISABLED_COLOR, "SIZE": "80%", "POSITION": "center" },
         "PLACEMENT_HANDLER": handler,
-        "DEL_EXTERNAL_MESSAGES": connector.abilities.client_delete,
-        "EDIT_INTERNAL_MESSAGES": connector.abilities.edit,
-        "DEL_INTERNAL_MESSAGES": connector.abilities.delete,
+        "DEL_EXTERNAL_MESSAGES": client_deletes,
+        // Where the messenger cannot change or take back, the client gets a correction and the operator reads that it cannot.
+        "EDIT_INTERNAL_MESSAGES": true,
+        "DEL_INTERNAL_MESSAGES": true,
         // Mass mailings from CRM marketing get accounts banned by the messengers.
         "NEWSLETTER": false,
         "NEED_SYSTEM_MESSAGES": true,
@@ -173,7 +158,6 @@ impl Entry {
             is_group,
             letters: self.letters.clone(),
             color: self.color.clone(),
-            abilities: Abilities { edit: self.edit, delete: self.delete, client_delete: self.client_delete },
             chatapp_types: self.chatapp.clone(),
             has_official_api: self.embedded,
         }

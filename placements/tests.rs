@@ -161,14 +161,15 @@ fn an_icon_is_a_data_address_that_no_css_can_trip_over() {
 #[test]
 fn a_registration_has_booleans_and_its_flags() {
     let url = "https://app.example.com/b24/placements/connector";
-    let value = connectors::registration(connectors::find("chatapp_waba").unwrap(), url);
+    let value = connectors::registration(connectors::find("chatapp_waba").unwrap(), url, false);
     assert_eq!(value["ID"], "chatapp_waba");
     assert_eq!(value["PLACEMENT_HANDLER"], url);
-    assert_eq!(value["EDIT_INTERNAL_MESSAGES"], false);
+    assert_eq!(value["EDIT_INTERNAL_MESSAGES"], true);
     assert_eq!(value["DEL_EXTERNAL_MESSAGES"], false);
     assert_eq!(value["CHAT_GROUP"], false);
     assert_ne!(value["ICON"]["DATA_IMAGE"], value["ICON_DISABLED"]["DATA_IMAGE"]);
-    let groups = connectors::registration(connectors::find("chatapp_telegram_groups").unwrap(), url);
+    let groups = connectors::registration(connectors::find("chatapp_telegram_groups").unwrap(), url, true);
+    assert_eq!(groups["DEL_EXTERNAL_MESSAGES"], true);
     assert_eq!(groups["CHAT_GROUP"], true);
     assert_eq!(groups["NAME"], "ChatApp - Telegram groups (external provider)");
 }

@@ -11,6 +11,7 @@ use crate::{
     config::{Config, ConfigError},
     db::{Db, DbError, Gauges},
     domain::{
+        capabilities::Capabilities,
         connector::Connector,
         ids::{InstallationId, PortalId},
     },
@@ -127,6 +128,11 @@ impl App {
             let by_us = ours && self.config.cores.contains(&CoreKind::Embedded);
             by_chatapp || by_us
         })
+    }
+
+    /// What channels of a connector can do on each core of this server.
+    pub fn capabilities_of(&self, connector: Connector) -> impl Iterator<Item = Capabilities> {
+        self.config.cores.iter().map(move |core| self.core(*core).capabilities(connector))
     }
 }
 

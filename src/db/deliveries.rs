@@ -35,6 +35,12 @@ stored_enum! {
         ToCore = "to_core",
         /// A client's message to the Open Channel.
         ToPortal = "to_portal",
+        /// What an operator changed in a part of his message, to the messenger.
+        EditToCore = "edit_to_core",
+        /// Taking an operator's message back.
+        DeleteToCore = "delete_to_core",
+        /// What a client changed in his message, to the Open Channel.
+        EditToPortal = "edit_to_portal",
         /// The delivery status of an operator's message.
         Status = "status",
         /// A system text in the Open Channel: a failure, or what a robot or a card sent.
@@ -253,7 +259,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub(super) const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -267,11 +273,14 @@ impl DeliveryKind {
         Self::Probe,
         Self::Notice,
         Self::RobotWaits,
+        Self::EditToCore,
+        Self::DeleteToCore,
+        Self::EditToPortal,
     ];
 
     /// Whether it calls a messenger; all others call the portal.
     pub fn is_to_messenger(self) -> bool {
-        matches!(self, Self::ToCore | Self::ToAddress)
+        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore)
     }
 }
 

@@ -295,6 +295,12 @@ pub(super) fn mark_part(conn: &mut Conn, portal: &str, sent: &SentPart) -> DbRes
     Ok(())
 }
 
+pub(super) fn rewrite_part(conn: &mut Conn, portal: &str, id: PartId, text: &str) -> DbResult<()> {
+    let own = part::table.find(id.0).filter(part::portal_id.eq(portal));
+    diesel::update(own).set(part::text.eq(text)).execute(conn)?;
+    Ok(())
+}
+
 /// Moves a message forward; never back.
 pub(super) fn advance(conn: &mut Conn, portal: &str, id: MessageId, to: MessageProgress) -> DbResult<bool> {
     let own = || message::id.eq(id.0).and(message::portal_id.eq(portal));
@@ -334,6 +340,31 @@ impl Db {
             let own = message::table.find(id.0).filter(message::portal_id.eq(&portal));
             let Some(row) = own.first::<Row>(conn).optional()? else { return Ok(None) };
             let parts = parts_of(conn, &portal, id.0)?;
+            Ok(Some((Message::try_from(row)?, parts)))
+        })
+        .await
+    }
+
+    /// The message that the other side names so in a conversation, with its parts in order.
+    pub async fn message_find(
+        &self,
+        portal: &PortalId,
+        (channel, peer): (&ChannelId, &str),
+        (direction, source_key): (Direction, &str),
+    ) -> DbResult<Option<(Message, Vec<Part>)>> {
+        use super::schema::chat;
+        let (portal, channel, peer) = (portal.0.clone(), channel.0.clone(), peer.to_owned());
+        let source_key = source_key.to_owned();
+        self.read(move |conn| {
+            let place = chat::portal_id.eq(&portal).and(chat::channel_id.eq(channel)).and(chat::peer.eq(peer));
+            let place: Option<i64> = chat::table.filter(place).select(chat::id).first(conn).optional()?;
+            let Some(place) = place else { return Ok(None) };
+            let own = message::portal_id.eq(&portal).and(message::chat_id.eq(place));
+            let named = message::direction.eq(direction.text()).and(message::source_key.eq(source_key));
+            let Some(row) = message::table.filter(own.and(named)).first::<Row>(conn).optional()? else {
+                return Ok(None);
+            };
+            let parts = parts_of(conn, &portal, row.id)?;
             Ok(Some((Message::try_from(row)?, parts)))
         })
         .await

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PortalId, RunId},
+    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PartId, PortalId, RunId},
     failpoint,
 };
 
@@ -60,6 +60,8 @@ pub struct Settled {
     pub told: Option<&'static str>,
     pub error: Option<String>,
     pub sent: Option<SentPart>,
+    /// A part says something else now.
+    pub rewritten: Option<(PartId, String)>,
     /// The portal's own numbers of a chat: chat, and the client's portal user.
     pub chat: Option<(ChatId, i64, Option<i64>)>,
     pub progress: Option<(MessageId, MessageProgress)>,
@@ -89,6 +91,7 @@ impl Settled {
             told: None,
             error: None,
             sent: None,
+            rewritten: None,
             chat: None,
             progress: None,
             cancel_rest_of: None,
@@ -183,6 +186,9 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
 fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbResult<()> {
     if let Some(sent) = &settled.sent {
         messages::mark_part(conn, portal, sent)?;
+    }
+    if let Some((part, text)) = &settled.rewritten {
+        messages::rewrite_part(conn, portal, *part, text)?;
     }
     if let Some(numbers) = settled.chat {
         keep_numbers(conn, portal, numbers)?;

@@ -1,7 +1,12 @@
 //! What a channel can do, as data: asked before a send, shown on the connector's page, never guessed from a name.
 
+use std::time::Duration;
+
+use crate::clock::Millis;
+
 /// The abilities and limits of one kind of channel on one core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table of yes and no")]
 pub struct Capabilities {
     /// How the messenger marks up text.
     pub markup: Markup,
@@ -17,6 +22,14 @@ pub struct Capabilities {
     pub download_limit: u64,
     /// Whom the channel can write to first.
     pub write_first: WriteFirst,
+    /// Until when the text of a message of ours can be changed.
+    pub edit: Window,
+    /// Until when a message of ours can be taken back.
+    pub delete: Window,
+    /// Whether the messenger tells that the client has changed a message.
+    pub client_edit: bool,
+    /// Whether the messenger tells that the client has deleted a message.
+    pub client_delete: bool,
     /// Whether the messenger reports that a message reached the client's device.
     pub delivered: bool,
     /// Whether the messenger reports that the client read a message.
@@ -39,4 +52,35 @@ pub enum WriteFirst {
     ByPhone,
     ByPhoneOrUsername,
     ByEmail,
+}
+
+/// How long after it was sent something can be done to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    Never,
+    For(Duration),
+    Always,
+}
+
+impl Window {
+    pub fn is_open(self, sent_at: Millis, now: Millis) -> bool {
+        match self {
+            Self::Never => false,
+            Self::For(time) => now < sent_at.after(time),
+            Self::Always => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_closes() {
+        let day = Window::For(Duration::from_hours(24));
+        let (sent, later) = (Millis(1), Millis(1).after(Duration::from_hours(24)));
+        assert!(day.is_open(sent, sent) && !day.is_open(sent, later));
+        assert!(Window::Always.is_open(sent, later) && !Window::Never.is_open(sent, sent));
+    }
 }

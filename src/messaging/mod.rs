@@ -20,7 +20,7 @@ use crate::{
     domain::{
         capabilities::Capabilities,
         connector::Connector,
-        failure::Failure,
+        failure::{Failure, Told},
         ids::{ChannelId, LoginId},
     },
     secret::Secret,
@@ -87,6 +87,16 @@ pub struct Sent {
     pub ids: Vec<String>,
     /// The canonical id of the conversation, when the core names one (a bare phone becomes a chat id).
     pub peer: Option<String>,
+}
+
+/// A message of ours that the messenger has.
+#[derive(Clone, Copy, Debug)]
+pub struct SentRef<'a> {
+    pub peer: &'a str,
+    /// The messenger's id of it.
+    pub id: &'a str,
+    /// Its text is the caption of a file.
+    pub is_caption: bool,
 }
 
 /// What the other side says of an attempt whose answer was not seen.
@@ -176,6 +186,8 @@ pub enum Progress {
 #[serde(rename_all = "snake_case")]
 pub enum CoreEvent {
     Message(Box<IncomingMessage>),
+    /// A message says something else than before.
+    Edited(Box<IncomingMessage>),
     Status {
         message: String,
         tracking: Option<String>,
@@ -258,6 +270,16 @@ pub trait MessagingCore: Send + Sync {
         (_key, _since): (&IdempotencyKey, Millis),
     ) -> Result<Found, Failure> {
         Ok(Found::CannotTell)
+    }
+
+    /// Changes the text of a message of ours, inside [`Capabilities::edit`]. Doing it again changes nothing.
+    async fn edit(&self, _channel: &ChannelRef, _message: SentRef<'_>, _text: &str) -> Result<(), Failure> {
+        Err(Failure::permanent(Told::Unsupported, "this core edits nothing"))
+    }
+
+    /// Takes a message of ours back, inside [`Capabilities::delete`]. One that is gone already is none to fail for.
+    async fn delete(&self, _channel: &ChannelRef, _message: SentRef<'_>) -> Result<(), Failure> {
+        Err(Failure::permanent(Told::Unsupported, "this core deletes nothing"))
     }
 
     /// Fetches a file that came with a message.

@@ -14,7 +14,7 @@ use crate::{
     clock::Millis,
     db::{DeliveryKind, Quota, Room},
     domain::ids::PortalId,
-    relay::gates::{Closed, HELD},
+    relay::gates::{Closed, method_of},
 };
 
 /// Calls under way that are young …
@@ -124,7 +124,7 @@ impl Places {
             let is_slow = call.is_slow(at) || self.slow.contains(&(call.portal.clone(), call.kind));
             if call.kind.is_to_messenger() {
                 of.to_messengers += 1;
-            } else if is_slow && HELD.contains(&call.kind) {
+            } else if is_slow && method_of(call.kind).is_some() {
                 *of.slow.entry(call.kind).or_default() += 1;
             } else {
                 of.to_portal += 1;

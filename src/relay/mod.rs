@@ -8,7 +8,7 @@
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
 //! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
-//! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks
+//! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought
 
@@ -16,6 +16,7 @@ pub mod accounts;
 pub mod address;
 mod attempts;
 pub mod card;
+mod changes;
 mod files;
 pub mod gates;
 pub mod grant;
@@ -73,6 +74,9 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Probe,
     DeliveryKind::Notice,
     DeliveryKind::Look,
+    DeliveryKind::EditToCore,
+    DeliveryKind::DeleteToCore,
+    DeliveryKind::EditToPortal,
 ];
 
 /// Why an inbox item could not be expanded.
@@ -100,6 +104,8 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
             let form = form::parse_json(item.body.as_bytes(), &form::Limits::default()).map_err(|e| malformed(&e))?;
             match PortalEvent::from_form(&form).map_err(|error| malformed(&error))? {
                 PortalEvent::MessageAdd(items) => to_core::expand(app, item, items).await,
+                PortalEvent::MessageUpdate(items) => changes::edited_by_operators(app, item, items).await,
+                PortalEvent::MessageDelete(items) => changes::deleted_by_operators(app, item, &items).await,
                 PortalEvent::Install => Ok(provision::expand(*installation, app.clock.now())),
                 PortalEvent::Uninstall { clean } => Ok(uninstall::expand(*installation, clean, app.clock.now())),
                 PortalEvent::StatusDelete { connector, line } => {
@@ -222,6 +228,9 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     match delivery.kind {
         DeliveryKind::ToCore => to_core::deliver(app, delivery).await,
         DeliveryKind::ToPortal => to_portal::deliver(app, delivery).await,
+        DeliveryKind::EditToCore => changes::edit_to_core(app, delivery).await,
+        DeliveryKind::DeleteToCore => changes::delete_to_core(app, delivery).await,
+        DeliveryKind::EditToPortal => changes::edit_to_portal(app, delivery).await,
         DeliveryKind::Note => notes::deliver(app, delivery).await,
         DeliveryKind::Status => status::deliver(app, delivery).await,
         DeliveryKind::ToAddress => address::deliver(app, delivery).await,
@@ -251,7 +260,10 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         DeliveryKind::Note => notes::resolve(app, delivery).await,
         DeliveryKind::ToAddress => address::resolve(app, delivery).await,
         DeliveryKind::CardComment => Ok(Resolved::CannotTell),
-        DeliveryKind::Status
+        DeliveryKind::EditToCore
+        | DeliveryKind::DeleteToCore
+        | DeliveryKind::EditToPortal
+        | DeliveryKind::Status
         | DeliveryKind::RobotWaits
         | DeliveryKind::RobotAnswer
         | DeliveryKind::Provision
@@ -264,7 +276,6 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
 
 /// How patient a delivery is.
 fn tried(delivery: &Delivery, now: Millis) -> Tried {
-    let to_client = matches!(delivery.kind, DeliveryKind::ToCore | DeliveryKind::ToAddress);
     Tried {
         tries: delivery.tries,
         created_at: delivery.created_at,
@@ -272,7 +283,7 @@ fn tried(delivery: &Delivery, now: Millis) -> Tried {
         repeatable: REPEATABLE.contains(&delivery.kind),
         // A robot's process, and a person at a card, can do better than wait.
         may_park: delivery.kind == DeliveryKind::ToCore,
-        hold_when_down: if to_client { STALE } else { HOLD_WHEN_DOWN },
+        hold_when_down: if delivery.kind.is_to_messenger() { STALE } else { HOLD_WHEN_DOWN },
         seed: delivery.id.0,
     }
 }
@@ -393,6 +404,9 @@ async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled)
             DeliveryKind::ToCore => to_core::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
+            DeliveryKind::EditToCore | DeliveryKind::DeleteToCore | DeliveryKind::EditToPortal => {
+                changes::gave_up(app, delivery, told, settled);
+            }
             _quiet => {}
         },
         _waits if delivery.kind == DeliveryKind::ToCore && settled.due_at >= delivery.created_at.after(TELL_AFTER) => {

@@ -28,6 +28,12 @@ pub enum Note {
     Unknown,
     /// The client's message has not got into the chat, or nobody can tell: its words, so that they are not lost.
     Unseen { certain: bool },
+    /// An operator's edit did not reach the client.
+    NotChanged { told: String },
+    /// An operator's deletion did not reach the client.
+    NotDeleted { told: String },
+    /// The client changed a message, and it could not be changed in the chat: what it says now.
+    ClientChanged { text: String },
     /// A robot has written to the client.
     ByRobot { text: String },
     /// Somebody has written to the client from a CRM card.
@@ -57,6 +63,9 @@ impl Note {
             Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
             Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),
             Self::Unknown => red(texts.unknown),
+            Self::NotChanged { told } => red(&format!("{} {}", texts.not_changed, reason(texts, told))),
+            Self::NotDeleted { told } => red(&format!("{} {}", texts.not_deleted, reason(texts, told))),
+            Self::ClientChanged { text } => format!("[b]{}[/b][br]{text}", texts.client_changed),
             Self::ByRobot { text } => format!("[b]{}:[/b][br]{text}", texts.robot),
             Self::ByCard { author, text } => format!("[b]{author} ({}):[/b][br]{text}", texts.card),
         }
@@ -108,6 +117,9 @@ struct Texts {
     unseen: &'static str,
     perhaps_unseen: &'static str,
     unknown: &'static str,
+    not_changed: &'static str,
+    not_deleted: &'static str,
+    client_changed: &'static str,
     robot: &'static str,
     card: &'static str,
     turns: &'static str,
@@ -136,6 +148,9 @@ const EN: Texts = Texts {
     unseen: "A message of the client could not be shown as it is:",
     perhaps_unseen: "The connection broke while a message of the client was on its way; it may stand here twice:",
     unknown: "It is not known whether the message was delivered: the connection broke while it was being sent. Ask the client before you repeat it.",
+    not_changed: "The client still sees the old text.",
+    not_deleted: "The client still sees the deleted message.",
+    client_changed: "The client has changed a message. It says now:",
     robot: "Robot",
     card: "from the CRM card",
     turns: "A personal Telegram account writes first by phone number once in three minutes, or Telegram blocks it.",
@@ -164,6 +179,9 @@ const RU: Texts = Texts {
     unseen: "Сообщение клиента не удалось показать как есть:",
     perhaps_unseen: "Связь прервалась, пока сообщение клиента передавалось; оно может стоять здесь дважды:",
     unknown: "Неизвестно, доставлено ли сообщение: связь прервалась во время отправки. Уточните у клиента, прежде чем повторять.",
+    not_changed: "Клиент по-прежнему видит старый текст.",
+    not_deleted: "Клиент по-прежнему видит удалённое сообщение.",
+    client_changed: "Клиент изменил сообщение. Теперь в нём:",
     robot: "Робот",
     card: "из карточки CRM",
     turns: "Личный аккаунт Telegram пишет первым по номеру телефона раз в три минуты, иначе Telegram его блокирует.",

@@ -32,6 +32,7 @@ use crate::{
         StepState,
     },
     domain::{
+        connector::Connector,
         failure::{Failure, Retry, Told},
         ids::{InstallationId, PortalId},
     },
@@ -241,7 +242,9 @@ async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refu
     let mut lacking = Vec::new();
     let mut count = 0;
     for connector in app.connectors() {
-        let registration = placements::connectors::registration(connector, &handler);
+        let known = Connector::from_id(&connector.id);
+        let client_deletes = known.is_some_and(|known| app.capabilities_of(known).any(|can| can.client_delete));
+        let registration = placements::connectors::registration(connector, &handler, client_deletes);
         if allowed(grant::call_in_setup(app, installation, &Register(&registration)).await)? {
             count += 1;
         } else {

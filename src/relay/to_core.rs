@@ -99,7 +99,7 @@ fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal
 
 /// The operator's name as the line puts it before his text, on a line of its own. Whether there is one is the line's
 /// setting: an operator may begin a text with bold words himself.
-fn signed(text: &str, has_signature: bool) -> String {
+pub(super) fn signed(text: &str, has_signature: bool) -> String {
     match bbcode::split_signature(text).filter(|_| has_signature) {
         Some((name, rest)) => format!("[b]{name}:[/b]\n{rest}"),
         None => text.to_owned(),
@@ -268,7 +268,7 @@ mod tests {
     use crate::{
         db::BindingState,
         domain::{
-            capabilities::WriteFirst,
+            capabilities::{Window, WriteFirst},
             connector::Connector,
             ids::{BindingId, ChannelId, InstallationId, PortalId},
         },
@@ -282,6 +282,10 @@ mod tests {
         photo_limit: 1,
         download_limit: 1,
         write_first: WriteFirst::Never,
+        edit: Window::Never,
+        delete: Window::Never,
+        client_edit: false,
+        client_delete: false,
         delivered: false,
         read: false,
     };

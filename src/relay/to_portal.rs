@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 
-use super::{ByLine, ExpandError, LineRef, Resolved, carried, channel_of, db_failure, files, grant, lost, notes};
+use super::{
+    ByLine, ExpandError, LineRef, Resolved, carried, changes, channel_of, db_failure, files, grant, lost, notes,
+};
 use crate::{
     app::App,
     b24::incoming::LineItem,
@@ -41,6 +43,7 @@ pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<
     let event = app.core(channel.core).parse(&raw).map_err(|error| ExpandError::Malformed(error.to_string()))?;
     match event {
         CoreEvent::Message(message) => expand_message(app, item, &channel, *message).await,
+        CoreEvent::Edited(message) => changes::edited_by_client(app, item, &channel, *message).await,
         CoreEvent::Status { message, progress, .. } => Ok(expand_status(app, channel.id, message, progress)),
         CoreEvent::Other { kind } => {
             tracing::debug!(inbox = %item.id, kind, "an item of a kind that is not served");
@@ -49,7 +52,7 @@ pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<
     }
 }
 
-async fn expand_message(
+pub(super) async fn expand_message(
     app: &App,
     item: &InboxItem,
     channel: &Channel,
@@ -124,11 +127,11 @@ pub async fn receipts(app: &App, item: &InboxItem, items: &[LineItem]) -> Result
 }
 
 /// Everything that a call into a chat needs.
-struct Place {
-    view: ChatView,
-    channel: Channel,
-    binding: Binding,
-    external: ExternalChatId,
+pub(super) struct Place {
+    pub view: ChatView,
+    pub channel: Channel,
+    pub binding: Binding,
+    pub external: ExternalChatId,
 }
 
 /// The client's message is not in the chat, or nobody knows: its words are shown as a note. Where there is no line, there is
@@ -151,7 +154,7 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
     }
 }
 
-async fn place(app: &App, portal: &PortalId, view: ChatView) -> Result<Place, Failure> {
+pub(super) async fn place(app: &App, portal: &PortalId, view: ChatView) -> Result<Place, Failure> {
     let gone = |what: &str| Failure::permanent(Told::Internal, what);
     let channel = channel_of(app, portal, &view.chat.channel()).await?;
     let binding = app.db.binding_of_channel(portal, &channel.id).await.map_err(db_failure)?;
@@ -349,7 +352,7 @@ async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, F
     outcome.failure().map_or(Ok(outcome), Err)
 }
 
-async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> LineMessage {
+pub(super) async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> LineMessage {
     LineMessage {
         user: user(app, place, first).await,
         message: text,

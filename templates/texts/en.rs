@@ -153,7 +153,7 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
         WriteFirst::ByEmail => "You can write first by e-mail address",
     },
     edit_yes: "The client sees an operator's edits",
-    edit_no: "A message that was sent cannot be edited for the client",
+    edit_no: "An operator's edit reaches the client as a new message, marked ✏️",
     delete_yes: "An operator can delete a message for the client",
     delete_no: "A message that was sent cannot be deleted for the client",
     client_edit_yes: "Operators see a client's edits",

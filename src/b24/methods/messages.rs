@@ -29,6 +29,27 @@ impl Method for SendMessages<'_> {
     }
 }
 
+/// Changes the texts of messages that stand in open-line chats: of each the client's id, our id and the new text. The portal finds
+/// a message by our id, keeps its files, and tells nobody.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct UpdateMessages<'a> {
+    pub connector: &'a str,
+    pub line: i64,
+    pub messages: &'a [LineMessage],
+}
+
+impl Method for UpdateMessages<'_> {
+    type Output = SendReport;
+    const NAME: &'static str = "imconnector.update.messages";
+    const SCOPE: Scope = Scope::ImOpenLines;
+    const REPEATABLE: bool = true;
+
+    fn elements(&self) -> usize {
+        self.messages.len()
+    }
+}
+
 /// One message; the inner keys are lower-case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LineMessage {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::domain::{
-    capabilities::{Capabilities, Markup, WriteFirst},
+    capabilities::{Capabilities, Markup, Window, WriteFirst},
     connector::Connector,
 };
 
@@ -74,6 +74,11 @@ pub(super) fn capabilities(connector: Connector) -> Capabilities {
         photo_limit: 10 * MIB,
         download_limit: 100 * MIB,
         write_first: WriteFirst::Never,
+        // No public client has ever called it.
+        edit: Window::Never,
+        delete: Window::Never,
+        client_edit: false,
+        client_delete: false,
         delivered: true,
         read: true,
     };

@@ -15,10 +15,11 @@ use url::Url;
 use self::telegram_bot::TelegramBot;
 use super::{
     ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem, Sent,
+    SentRef,
 };
 use crate::{
     domain::{
-        capabilities::{Capabilities, Markup, WriteFirst},
+        capabilities::{Capabilities, Markup, Window, WriteFirst},
         connector::Connector,
         failure::{Failure, Told},
     },
@@ -34,6 +35,10 @@ const NOTHING: Capabilities = Capabilities {
     photo_limit: 0,
     download_limit: 0,
     write_first: WriteFirst::Never,
+    edit: Window::Never,
+    delete: Window::Never,
+    client_edit: false,
+    client_delete: false,
     delivered: false,
     read: false,
 };
@@ -82,6 +87,20 @@ impl MessagingCore for Embedded {
     ) -> Result<Sent, Failure> {
         match channel.connector {
             Connector::TelegramBot => self.telegram_bot.send(channel, peer, what).await,
+            other => Err(unsupported(other)),
+        }
+    }
+
+    async fn edit(&self, channel: &ChannelRef, message: SentRef<'_>, text: &str) -> Result<(), Failure> {
+        match channel.connector {
+            Connector::TelegramBot => self.telegram_bot.edit(channel, message, text).await,
+            other => Err(unsupported(other)),
+        }
+    }
+
+    async fn delete(&self, channel: &ChannelRef, message: SentRef<'_>) -> Result<(), Failure> {
+        match channel.connector {
+            Connector::TelegramBot => self.telegram_bot.delete(channel, message).await,
             other => Err(unsupported(other)),
         }
     }

@@ -32,7 +32,7 @@ use crate::{
         error::{CallError, Code},
         methods::{
             crm::TimelineCommentAdd,
-            messages::{SendMessages, SendStatusDelivery},
+            messages::{SendMessages, SendStatusDelivery, UpdateMessages},
             open_lines::SessionHistoryGet,
             robots::EventSend,
         },
@@ -67,29 +67,21 @@ pub enum Caller {
 pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
     match kind {
         DeliveryKind::ToPortal | DeliveryKind::Note => Some(SendMessages::NAME),
+        DeliveryKind::EditToPortal => Some(UpdateMessages::NAME),
         DeliveryKind::Status => Some(SendStatusDelivery::NAME),
         DeliveryKind::RobotAnswer | DeliveryKind::RobotWaits => Some(EventSend::NAME),
         DeliveryKind::CardComment => Some(TimelineCommentAdd::NAME),
         DeliveryKind::Look => Some(SessionHistoryGet::NAME),
         DeliveryKind::ToCore
         | DeliveryKind::ToAddress
+        | DeliveryKind::EditToCore
+        | DeliveryKind::DeleteToCore
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Probe
         | DeliveryKind::Notice => None,
     }
 }
-
-/// The kinds that the portal's gates hold.
-pub const HELD: [DeliveryKind; 7] = [
-    DeliveryKind::ToPortal,
-    DeliveryKind::Note,
-    DeliveryKind::Status,
-    DeliveryKind::RobotAnswer,
-    DeliveryKind::RobotWaits,
-    DeliveryKind::CardComment,
-    DeliveryKind::Look,
-];
 
 /// What may not be claimed of a portal now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -301,7 +293,7 @@ impl Gates {
                 let operating = method_of(kind).and_then(|method| gates.operating.get(method));
                 Some((kind, whole.max(operating.and_then(|operating| operating.shut(now)))?))
             };
-            let kinds: Vec<_> = HELD.into_iter().filter_map(until).collect();
+            let kinds: Vec<_> = DeliveryKind::ALL.into_iter().filter_map(until).collect();
             // Of a portal that was away one looks first.
             let calls = if gates.breaker.is_open() { calls.min(1) } else { calls };
             if kinds.is_empty() && calls >= FULL {

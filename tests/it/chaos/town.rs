@@ -76,12 +76,13 @@ impl Town<'_> {
 
     /// Waits until portals and messengers have told what they had to tell, however long that takes.
     pub async fn has_told_all(&self) {
-        let chatapp = self.story.sandbox.messengers().chatapp();
-        self.while_it_moves("portals and messengers have told all they had", async || {
-            let posts = self.shops.iter().map(|shop| shop.posts_waiting()).sum::<usize>();
-            posts + chatapp.webhooks_waiting()
-        })
-        .await;
+        self.while_it_moves("portals and messengers have told all they had", async || self.to_be_told()).await;
+    }
+
+    /// What portals and messengers have still to tell.
+    fn to_be_told(&self) -> usize {
+        let posts = self.shops.iter().map(|shop| shop.posts_waiting()).sum::<usize>();
+        posts + self.story.sandbox.messengers().chatapp().webhooks_waiting()
     }
 
     /// Waits until everything that was acknowledged has arrived, with whatever servers there are.
@@ -92,14 +93,14 @@ impl Town<'_> {
 
     /// Waits until the story's server has done everything; where it waits for a time, time passes.
     pub async fn is_served(&self) {
-        self.has_told_all().await;
-        self.while_it_moves("the queue is empty", async || {
+        // What is done is told of by the other side, which is one more thing to be done.
+        self.while_it_moves("nothing is left to be told or done", async || {
             let Some(counts) = self.story.counts().await else { return usize::MAX };
             if counts.sending == 0 && counts.inbox == 0 && counts.waiting > 0 {
                 self.story.time_passes(Duration::from_secs(1));
             }
             let left = counts.queued + counts.waiting + counts.sending + counts.inbox;
-            usize::try_from(left).unwrap_or(usize::MAX)
+            usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.to_be_told())
         })
         .await;
         self.story.calms_down().await;

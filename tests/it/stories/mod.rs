@@ -2,6 +2,7 @@
 
 mod accounts;
 mod card;
+mod changes;
 mod content_failing;
 mod content_in;
 mod content_out;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         content_failing::list(),
         telegram::list(),
         card::list(),
+        changes::list(),
         robot::list(),
         hostile::list(),
         recovery::list(),

@@ -18,7 +18,6 @@ stories![
     files_of_every_kind_go_to_the_bot,
     an_album_comes_as_its_pictures,
     a_place_a_card_and_a_reaction_do_no_harm,
-    an_edited_message_does_no_harm,
     a_file_that_bots_cannot_fetch_is_named,
     a_file_over_the_limit_is_refused_without_sending_it,
     a_picture_over_the_limit_goes_as_a_file,
@@ -125,17 +124,6 @@ async fn a_place_a_card_and_a_reaction_do_no_harm(story: &Story) {
     assert_eq!(texts.len(), 4, "{texts:?}");
     assert!(texts[1].contains("55.751244") && texts[1].contains("37.618423"), "a place can be opened: {}", texts[1]);
     assert!(texts[2].contains("Pyotr") && texts[2].contains("+79005550077"), "{}", texts[2]);
-}
-
-async fn an_edited_message_does_no_harm(story: &Story) {
-    let shop = story.bot_shop().await;
-    let id = shop.client.writes(&shop.account, "Is it 100?");
-    let chat = shop.sees_text("Is it 100?").await.id;
-    shop.client.edits(&shop.account, &id, "Is it 200?");
-    shop.client.writes(&shop.account, "Well?");
-    shop.sees_text("Well?").await;
-    story.calms_down().await;
-    assert_eq!(shop.said_by_client(chat).len(), 2, "a change is no new message");
 }
 
 async fn a_file_that_bots_cannot_fetch_is_named(story: &Story) {

@@ -45,6 +45,12 @@ pub(super) enum Reason {
     Picture,
     /// The client forbids voice messages: it may go as a document.
     Voice,
+    /// The message says that already.
+    NotModified,
+    /// The message to be changed is not there.
+    NoMessage,
+    /// It is too late, or never could be done, to change the message.
+    Unchangeable,
     /// The group has a new id.
     Moved(i64),
     Flood,
@@ -116,7 +122,13 @@ impl Refusal {
             Reason::TooLong => Told::TextTooLong,
             Reason::TooLarge => Told::FileTooLarge,
             Reason::NoFile => Told::FileUnavailable,
-            Reason::Markup | Reason::Picture | Reason::Voice | Reason::Other => Told::Rejected,
+            Reason::Unchangeable => Told::Unsupported,
+            Reason::Markup
+            | Reason::Picture
+            | Reason::Voice
+            | Reason::NotModified
+            | Reason::NoMessage
+            | Reason::Other => Told::Rejected,
         };
         Failure::permanent(told, cause)
     }
@@ -151,6 +163,12 @@ fn bad_request(description: &str) -> Reason {
     let has = |words: &[&str]| words.iter().any(|word| description.contains(word));
     if has(&["can't parse entities", "parse entities"]) {
         Reason::Markup
+    } else if has(&["message is not modified"]) {
+        Reason::NotModified
+    } else if has(&["message to edit not found", "message to delete not found", "message_id_invalid"]) {
+        Reason::NoMessage
+    } else if has(&["can't be edited", "can't be deleted"]) {
+        Reason::Unchangeable
     } else if has(&["too long"]) {
         Reason::TooLong
     } else if has(&["too big", "too large"]) {
@@ -190,6 +208,8 @@ mod tests {
             (400, "Bad Request: file is too big", Told::FileTooLarge),
             (413, "Request Entity Too Large", Told::FileTooLarge),
             (400, "Bad Request: message text is empty", Told::Rejected),
+            (400, "Bad Request: message can't be deleted for everyone", Told::Unsupported),
+            (400, "Bad Request: message to edit not found", Told::Rejected),
         ] {
             let failure = failure(status, description);
             assert_eq!(failure.told, told, "{description}");

@@ -1,10 +1,11 @@
 //! Telegram bots through the official Bot API.
 //!
-//! Who is who: [`TelegramBot`] speaks for all bots (a channel brings its own token); `send` writes, `updates` reads what
+//! Who is who: [`TelegramBot`] speaks for all bots (a channel brings its own token); `send` writes, `changes` edits and deletes, `updates` reads what
 //! webhooks and [`TelegramBot::poll`] bring, `api` makes one call. Not guaranteed: Telegram has neither an idempotency key
 //! nor a history for bots, so an unknown outcome of a send stays unknown. Bots report no delivery and no reading.
 
 mod api;
+mod changes;
 mod content;
 mod error;
 mod send;
@@ -21,7 +22,7 @@ use url::Url;
 use self::{api::Api, error::ApiError};
 use crate::{
     domain::{
-        capabilities::{Capabilities, Markup, WriteFirst},
+        capabilities::{Capabilities, Markup, Window, WriteFirst},
         failure::{Failure, Told},
     },
     messaging::{
@@ -34,6 +35,9 @@ use crate::{
 
 const MIB: u64 = 1024 * 1024;
 
+/// `deleteMessage`: "A message can only be deleted if it was sent less than 48 hours ago".
+const DELETABLE: Duration = Duration::from_hours(48);
+
 /// The figures of the Bot API's documentation (sendMessage, sendPhoto, "Sending files", getFile). A server of one's own
 /// (`--local`) allows more; these hold for Telegram's.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -44,6 +48,10 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     photo_limit: 10 * MIB,
     download_limit: 20 * MIB,
     write_first: WriteFirst::Never,
+    edit: Window::Always,
+    delete: Window::For(DELETABLE),
+    client_edit: true,
+    client_delete: false,
     delivered: false,
     read: false,
 };

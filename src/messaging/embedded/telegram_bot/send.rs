@@ -110,7 +110,7 @@ fn size(file: &OutgoingFile) -> u64 {
 }
 
 /// A chat's number, or the public name of a group or channel. A person is not reached by name or phone.
-fn chat_id(peer: &str) -> Result<String, Failure> {
+pub(super) fn chat_id(peer: &str) -> Result<String, Failure> {
     let peer = peer.trim();
     let digits = peer.strip_prefix('-').unwrap_or(peer);
     let number = (1..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -142,7 +142,7 @@ fn method(file: &OutgoingFile) -> (&'static str, &'static str) {
 }
 
 /// Telegram's HTML as plain text: tags go, a link keeps its address behind its text, entities become characters.
-fn plain(html: &str) -> String {
+pub(super) fn plain(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut links: Vec<String> = Vec::new();
     let mut rest = html;

@@ -154,8 +154,17 @@ fn nothing_that_came_is_shown_as_nothing() {
 }
 
 #[test]
+fn an_edited_message_says_what_it_says_now() {
+    let CoreEvent::Edited(now) =
+        event(&update("edited_message", boris(json!({"text": "x", "edit_date": 1_789_000_100}))))
+    else {
+        panic!("not an edit");
+    };
+    assert_eq!((now.id.as_str(), now.peer.as_str(), now.text.as_str()), ("31", "777", "x"));
+}
+
+#[test]
 fn what_nobody_wrote_is_no_message() {
-    assert_eq!(other_kind(&update("edited_message", boris(json!({"text": "x"})))), "edited_message");
     assert_eq!(other_kind(&update("my_chat_member", json!({}))), "my_chat_member");
     let joined = boris(json!({"new_chat_members": []}));
     assert_eq!(other_kind(&update("message", joined)), "message/new_chat_members");

@@ -59,7 +59,10 @@ pub(super) fn parse(item: &Value) -> Result<CoreEvent, Malformed> {
     let update =
         item.get(OWNER).and_then(Value::as_object).ok_or_else(|| Malformed("not an update of Telegram".to_owned()))?;
     if let Some(message) = update.get("message") {
-        return parse_message(message);
+        return Ok(parse_message(message)?.map_or_else(|kind| other(&format!("message/{kind}")), CoreEvent::Message));
+    }
+    if let Some(message) = update.get("edited_message") {
+        return Ok(parse_message(message)?.map_or_else(|kind| other(&format!("edited/{kind}")), CoreEvent::Edited));
     }
     let kind = update.keys().find(|key| *key != "update_id");
     Ok(other(kind.map_or("unknown", String::as_str)))
@@ -69,14 +72,15 @@ fn other(kind: &str) -> CoreEvent {
     CoreEvent::Other { kind: kind.chars().take(64).collect() }
 }
 
-fn parse_message(value: &Value) -> Result<CoreEvent, Malformed> {
+/// What somebody wrote; else the kind of a message that nobody did.
+fn parse_message(value: &Value) -> Result<Result<Box<IncomingMessage>, &str>, Malformed> {
     if let Some(kind) = service_kind(value) {
-        return Ok(other(&format!("message/{kind}")));
+        return Ok(Err(kind));
     }
     let message: wire::Message = serde_json::from_value(value.clone())
         .map_err(|_other_form| Malformed("a message without id, date or chat".to_owned()))?;
     let content = content::read(&message, value);
-    Ok(CoreEvent::Message(Box::new(IncomingMessage {
+    Ok(Ok(Box::new(IncomingMessage {
         id: message.message_id.to_string(),
         peer: message.chat.id.to_string(),
         group: message.chat.kind != "private",

@@ -1,0 +1,317 @@
+//! What was edited or deleted after it was sent. Each change follows its message in the chat's lane.
+//!
+//! An operator's edit changes the messenger's message where the messenger can still do that; elsewhere the client gets the new text
+//! as a message of its own. A deletion that comes too late is told to the operator. A client's edit changes the message in the Open
+//! Channel; where that is not found any more, the operator reads the new text as a note.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ExpandError, carried, channel_of, db_failure, grant, note_channel, notes::Note, revive, status, status::Written,
+    through, to_core, to_portal,
+};
+use crate::{
+    app::App,
+    b24::{
+        bbcode,
+        incoming::{LineItems, OperatorMessage},
+        methods::messages::{LineChat, LineMessage, LineText, LineUser, UpdateMessages},
+    },
+    db::{
+        Binding, Carried, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, Message,
+        MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
+    },
+    domain::{
+        capabilities::Capabilities,
+        failure::{Failure, Told},
+        ids::ExternalChatId,
+    },
+    messaging::{Author, IncomingMessage, SentRef},
+};
+
+/// Stands before the new text of a message that could not be changed.
+const CORRECTION: &str = "✏️ ";
+
+/// What a part says now, and from which line that came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Edit {
+    text: String,
+    #[serde(default)]
+    line: Option<i64>,
+}
+
+/// An operator's message that we have sent.
+struct Known {
+    channel: Channel,
+    binding: Binding,
+    peer: String,
+    message: Message,
+    parts: Vec<Part>,
+}
+
+async fn known(app: &App, item: &InboxItem, message: &OperatorMessage) -> Result<Option<Known>, ExpandError> {
+    let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
+    let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
+    let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
+    let number = message.im.message_id.to_string();
+    let found = app.db.message_find(&item.portal, (&channel.id, &chat.peer), (Direction::Out, &number)).await?;
+    Ok(found.map(|(message, parts)| Known { channel, binding, peer: chat.peer, message, parts }))
+}
+
+pub async fn edited_by_operators(
+    app: &App,
+    item: &InboxItem,
+    items: LineItems<OperatorMessage>,
+) -> Result<Expansion, ExpandError> {
+    let mut expansion = Expansion::default();
+    for edited in &items.messages {
+        let Some(known) = known(app, item, edited).await? else { continue };
+        let can = app.core(known.channel.core).capabilities(known.channel.connector);
+        let text = to_core::signed(&edited.text, known.binding.signature);
+        let pieces = to_core::pieces(&text, can);
+        let Some(changes) = changes(&known.parts, &pieces, can) else {
+            expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));
+            continue;
+        };
+        if changes.is_empty() {
+            continue;
+        }
+        if !can.edit.is_open(known.message.sent_at, app.clock.now()) {
+            expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));
+            continue;
+        }
+        let lane = Lane::OutOf(known.message.chat);
+        expansion.deliveries.extend(changes.into_iter().map(|(part, text)| {
+            NewDelivery {
+                part: Some(part.id),
+                ..NewDelivery::new(lane.clone(), DeliveryKind::EditToCore, app.clock.now())
+                    .payload(&Edit { text, line: Some(items.line) })
+                    .message(known.message.id)
+            }
+        }));
+    }
+    expansion.relevant = !(expansion.messages.is_empty() && expansion.deliveries.is_empty());
+    Ok(expansion)
+}
+
+/// Which parts say something else now; None when the new text does not fall into the parts that were sent.
+fn changes<'a>(parts: &'a [Part], pieces: &[String], can: Capabilities) -> Option<Vec<(&'a Part, String)>> {
+    let texts: Vec<&Part> = parts.iter().filter(|part| part.media.is_none()).collect();
+    let changed: Vec<(&Part, String)> = match (texts.as_slice(), parts.first(), pieces) {
+        ([], Some(file), []) => vec![(file, String::new())],
+        ([], Some(file), [caption]) if bbcode::Unit::Utf16.count(caption) <= can.caption_limit => {
+            vec![(file, caption.clone())]
+        }
+        (texts, _, pieces) if !texts.is_empty() && texts.len() == pieces.len() => {
+            texts.iter().copied().zip(pieces.iter().cloned()).collect()
+        }
+        _other => return None,
+    };
+    Some(changed.into_iter().filter(|(part, text)| part.text != *text).collect())
+}
+
+/// The new text as a message of its own; nothing when nothing is left of it.
+fn correction(
+    app: &App,
+    (item, line): (&InboxItem, i64),
+    known: &Known,
+    text: &str,
+    can: Capabilities,
+) -> Option<NewMessage> {
+    let now = app.clock.now();
+    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { line: Some(line) });
+    if text.trim().is_empty() {
+        return None;
+    }
+    let pieces = to_core::pieces(&format!("{CORRECTION}{text}"), can).into_iter();
+    Some(NewMessage {
+        channel: known.channel.id.clone(),
+        peer: known.peer.clone(),
+        who: None,
+        direction: Direction::Out,
+        origin: MessageOrigin::Operator,
+        source_key: format!("{}/{}", known.message.source_key, item.id),
+        author: known.message.author,
+        b24_message: None,
+        b24_chat: None,
+        progress: MessageProgress::Waiting,
+        sent_at: item.received_at,
+        parts: pieces.map(|text| NewPart { text, delivery: Some(to_core.clone()), ..NewPart::default() }).collect(),
+        delivery: None,
+    })
+}
+
+pub async fn deleted_by_operators(
+    app: &App,
+    item: &InboxItem,
+    items: &LineItems<OperatorMessage>,
+) -> Result<Expansion, ExpandError> {
+    let mut expansion = Expansion::default();
+    // One element comes for each id of the messenger.
+    let mut seen = BTreeSet::new();
+    for deleted in items.messages.iter().filter(|message| seen.insert(message.im)) {
+        let Some(Known { channel, message, .. }) = known(app, item, deleted).await? else { continue };
+        let now = app.clock.now();
+        let can = app.core(channel.core).capabilities(channel.connector);
+        let follows = if can.delete.is_open(message.sent_at, now) {
+            NewDelivery::new(Lane::OutOf(message.chat), DeliveryKind::DeleteToCore, now)
+        } else {
+            Note::NotDeleted { told: Told::Unsupported.code().into() }.in_chat(message.chat, now)
+        };
+        expansion.deliveries.push(follows.message(message.id));
+    }
+    expansion.relevant = !expansion.deliveries.is_empty();
+    Ok(expansion)
+}
+
+/// A client has changed a message; one that we never had is a new one.
+pub async fn edited_by_client(
+    app: &App,
+    item: &InboxItem,
+    channel: &Channel,
+    edited: IncomingMessage,
+) -> Result<Expansion, ExpandError> {
+    let place = (&channel.id, edited.peer.as_str());
+    let found = app.db.message_find(&item.portal, place, (Direction::In, &edited.id)).await?;
+    let Some((message, parts)) = found.filter(|_| edited.author == Author::Client) else {
+        return to_portal::expand_message(app, item, channel, edited).await;
+    };
+    let part = parts.iter().find(|part| part.media.is_none()).filter(|part| part.text != edited.text);
+    let (Some(part), Some(_bound)) = (part, app.db.binding_of_channel(&item.portal, &channel.id).await?) else {
+        return Ok(Expansion::default());
+    };
+    let delivery = NewDelivery::new(Lane::InOf(message.chat), DeliveryKind::EditToPortal, app.clock.now());
+    let delivery = delivery.payload(&Edit { text: edited.text, line: None }).message(message.id);
+    let deliveries = vec![NewDelivery { part: Some(part.id), ..delivery }];
+    Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
+}
+
+/// A change of something that the messenger has.
+struct Job<'a> {
+    carried: &'a Carried,
+    channel: Channel,
+}
+
+async fn job<'a>(app: &App, delivery: &'a Delivery) -> Result<Job<'a>, Failure> {
+    let carried = carried(delivery)?;
+    let channel = channel_of(app, &delivery.portal, &carried.view.chat.channel()).await?;
+    Ok(Job { carried, channel })
+}
+
+fn edit(delivery: &Delivery) -> Result<Edit, Failure> {
+    let malformed = |_other| Failure::permanent(Told::Internal, "the change is not understood");
+    serde_json::from_str(&delivery.payload).map_err(malformed)
+}
+
+fn part<'a>(carried: &'a Carried, delivery: &Delivery) -> Result<&'a Part, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the part of the change is gone");
+    carried.parts.iter().find(|part| Some(part.id) == delivery.part).ok_or_else(gone)
+}
+
+/// The messenger's ids of a part.
+fn ids(part: &Part) -> impl Iterator<Item = &str> {
+    part.core_id.iter().flat_map(|ids| ids.lines())
+}
+
+pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let Job { carried, channel } = job(app, delivery).await?;
+    let (Edit { text, line }, part) = (edit(delivery)?, part(carried, delivery)?);
+    // What never reached the messenger cannot be changed there; the operator has read that it did not.
+    let Some(id) = ids(part).next() else { return Ok(Settled::new(crate::db::DeliveryState::Cancelled, "not_sent")) };
+    let message = SentRef { peer: &carried.view.chat.peer, id, is_caption: part.media.is_some() };
+    let access = app.db.channel_access(&channel).map_err(db_failure)?;
+    let core = app.core(channel.core);
+    if let Err(failure) = through(app, &channel, core.edit(&access, message, &text)).await {
+        return Err(note_channel(app, &channel, failure).await);
+    }
+    revive(app, &channel).await;
+    // The portal waits for the word that its change has gone out, too.
+    let status = status::delivery(&carried.message, Written { line }, app.clock.now());
+    Ok(Settled { rewritten: Some((part.id, text)), follow: vec![status], ..Settled::done() })
+}
+
+pub async fn delete_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let Job { carried, channel } = job(app, delivery).await?;
+    let access = app.db.channel_access(&channel).map_err(db_failure)?;
+    let core = app.core(channel.core);
+    for part in &carried.parts {
+        for id in ids(part) {
+            let message = SentRef { peer: &carried.view.chat.peer, id, is_caption: false };
+            if let Err(failure) = through(app, &channel, core.delete(&access, message)).await {
+                return Err(note_channel(app, &channel, failure).await);
+            }
+        }
+    }
+    revive(app, &channel).await;
+    Ok(Settled::done())
+}
+
+pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
+    let carried = carried(delivery)?;
+    let (Edit { text, .. }, part) = (edit(delivery)?, part(carried, delivery)?);
+    let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
+    let person = place.view.contact.as_ref().map_or(&place.external.peer, |contact| &contact.person);
+    let message = LineMessage {
+        user: LineUser { id: person.clone(), ..LineUser::default() },
+        message: LineText {
+            id: carried.message.source_key.clone(),
+            date: carried.message.sent_at.seconds(),
+            text: text.clone(),
+            ..LineText::default()
+        },
+        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
+    };
+    let messages = std::slice::from_ref(&message);
+    let method = UpdateMessages { connector: place.binding.connector.id(), line: place.binding.line, messages };
+    let report = grant::call_of(app, (&delivery.portal, place.binding.installation), &method).await?;
+    match report.outcomes.first() {
+        Some(outcome) if outcome.success => Ok(Settled { rewritten: Some((part.id, text)), ..Settled::done() }),
+        _refused => Err(Failure::permanent(Told::Rejected, "the portal did not find the message to change")),
+    }
+}
+
+/// The change did not go through: who made it, or ought to see it, reads so.
+pub fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
+    let (Some(message), Some(carried)) = (delivery.message, &delivery.carried) else { return };
+    let told = told.code().to_owned();
+    let note = match (delivery.kind, edit(delivery)) {
+        (DeliveryKind::DeleteToCore, _) => Note::NotDeleted { told },
+        (DeliveryKind::EditToPortal, Ok(edit)) => Note::ClientChanged { text: edit.text },
+        _edit => Note::NotChanged { told },
+    };
+    settled.follow.push(note.in_chat(carried.message.chat, app.clock.now()).message(message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::ids::{MediaId, PartId},
+        messaging::embedded::telegram_bot::CAPABILITIES,
+    };
+
+    fn part(id: i64, text: &str, is_file: bool) -> Part {
+        let media = is_file.then_some(MediaId(id));
+        Part { id: PartId(id), position: 0, text: text.into(), media, core_id: Some(id.to_string()) }
+    }
+
+    fn changed(parts: &[Part], pieces: &[&str]) -> Option<Vec<(i64, String)>> {
+        let pieces: Vec<String> = pieces.iter().map(|&piece| piece.to_owned()).collect();
+        let changes = changes(parts, &pieces, CAPABILITIES)?;
+        Some(changes.into_iter().map(|(part, text)| (part.id.0, text)).collect())
+    }
+
+    #[test]
+    fn a_change_falls_into_the_parts_that_were_sent_or_is_none() {
+        let texts = [part(1, "one", false), part(2, "two", false), part(3, "", true)];
+        assert_eq!(changed(&texts, &["one", "too"]), Some(vec![(2, "too".into())]));
+        assert_eq!(changed(&texts, &["one", "two"]), Some(Vec::new()));
+        assert_eq!(changed(&texts, &["one"]), None);
+        let files = [part(1, "caption", true), part(2, "", true)];
+        assert_eq!(changed(&files, &["better"]), Some(vec![(1, "better".into())]));
+        assert_eq!(changed(&files, &[]), Some(vec![(1, String::new())]));
+        assert_eq!(changed(&files, &[&"long ".repeat(400)]), None);
+    }
+}
