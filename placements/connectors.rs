@@ -33,13 +33,32 @@ pub struct Connector {
     pub letters: String,
     /// Colour of the tile, `#rrggbb`.
     pub color: String,
+    /// Names of the settings that its page shows.
+    setting_names: Vec<String>,
     /// Messenger types of `ChatApp`'s API; empty where the wire name is not known.
     pub chatapp_types: Vec<String>,
     /// Whether the messenger has an official API for the embedded core. Which ones are spoken, the core tells.
     pub has_official_api: bool,
 }
 
+/// Something that is switched on or off for a connected channel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Stored under this name.
+    pub name: String,
+    /// What it does.
+    pub label: Localized,
+    /// More about it.
+    pub help: Localized,
+}
+
 impl Connector {
+    /// What its page lets an administrator switch, in the table's order.
+    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> + '_ {
+        TABLE.settings.iter().filter(|setting| self.setting_names.contains(&setting.name))
+    }
+
     /// The icon as a data address, for the portal and for our pages.
     pub fn icon(&self) -> String {
         icon(&self.letters, &self.color, self.is_group)
@@ -50,6 +69,13 @@ impl Connector {
 #[serde(deny_unknown_fields)]
 struct Table {
     connector: Vec<Entry>,
+    setting: Vec<Setting>,
+}
+
+/// What the file says.
+struct Known {
+    connectors: Vec<Connector>,
+    settings: Vec<Setting>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -60,12 +86,13 @@ struct Entry {
     letters: String,
     color: String,
     groups: bool,
+    settings: Vec<String>,
     chatapp: Vec<String>,
     embedded: bool,
 }
 
-static CONNECTORS: LazyLock<Vec<Connector>> = LazyLock::new(|| match parse(include_str!("connectors.toml")) {
-    Ok(connectors) => connectors,
+static TABLE: LazyLock<Known> = LazyLock::new(|| match parse(include_str!("connectors.toml")) {
+    Ok(known) => known,
     Err(problem) => panic!("the connector table of this binary does not load: {problem}"),
 });
 
@@ -74,7 +101,7 @@ static CONNECTORS: LazyLock<Vec<Connector>> = LazyLock::new(|| match parse(inclu
 /// # Panics
 /// When the table compiled into the binary does not load; a test of this crate loads it.
 pub fn all() -> &'static [Connector] {
-    &CONNECTORS
+    &TABLE.connectors
 }
 
 /// The connector with this id; the portal lower-cases ids, so case does not count.
@@ -111,17 +138,21 @@ pub fn registration(connector: &Connector, handler: &str, client_deletes: bool) 
     })
 }
 
-fn parse(text: &str) -> Result<Vec<Connector>, String> {
+fn parse(text: &str) -> Result<Known, String> {
     let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
     let mut connectors = Vec::new();
     for entry in table.connector {
         entry.check()?;
+        if let Some(unknown) = entry.settings.iter().find(|name| table.setting.iter().all(|known| known.name != **name))
+        {
+            return Err(format!("`{unknown}` of {} is no setting", entry.kind));
+        }
         connectors.push(entry.connector(false));
         if entry.groups {
             connectors.push(entry.connector(true));
         }
     }
-    Ok(connectors)
+    Ok(Known { connectors, settings: table.setting })
 }
 
 impl Entry {
@@ -158,6 +189,7 @@ impl Entry {
             is_group,
             letters: self.letters.clone(),
             color: self.color.clone(),
+            setting_names: self.settings.clone(),
             chatapp_types: self.chatapp.clone(),
             has_official_api: self.embedded,
         }

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         connector::Connector,
         ids::{BindingId, ChannelId, InstallationId, PortalId},
+        settings::Settings,
     },
 };
 
@@ -37,6 +38,7 @@ pub struct Binding {
     pub state: BindingState,
     /// When the channel was connected to the line.
     pub created_at: Millis,
+    pub settings: Settings,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +65,7 @@ struct Row {
     state: String,
     created_at: i64,
     _changed_at: i64,
+    settings: String,
 }
 
 impl TryFrom<Row> for Binding {
@@ -81,6 +84,8 @@ impl TryFrom<Row> for Binding {
             signature: row.signature,
             state: BindingState::read(&row.state)?,
             created_at: Millis(row.created_at),
+            settings: serde_json::from_str(&row.settings)
+                .map_err(|_other| DbError::Corrupt(format!("binding {}: settings", row.id)))?,
         })
     }
 }
@@ -169,6 +174,24 @@ impl Db {
         self.write_settings(portal, move |conn| {
             diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(owner)))
                 .set((binding::line_name.eq(name), binding::signature.eq(signature)))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn binding_set_settings(
+        &self,
+        portal: &PortalId,
+        id: BindingId,
+        settings: Settings,
+        now: Millis,
+    ) -> DbResult<()> {
+        let owner = portal.0.clone();
+        let settings = serde_json::to_string(&settings).map_err(|error| DbError::Corrupt(error.to_string()))?;
+        self.write_settings(portal, move |conn| {
+            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(owner)))
+                .set((binding::settings.eq(settings), binding::changed_at.eq(now.0)))
                 .execute(conn)?;
             Ok(())
         })

@@ -237,7 +237,13 @@ fn begin_attempt(conn: &mut Conn, row: &mut Row, now: Millis) -> DbResult<()> {
         delivery::tries.eq(delivery::tries + 1),
         delivery::changed_at.eq(now.0),
     );
-    kept!(conn, execute, update(delivery::id.eq(row.id), begun))?;
+    let own = delivery::id.eq(row.id);
+    // One whose outcome is not known is asked about first: what may have happened did so in an earlier attempt.
+    if row.uncertain {
+        kept!(conn, execute, update(own, begun))?;
+    } else {
+        kept!(conn, execute, update(own, (begun, delivery::tried_at.eq(now.0))))?;
+    }
     row.tries += 1;
     DeliveryState::Sending.text().clone_into(&mut row.state);
     Ok(())

@@ -217,6 +217,7 @@ mod tests {
         ends(&db, &behind[0], DeliveryState::Done).await;
         let again = claim(&db, Millis(9)).await;
         assert_eq!(again.iter().map(|it| (it.id, it.uncertain)).collect::<Vec<_>>(), [(heads[1].id, true)]);
+        assert_eq!((again[0].created_at, again[0].tried_at), (Millis(7), Millis(1)), "it may have happened long ago");
         assert_eq!(db.dead_list(DeadFilter::default(), 9).await.unwrap().0.len(), 0);
     }
 

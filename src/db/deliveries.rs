@@ -225,6 +225,8 @@ pub struct Delivery {
     pub told: Option<String>,
     pub error: Option<String>,
     pub created_at: Millis,
+    /// Before this no attempt can have done anything.
+    pub tried_at: Millis,
     pub trace: Option<Trace>,
     /// When it is tried next, or was to be.
     pub due_at: Millis,
@@ -256,6 +258,7 @@ pub(super) struct Row {
     changed_at: i64,
     pub(super) place: i64,
     trace: Option<i64>,
+    tried_at: Option<i64>,
 }
 
 impl DeliveryKind {
@@ -308,6 +311,7 @@ impl TryFrom<Row> for Delivery {
             told: row.told,
             error: row.error,
             created_at: Millis(row.created_at),
+            tried_at: Millis(row.tried_at.unwrap_or(row.created_at)),
             trace: row.trace.map(Trace),
             due_at: Millis(row.due_at),
             lane: row.lane,

@@ -44,6 +44,8 @@ stored_enum! {
         Robot = "robot",
         /// Written first from a CRM card.
         Card = "card",
+        /// Written on the business's own phone.
+        Phone = "phone",
     }
 }
 
@@ -368,6 +370,12 @@ impl Db {
             Ok(Some((Message::try_from(row)?, parts)))
         })
         .await
+    }
+
+    /// Whether something that we sent has this id of the core in the channel.
+    pub async fn message_is_ours(&self, portal: &PortalId, channel: &ChannelId, core_id: &str) -> DbResult<bool> {
+        let (portal, channel, core_id) = (portal.0.clone(), channel.clone(), core_id.to_owned());
+        self.read(move |conn| Ok(find_by_core_id(conn, &portal, &channel, &core_id)?.is_some())).await
     }
 
     /// The newest messages of a chat, newest first.

@@ -120,6 +120,7 @@ diesel::table! {
         state -> Text,
         created_at -> BigInt,
         changed_at -> BigInt,
+        settings -> Text,
     }
 }
 
@@ -251,6 +252,7 @@ diesel::table! {
         changed_at -> BigInt,
         place -> BigInt,
         trace -> Nullable<BigInt>,
+        tried_at -> Nullable<BigInt>,
     }
 }
 

@@ -7,3 +7,4 @@ pub mod connector;
 pub mod failure;
 pub mod ids;
 pub mod names;
+pub mod settings;

@@ -9,6 +9,8 @@ pub mod chatapp;
 pub mod embedded;
 #[cfg(test)]
 mod loopback;
+#[cfg(test)]
+mod table;
 mod transfer;
 
 use async_trait::async_trait;

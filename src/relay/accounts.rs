@@ -203,6 +203,25 @@ pub async fn connect(
     Ok(())
 }
 
+/// Switches what the connector's manifest offers; it holds from the next message on.
+pub async fn configure(
+    app: &App,
+    portal: &PortalId,
+    (connector, line): (Connector, i64),
+    is_on: impl Fn(&str) -> bool,
+) -> Result<(), AccountError> {
+    let binding = app.db.binding_on_line(portal, connector, line).await?.ok_or(AccountError::ChannelGone)?;
+    let mut settings = binding.settings;
+    let known = placements::connectors::find(connector.id());
+    for setting in known.into_iter().flat_map(placements::connectors::Connector::settings) {
+        if let Some(switch) = settings.switch(&setting.name) {
+            *switch = is_on(&setting.name);
+        }
+    }
+    app.db.binding_set_settings(portal, binding.id, settings, app.clock.now()).await?;
+    Ok(())
+}
+
 /// The webhook, the portal's switch and the line's settings are brought up to date, and what waited goes on.
 async fn switch_on(
     app: &App,

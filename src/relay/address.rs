@@ -168,14 +168,11 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
     let core = app.core(task.channel.core);
-    Ok(
-        match core.find_sent(&access, &task.job.to.wire(), (&key(&task.channel, delivery), delivery.created_at)).await?
-        {
-            Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
-            // Under a bare address that proves nothing: the conversation may have another name.
-            Found::DidNot | Found::CannotTell => Resolved::CannotTell,
-        },
-    )
+    Ok(match core.find_sent(&access, &task.job.to.wire(), (&key(&task.channel, delivery), delivery.tried_at)).await? {
+        Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
+        // Under a bare address that proves nothing: the conversation may have another name.
+        Found::DidNot | Found::CannotTell => Resolved::CannotTell,
+    })
 }
 
 /// A job with what is written down when it is done.

@@ -201,7 +201,9 @@ pub async fn chats(
     for view in found {
         let Some(channel) = channels.iter().find(|channel| channel.id == view.chat.channel()) else { continue };
         let markup = app.core(channel.core).capabilities(channel.connector).markup;
-        let is_signed = bindings.iter().any(|binding| binding.channel == channel.id && binding.signature);
+        let is_signed = bindings
+            .iter()
+            .any(|binding| binding.channel == channel.id && binding.signature && binding.settings.operator_name);
         let last = last_message(app, portal, (view.chat.id(), markup, is_signed)).await?;
         chats.push(CardChat { view, connector: channel.connector, channel: channel.title.clone(), last });
     }
@@ -241,7 +243,9 @@ async fn last_message(
                 MessageOrigin::Operator => as_written(text, markup, is_signed),
                 MessageOrigin::Automatic => as_written(text, markup, false),
                 // Texts of robots and cards are kept as they were typed: BB-code, as clients' texts are.
-                MessageOrigin::Client | MessageOrigin::Robot | MessageOrigin::Card => text.to_owned(),
+                MessageOrigin::Client | MessageOrigin::Robot | MessageOrigin::Card | MessageOrigin::Phone => {
+                    text.to_owned()
+                }
             },
         },
         from_client: message.direction == Direction::In,

@@ -69,7 +69,7 @@ pub async fn edited_by_operators(
     for edited in &items.messages {
         let Some(known) = known(app, item, edited).await? else { continue };
         let can = app.core(known.channel.core).capabilities(known.channel.connector);
-        let text = to_core::signed(&edited.text, known.binding.signature);
+        let text = to_core::signed(&edited.text, &known.binding);
         let pieces = to_core::pieces(&text, can);
         let Some(changes) = changes(&known.parts, &pieces, can) else {
             expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));

@@ -49,14 +49,14 @@ pub async fn load(app: &App, portal: &PortalId, id: MediaId) -> Result<File, Fai
     fetch(app, media).await
 }
 
-/// A link under which the portal can fetch the file now; the bytes are in the store when this answers.
-pub async fn lend(app: &App, portal: &PortalId, id: MediaId) -> Result<String, Failure> {
+/// A link under which the file can be fetched for a while; the bytes are in the store when this answers.
+pub async fn lend(app: &App, portal: &PortalId, id: MediaId, lifetime: Duration) -> Result<String, Failure> {
     let media = known(app, portal, id).await?;
     if media.stored.is_none() {
         let _held = app.memory.take(media.size).await;
         fetch(app, media).await?;
     }
-    let until = app.clock.now().after(link::LIFETIME);
+    let until = app.clock.now().after(lifetime);
     let token = link::sign(&app.keys, portal, id, until).map_err(Failure::transient)?;
     Ok(app.config.own_url(&format!("/media/{token}")))
 }
@@ -66,7 +66,7 @@ pub async fn lend_picture(app: &App, channel: &Channel, origin: Origin) -> Optio
     let owner = MediaOwner::Channel { channel: channel.id.clone(), origin };
     let new = NewMedia { owner, name: "picture.jpg".into(), mime: "image/jpeg".into(), size: None };
     let id = app.db.media_add(&channel.portal, new, app.clock.now()).await.ok()?;
-    let lent = tokio::time::timeout(PICTURE_TIME, lend(app, &channel.portal, id)).await;
+    let lent = tokio::time::timeout(PICTURE_TIME, lend(app, &channel.portal, id, link::LIFETIME)).await;
     match lent.unwrap_or_else(|_late| Err(Failure::transient("it took too long"))) {
         Ok(url) => Some(url),
         Err(failure) => {

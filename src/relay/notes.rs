@@ -81,6 +81,11 @@ pub fn reason_text(lang: &str, told: &str) -> &'static str {
     reason(texts(lang), told)
 }
 
+/// What was written on the business's own phone, as it stands in the Open Channel.
+pub fn from_phone(lang: &str, text: &str) -> String {
+    format!("[b]{}:[/b][br]{text}", texts(lang).from_phone)
+}
+
 /// When texts go that have to wait for their turn: whom they are for, and in how many minutes.
 pub fn turns_text(lang: &str, turns: &[(&str, u64)]) -> String {
     let texts = texts(lang);
@@ -121,6 +126,7 @@ struct Texts {
     not_deleted: &'static str,
     client_changed: &'static str,
     robot: &'static str,
+    from_phone: &'static str,
     card: &'static str,
     turns: &'static str,
     goes_in: &'static str,
@@ -152,6 +158,7 @@ const EN: Texts = Texts {
     not_deleted: "The client still sees the deleted message.",
     client_changed: "The client has changed a message. It says now:",
     robot: "Robot",
+    from_phone: "From the phone",
     card: "from the CRM card",
     turns: "A personal Telegram account writes first by phone number once in three minutes, or Telegram blocks it.",
     goes_in: "the message goes in",
@@ -183,6 +190,7 @@ const RU: Texts = Texts {
     not_deleted: "Клиент по-прежнему видит удалённое сообщение.",
     client_changed: "Клиент изменил сообщение. Теперь в нём:",
     robot: "Робот",
+    from_phone: "С телефона",
     card: "из карточки CRM",
     turns: "Личный аккаунт Telegram пишет первым по номеру телефона раз в три минуты, иначе Telegram его блокирует.",
     goes_in: "сообщение уйдёт через",

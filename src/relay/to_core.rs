@@ -2,6 +2,8 @@
 //! in the chat's lane, so that a crash between two parts repeats neither. When the last part is with the messenger, the
 //! portal gets its delivery status; a part that fails for good takes the rest with it and is told to the operator in the chat.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::{
@@ -29,6 +31,9 @@ use crate::{
     messaging::{Found, IdempotencyKey, Outgoing, OutgoingFile, Sent},
     queue::retry::STALE,
 };
+
+/// How long a client can open a file that went as a link.
+const LINK_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 /// Every element of an event's `MESSAGES`.
 pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessage>) -> Result<Expansion, ExpandError> {
@@ -85,7 +90,7 @@ async fn expand_one(
 
 /// Texts first, then files; a short text goes with the first file as its caption.
 fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal: Option<&Url>) -> Vec<NewPart> {
-    let mut texts = pieces(&signed(&message.text, binding.signature), can);
+    let mut texts = pieces(&signed(&message.text, binding), can);
     let mut files: Vec<NewPart> = message.files.iter().filter_map(|file| file_part(file, portal)).collect();
     if let (Some(first), [text]) = (files.first_mut(), texts.as_slice())
         && bbcode::Unit::Utf16.count(text) <= can.caption_limit
@@ -97,11 +102,12 @@ fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal
     texts.chain(files).collect()
 }
 
-/// The operator's name as the line puts it before his text, on a line of its own. Whether there is one is the line's
-/// setting: an operator may begin a text with bold words himself.
-pub(super) fn signed(text: &str, has_signature: bool) -> String {
-    match bbcode::split_signature(text).filter(|_| has_signature) {
-        Some((name, rest)) => format!("[b]{name}:[/b]\n{rest}"),
+/// The operator's name as the line puts it before his text, on a line of its own, if the client is to read it. Whether there is one
+/// is the line's setting: an operator may begin a text with bold words himself.
+pub(super) fn signed(text: &str, binding: &Binding) -> String {
+    match bbcode::split_signature(text).filter(|_| binding.signature) {
+        Some((name, rest)) if binding.settings.operator_name => format!("[b]{name}:[/b]\n{rest}"),
+        Some((_name, rest)) => rest.to_owned(),
         None => text.to_owned(),
     }
 }
@@ -216,7 +222,7 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let job = job(app, delivery).await?;
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
-    Ok(match core.find_sent(&access, &job.peer, (&key(&job.channel, job.part.id), delivery.created_at)).await? {
+    Ok(match core.find_sent(&access, &job.peer, (&key(&job.channel, job.part.id), delivery.tried_at)).await? {
         Found::Happened(sent) => Resolved::Happened(Box::new(accepted(app, delivery, &job, sent))),
         Found::DidNot => Resolved::DidNot,
         Found::CannotTell => Resolved::CannotTell,
@@ -226,9 +232,16 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
 async fn outgoing(app: &App, channel: &Channel, part: &Part) -> Result<Outgoing, Failure> {
     let Some(media) = part.media else { return Ok(Outgoing::Text(part.text.clone())) };
     let file = files::load(app, &channel.portal, media).await?;
-    let limit = app.core(channel.core).capabilities(channel.connector).upload_limit;
-    if u64::try_from(file.bytes.len()).unwrap_or(u64::MAX) > limit {
-        return Err(Failure::permanent(Told::FileTooLarge, format!("{} bytes", file.bytes.len())));
+    let can = app.core(channel.core).capabilities(channel.connector);
+    if u64::try_from(file.bytes.len()).unwrap_or(u64::MAX) > can.upload_limit {
+        let binding = app.db.binding_of_channel(&channel.portal, &channel.id).await.map_err(db_failure)?;
+        if !binding.is_some_and(|binding| binding.settings.file_links) {
+            return Err(Failure::permanent(Told::FileTooLarge, format!("{} bytes", file.bytes.len())));
+        }
+        let link = files::lend(app, &channel.portal, media, LINK_LIFETIME).await?;
+        let shown = bbcode::parse(&bbcode::from_plain(&format!("📎 {}\n{link}", file.name)));
+        let lines = [part.text.clone(), render(&shown, can.markup)];
+        return Ok(Outgoing::Text(lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")));
     }
     Ok(Outgoing::File(OutgoingFile { name: file.name, mime: file.mime, caption: part.text.clone(), bytes: file.bytes }))
 }
@@ -271,6 +284,7 @@ mod tests {
             capabilities::{Window, WriteFirst},
             connector::Connector,
             ids::{BindingId, ChannelId, InstallationId, PortalId},
+            settings::Settings,
         },
     };
 
@@ -302,6 +316,7 @@ mod tests {
             signature,
             state: BindingState::Active,
             created_at: Millis(0),
+            settings: Settings::default(),
         }
     }
 
@@ -323,6 +338,9 @@ mod tests {
         let message = message("[b]Анна:[/b] [br]Добрый день", 0);
         assert_eq!(texts(&message, true), [("*Анна:*\nДобрый день".into(), false)]);
         assert_ne!(texts(&message, false), texts(&message, true));
+        let mut nameless = binding(true);
+        nameless.settings.operator_name = false;
+        assert_eq!(signed(&message.text, &nameless), "Добрый день");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::{
         ids::{ChannelId, DeliveryId, ExternalChatId, PortalId},
         names,
     },
+    media::link,
     messaging::{Author, CoreEvent, IncomingMessage, Origin, Progress},
 };
 
@@ -58,16 +59,28 @@ pub(super) async fn expand_message(
     channel: &Channel,
     message: IncomingMessage,
 ) -> Result<Expansion, ExpandError> {
-    // What we sent comes back as an echo; groups and the business's own phone have their own settings.
-    if message.author != Author::Client || message.group {
+    let binding = app.db.binding_of_channel(&item.portal, &channel.id).await?;
+    let is_shown = match message.author {
+        Author::Client => true,
+        // What we sent comes back as an echo.
+        Author::Api { .. } => false,
+        Author::Phone => {
+            binding.as_ref().is_some_and(|binding| binding.settings.phone_messages)
+                && !app.db.message_is_ours(&item.portal, &channel.id, &message.id).await?
+        }
+    };
+    // Groups have a connector of their own.
+    if !is_shown || message.group {
         return Ok(Expansion::default());
     }
     if ExternalChatId::new(channel.id.clone(), &message.peer).is_none() {
         return Err(ExpandError::Malformed("a peer that no portal can carry".into()));
     }
-    let binding = app.db.binding_of_channel(&item.portal, &channel.id).await?;
+    let by_client = message.author == Author::Client;
     let now = app.clock.now();
-    let text = NewPart { text: message.text, ..NewPart::default() };
+    // By its id the messenger tells how far the business's own message has come.
+    let core_id = (!by_client).then(|| message.id.clone());
+    let text = NewPart { text: message.text, core_id, ..NewPart::default() };
     let files = message.files.into_iter().map(|file| NewPart {
         media: Some(NewMedia {
             owner: MediaOwner::Channel { channel: channel.id.clone(), origin: file.origin },
@@ -81,13 +94,13 @@ pub(super) async fn expand_message(
         channel: channel.id.clone(),
         peer: message.peer,
         who: Some(NewContact { connector: channel.connector, person: message.person }),
-        direction: Direction::In,
-        origin: MessageOrigin::Client,
+        direction: if by_client { Direction::In } else { Direction::Out },
+        origin: if by_client { MessageOrigin::Client } else { MessageOrigin::Phone },
         source_key: message.id,
         author: None,
         b24_message: None,
         b24_chat: None,
-        progress: MessageProgress::Waiting,
+        progress: if by_client { MessageProgress::Waiting } else { MessageProgress::Sent },
         sent_at: crate::clock::Millis(message.at),
         parts: std::iter::once(text).chain(files).collect(),
         delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
@@ -134,11 +147,11 @@ pub(super) struct Place {
     pub external: ExternalChatId,
 }
 
-/// The client's message is not in the chat, or nobody knows: its words are shown as a note. Where there is no line, there is
+/// The message is not in the chat, or nobody knows: its words are shown as a note. Where there is no line, there is
 /// nobody to show them to.
 pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
     let Some(id) = delivery.message else { return };
-    if !unknown {
+    if !unknown && delivery.carried.as_ref().is_some_and(|carried| carried.message.direction == Direction::In) {
         settled.progress = Some((id, MessageProgress::Failed));
     }
     if told == Told::LineInactive {
@@ -184,7 +197,12 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
     let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
     let lang = lang.as_deref().unwrap_or("en");
-    let text = content(app, (message, parts), &delivery.portal, (lang, patient)).await?;
+    let mut text = content(app, (message, parts), &delivery.portal, (lang, patient)).await?;
+    if message.origin == MessageOrigin::Phone {
+        // Nobody's words in the portal: it must not send them on to the client, who has them.
+        text.user_id = Some(0);
+        text.text = notes::from_phone(lang, &text.text);
+    }
     Ok(Job { message: message.clone(), place, text })
 }
 
@@ -312,7 +330,7 @@ async fn content(
     let mut text: Vec<String> = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty()).collect();
     let mut lent = Vec::new();
     for id in parts.iter().filter_map(|part| part.media) {
-        match files::lend(app, portal, id).await {
+        match files::lend(app, portal, id, link::LIFETIME).await {
             Ok(url) => lent.push(LineFile { url, name: name_of(app, portal, id).await? }),
             Err(failure) if patient && matches!(failure.retry, Retry::Backoff | Retry::After(_)) => {
                 return Err(failure);

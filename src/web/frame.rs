@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use templates::{Problem, texts};
 
 use super::{
@@ -135,6 +135,10 @@ handler!(
     connector_connect, connect
 );
 handler!(
+    /// `POST /frame/connector/settings`
+    connector_settings, configure
+);
+handler!(
     /// `POST /frame/connector/disconnect`
     connector_disconnect, disconnect
 );
@@ -180,7 +184,10 @@ async fn provision_html(app: &App, call: &Call) -> Result<Value, Failed> {
 }
 
 async fn connector_html(app: &App, call: &Call) -> Result<Value, Failed> {
-    let view = views::connector(app, &call.installation, call.connector()?, call.session.admin).await?;
+    let view = {
+        let viewer = (call.session.admin, call.session.lang.as_str());
+        views::connector(app, &call.installation, call.connector()?, viewer).await?
+    };
     Ok(json!({ "html": templates::connector::parts(texts(&call.session.lang), &view).into_string() }))
 }
 
@@ -252,6 +259,20 @@ async fn connect(app: &App, request: &HttpRequest, body: &Body) -> Result<Value,
         failed
     })?;
     connector_html(app, &call).await
+}
+
+/// A form tells of the switches that are on.
+async fn configure(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, Failed> {
+    let call = Call::of(app, request).await?;
+    admin_only(&call.session.user())?;
+    let on: Map<String, Value> = read(body)?;
+    accounts::configure(app, &call.session.portal, call.connector()?, |name| on.contains_key(name)).await?;
+    let words = &texts(&call.session.lang).connector;
+    let mut answer = connector_html(app, &call).await?;
+    if let Value::Object(answer) = &mut answer {
+        answer.insert("notice".into(), json!({ "kind": "ok", "text": words.settings_saved }));
+    }
+    Ok(answer)
 }
 
 async fn disconnect(app: &App, request: &HttpRequest, _body: &Body) -> Result<Value, Failed> {

@@ -78,6 +78,7 @@ fn routes(config: &mut ServiceConfig) {
         .route("/frame/connector", web::get().to(frame::connector))
         .route("/frame/connector/account", web::post().to(frame::connector_account))
         .route("/frame/connector/connect", web::post().to(frame::connector_connect))
+        .route("/frame/connector/settings", web::post().to(frame::connector_settings))
         .route("/frame/connector/disconnect", web::post().to(frame::connector_disconnect))
         .route("/frame/crm/list", web::get().to(frame::crm_list))
         .route("/frame/crm/write", web::post().to(frame::crm_write))

@@ -6,7 +6,7 @@ use templates::{
     app::{AccountChannelView, AccountView, AppState, AppView},
     connector::{
         AccountForm, Capabilities, ChannelState as Choice, Connection, ConnectorAccountView, ConnectorChannelView,
-        ConnectorView, WriteFirst as WriteFirstView,
+        ConnectorView, SettingView, WriteFirst as WriteFirstView,
     },
     crm_chat::{
         CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
@@ -205,7 +205,7 @@ pub async fn connector(
     app: &App,
     installation: &Installation,
     (connector, line): (Connector, i64),
-    may_manage: bool,
+    (may_manage, lang): (bool, &str),
 ) -> Result<ConnectorView, Failed> {
     let (messenger, icon) = shown(connector);
     let portal = &installation.portal;
@@ -224,11 +224,25 @@ pub async fn connector(
         icon,
         line: settings.line_name,
         connection: connection(here, &own),
+        settings: here.map(|binding| switches(binding, lang)).unwrap_or_default(),
         capabilities: capabilities(app, core, connector),
         accounts: by_account(own).into_iter().filter_map(|group| choices(app, &group, &bindings, line)).collect(),
         forms,
         may_manage,
     })
+}
+
+fn switches(binding: &Binding, lang: &str) -> Vec<SettingView> {
+    let mut chosen = binding.settings;
+    let offered = connectors::find(binding.connector.id()).into_iter().flat_map(connectors::Connector::settings);
+    offered
+        .map(|setting| SettingView {
+            name: setting.name.clone(),
+            label: setting.label.get(lang).to_owned(),
+            help: setting.help.get(lang).to_owned(),
+            on: chosen.switch(&setting.name).is_some_and(|switch| *switch),
+        })
+        .collect()
 }
 
 fn connection(here: Option<&Binding>, own: &[Channel]) -> Connection {

@@ -65,7 +65,7 @@ const MIB: u64 = 1024 * 1024;
 /// texts of 4096 (WhatsApp Cloud API, Telegram) and of 1000 for Avito; captions of 1024; documents of 100 MB and pictures of
 /// 5 MB for WhatsApp (Meta's supported media), 50 MB for Telegram and VK (ChatApp's help), pictures of 24 MB for Avito. What
 /// comes in is given out by link in any size that those messengers carry.
-pub(super) fn capabilities(connector: Connector) -> Capabilities {
+pub fn capabilities(connector: Connector) -> Capabilities {
     let base = Capabilities {
         markup: Markup::Plain,
         text_limit: 4096,

@@ -29,7 +29,7 @@ use url::Url;
 pub use self::{
     account::{License, Login, Messenger, WEBHOOK_EVENTS, Webhook},
     error::LoginError,
-    kinds::{Account, connector_of, messenger_type_of},
+    kinds::{Account, capabilities, connector_of, messenger_type_of},
 };
 use self::{
     api::{Api, Auth, Call},
@@ -85,7 +85,7 @@ impl ChatApp {
 #[async_trait]
 impl MessagingCore for ChatApp {
     fn capabilities(&self, connector: Connector) -> Capabilities {
-        kinds::capabilities(connector)
+        capabilities(connector)
     }
 
     fn person_of(&self, _connector: Connector, peer: &str) -> String {
@@ -111,7 +111,7 @@ impl MessagingCore for ChatApp {
             return Err(Failure::permanent(Told::FileUnavailable, "not a link"));
         };
         let url = Url::parse(link).map_err(|_not_a_url| Failure::permanent(Told::FileUnavailable, "not a link"))?;
-        let limit = kinds::capabilities(channel.connector).download_limit;
+        let limit = capabilities(channel.connector).download_limit;
         transfer::fetch(self.api.outgoing(), url, limit).await
     }
 

@@ -64,6 +64,13 @@ impl Embedded {
     }
 }
 
+pub fn capabilities(connector: Connector) -> Capabilities {
+    match connector {
+        Connector::TelegramBot => telegram_bot::CAPABILITIES,
+        _ => NOTHING,
+    }
+}
+
 fn unsupported(connector: Connector) -> Failure {
     let cause = format!("the embedded core has no {}", connector.short());
     Failure::permanent(Told::Unsupported, cause)
@@ -72,10 +79,7 @@ fn unsupported(connector: Connector) -> Failure {
 #[async_trait]
 impl MessagingCore for Embedded {
     fn capabilities(&self, connector: Connector) -> Capabilities {
-        match connector {
-            Connector::TelegramBot => telegram_bot::CAPABILITIES,
-            _ => NOTHING,
-        }
+        capabilities(connector)
     }
 
     async fn send(

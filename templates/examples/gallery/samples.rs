@@ -4,7 +4,7 @@
 use templates::app::{self, AccountChannelView, AccountView, AppState, AppView};
 use templates::connector::{
     self, AccountForm, Capabilities, ChannelState, Connection, ConnectorAccountView, ConnectorChannelView,
-    ConnectorView, WriteFirst,
+    ConnectorView, SettingView, WriteFirst,
 };
 use templates::crm_chat::{
     self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
@@ -156,6 +156,12 @@ fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, s
         connection,
         accounts,
         forms: vec![AccountForm::TelegramBot, AccountForm::ChatApp],
+        settings: vec![SettingView {
+            name: format!("operator_name{spice}"),
+            label: format!("Показывать клиенту имя оператора{spice}"),
+            help: format!("Имя стоит перед каждым сообщением{spice}"),
+            on: true,
+        }],
         capabilities: Capabilities {
             write_first: WriteFirst::Never,
             edit: true,

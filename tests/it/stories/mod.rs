@@ -20,6 +20,7 @@ mod portal_away;
 mod recovery;
 mod robot;
 mod schema;
+mod switches;
 mod telegram;
 mod texts;
 mod uninstall;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         content_in::list(),
         content_out::list(),
         content_failing::list(),
+        switches::list(),
         telegram::list(),
         card::list(),
         changes::list(),
