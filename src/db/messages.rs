@@ -372,10 +372,18 @@ impl Db {
         .await
     }
 
-    /// Whether something that we sent has this id of the core in the channel.
-    pub async fn message_is_ours(&self, portal: &PortalId, channel: &ChannelId, core_id: &str) -> DbResult<bool> {
-        let (portal, channel, core_id) = (portal.0.clone(), channel.clone(), core_id.to_owned());
-        self.read(move |conn| Ok(find_by_core_id(conn, &portal, &channel, &core_id)?.is_some())).await
+    /// The message of the business that a core names by its id inside a channel, with its parts in order.
+    pub async fn message_by_core(
+        &self,
+        portal: &PortalId,
+        channel: &ChannelId,
+        core_id: &str,
+    ) -> DbResult<Option<(Message, Vec<Part>)>> {
+        let (owner, channel, core_id) = (portal.0.clone(), channel.clone(), core_id.to_owned());
+        match self.read(move |conn| find_by_core_id(conn, &owner, &channel, &core_id)).await? {
+            Some(id) => self.message_get(portal, id).await,
+            None => Ok(None),
+        }
     }
 
     /// The newest messages of a chat, newest first.

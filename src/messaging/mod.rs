@@ -190,6 +190,12 @@ pub enum CoreEvent {
     Message(Box<IncomingMessage>),
     /// A message says something else than before.
     Edited(Box<IncomingMessage>),
+    /// The client has put an emoji on a message, of whomever.
+    Reaction {
+        peer: String,
+        message: String,
+        emoji: String,
+    },
     Status {
         message: String,
         tracking: Option<String>,

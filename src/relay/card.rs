@@ -255,7 +255,7 @@ async fn last_message(
 }
 
 /// A text of the line as it was written there, from the messenger's markup in which it is kept.
-fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
+pub(super) fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
     // A signature is a line of its own, a name and a colon, with the markup around it; see `to_core`.
     let signature = |line: &str| line.trim_end_matches(['*', '/', 'b', '<', '>']).ends_with(':');
     let text = match text.split_once('\n') {

@@ -1,4 +1,4 @@
-//! What was edited or deleted after it was sent. Each change follows its message in the chat's lane.
+//! What was edited, deleted or reacted to after it was sent. Each change follows its message in the chat's lane.
 //!
 //! An operator's edit changes the messenger's message where the messenger can still do that; elsewhere the client gets the new text
 //! as a message of its own. A deletion that comes too late is told to the operator. A client's edit changes the message in the Open
@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, carried, channel_of, db_failure, grant, note_channel, notes::Note, revive, status, status::Written,
-    through, to_core, to_portal,
+    ExpandError, card, carried, channel_of, db_failure, grant, note_channel, notes::Note, revive, status,
+    status::Written, through, to_core, to_portal,
 };
 use crate::{
     app::App,
@@ -33,6 +33,9 @@ use crate::{
 
 /// Stands before the new text of a message that could not be changed.
 const CORRECTION: &str = "✏️ ";
+
+/// Characters of a message that others refer to.
+const BEGINNING: usize = 80;
 
 /// What a part says now, and from which line that came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -186,6 +189,46 @@ pub async fn edited_by_client(
     let delivery = delivery.payload(&Edit { text: edited.text, line: None }).message(message.id);
     let deliveries = vec![NewDelivery { part: Some(part.id), ..delivery }];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
+}
+
+/// Shows which message the client has put an emoji on.
+pub async fn reacted(
+    app: &App,
+    item: &InboxItem,
+    channel: &Channel,
+    (peer, id, emoji): (&str, &str, &str),
+) -> Result<Expansion, ExpandError> {
+    let by_client = app.db.message_find(&item.portal, (&channel.id, peer), (Direction::In, id)).await?;
+    let found = match by_client {
+        Some(found) => Some(found),
+        None => app.db.message_by_core(&item.portal, &channel.id, id).await?,
+    };
+    let (Some((message, parts)), Some(binding)) = (found, app.db.binding_of_channel(&item.portal, &channel.id).await?)
+    else {
+        return Ok(Expansion::default());
+    };
+    let about =
+        parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()).map(|text| match message.direction {
+            Direction::In => text.to_owned(),
+            Direction::Out => {
+                let markup = app.core(channel.core).capabilities(channel.connector).markup;
+                card::as_written(text, markup, binding.signature)
+            }
+        });
+    let about = about.map_or_else(|| "📎".to_owned(), |text| beginning(&text));
+    let note = Note::Reaction { emoji: bbcode::from_plain(emoji), about };
+    let deliveries = vec![note.in_chat(message.chat, app.clock.now()).message(message.id)];
+    Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
+}
+
+/// The first line of a text, at most so long that one knows it again.
+fn beginning(text: &str) -> String {
+    let plain = bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default());
+    // What it quotes itself is not its own.
+    let line = plain.lines().find(|line| !line.trim().is_empty() && !line.starts_with('>')).unwrap_or_default();
+    let cut: String = line.chars().take(BEGINNING).collect();
+    let rest = if cut.len() < line.len() { "…" } else { "" };
+    format!("{}{rest}", bbcode::from_plain(&cut))
 }
 
 /// A change of something that the messenger has.

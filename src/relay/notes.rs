@@ -34,6 +34,8 @@ pub enum Note {
     NotDeleted { told: String },
     /// The client changed a message, and it could not be changed in the chat: what it says now.
     ClientChanged { text: String },
+    /// The client has put an emoji on a message, of which this is the beginning.
+    Reaction { emoji: String, about: String },
     /// A robot has written to the client.
     ByRobot { text: String },
     /// Somebody has written to the client from a CRM card.
@@ -65,6 +67,7 @@ impl Note {
             Self::Unknown => red(texts.unknown),
             Self::NotChanged { told } => red(&format!("{} {}", texts.not_changed, reason(texts, told))),
             Self::NotDeleted { told } => red(&format!("{} {}", texts.not_deleted, reason(texts, told))),
+            Self::Reaction { emoji, about } => format!("[b]{}[/b] {emoji}\n>>{about}", texts.reaction),
             Self::ClientChanged { text } => format!("[b]{}[/b][br]{text}", texts.client_changed),
             Self::ByRobot { text } => format!("[b]{}:[/b][br]{text}", texts.robot),
             Self::ByCard { author, text } => format!("[b]{author} ({}):[/b][br]{text}", texts.card),
@@ -125,6 +128,7 @@ struct Texts {
     not_changed: &'static str,
     not_deleted: &'static str,
     client_changed: &'static str,
+    reaction: &'static str,
     robot: &'static str,
     from_phone: &'static str,
     card: &'static str,
@@ -157,6 +161,7 @@ const EN: Texts = Texts {
     not_changed: "The client still sees the old text.",
     not_deleted: "The client still sees the deleted message.",
     client_changed: "The client has changed a message. It says now:",
+    reaction: "The client's reaction:",
     robot: "Robot",
     from_phone: "From the phone",
     card: "from the CRM card",
@@ -189,6 +194,7 @@ const RU: Texts = Texts {
     not_changed: "Клиент по-прежнему видит старый текст.",
     not_deleted: "Клиент по-прежнему видит удалённое сообщение.",
     client_changed: "Клиент изменил сообщение. Теперь в нём:",
+    reaction: "Реакция клиента:",
     robot: "Робот",
     from_phone: "С телефона",
     card: "из карточки CRM",

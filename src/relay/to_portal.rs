@@ -45,6 +45,9 @@ pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<
     match event {
         CoreEvent::Message(message) => expand_message(app, item, &channel, *message).await,
         CoreEvent::Edited(message) => changes::edited_by_client(app, item, &channel, *message).await,
+        CoreEvent::Reaction { peer, message, emoji } => {
+            changes::reacted(app, item, &channel, (&peer, &message, &emoji)).await
+        }
         CoreEvent::Status { message, progress, .. } => Ok(expand_status(app, channel.id, message, progress)),
         CoreEvent::Other { kind } => {
             tracing::debug!(inbox = %item.id, kind, "an item of a kind that is not served");
@@ -66,7 +69,7 @@ pub(super) async fn expand_message(
         Author::Api { .. } => false,
         Author::Phone => {
             binding.as_ref().is_some_and(|binding| binding.settings.phone_messages)
-                && !app.db.message_is_ours(&item.portal, &channel.id, &message.id).await?
+                && app.db.message_by_core(&item.portal, &channel.id, &message.id).await?.is_none()
         }
     };
     // Groups have a connector of their own.

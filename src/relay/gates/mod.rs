@@ -290,7 +290,7 @@ impl Gates {
             let spent = (calls == 0).then(|| now.after(wait));
             let whole = gates.shut(now).max(spent);
             let until = |kind: DeliveryKind| {
-                let operating = method_of(kind).and_then(|method| gates.operating.get(method));
+                let operating = gates.operating.get(method_of(kind)?);
                 Some((kind, whole.max(operating.and_then(|operating| operating.shut(now)))?))
             };
             let kinds: Vec<_> = DeliveryKind::ALL.into_iter().filter_map(until).collect();
@@ -377,4 +377,23 @@ impl PortalGates {
 /// The same at every start, so that what is spread by it is spread the same way.
 fn seed(of: &impl std::hash::Hash) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portal_that_is_held_holds_nothing_that_goes_to_messengers_or_repairs_it() {
+        let gates = Gates::new(2.0, 50.0);
+        let portal = PortalId("p".into());
+        gates.hold(&portal, Millis(2_000), Millis(1_000));
+        let closed = gates.closed(Millis(1_000));
+        let kinds: Vec<DeliveryKind> = closed[0].kinds.iter().map(|(kind, _until)| *kind).collect();
+        assert!(kinds.contains(&DeliveryKind::ToPortal) && kinds.contains(&DeliveryKind::EditToPortal));
+        for free in [DeliveryKind::ToCore, DeliveryKind::EditToCore, DeliveryKind::Probe, DeliveryKind::Provision] {
+            assert!(!kinds.contains(&free), "{free:?}");
+        }
+        assert!(gates.closed(Millis(2_000)).is_empty());
+    }
 }

@@ -148,20 +148,28 @@ fn app_channel(
     }
 }
 
+fn switches(spice: &str) -> Vec<SettingView> {
+    let switch = |name: &str, label: &str, help: &str, on| SettingView {
+        name: format!("{name}{spice}"),
+        label: format!("{label}{spice}"),
+        help: format!("{help}{spice}"),
+        on,
+    };
+    vec![
+        switch("operator_name", "Показывать клиенту имя оператора", "Имя стоит перед каждым сообщением.", true),
+        switch("file_links", "Слишком большие файлы отправлять ссылкой", "Ссылка работает семь дней.", false),
+    ]
+}
+
 fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, spice: &str) -> ConnectorView {
     ConnectorView {
         messenger: format!("Telegram Bot{spice}"),
         icon: format!("{}{spice}", icon('B', "2a6aa8")),
         line: format!("Продажи{spice}"),
+        settings: if matches!(connection, Connection::None) { Vec::new() } else { switches(spice) },
         connection,
         accounts,
         forms: vec![AccountForm::TelegramBot, AccountForm::ChatApp],
-        settings: vec![SettingView {
-            name: format!("operator_name{spice}"),
-            label: format!("Показывать клиенту имя оператора{spice}"),
-            help: format!("Имя стоит перед каждым сообщением{spice}"),
-            on: true,
-        }],
         capabilities: Capabilities {
             write_first: WriteFirst::Never,
             edit: true,

@@ -84,6 +84,14 @@ async fn connects_whatsapp(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.window.enters(APP_FRAME).await;
     desk.connects().await;
     desk.window.is_sound("connected").await;
+    // A switch that was saved stays as it was left.
+    desk.window.enters(APP_FRAME).await;
+    let switch = "[data-part=\"settings\"] input[name=\"phone_messages\"]";
+    desk.window.clicks(switch).await;
+    desk.window.clicks("[data-part=\"settings\"] button[type=\"submit\"]").await;
+    desk.window.reads("[data-notice]", texts(words.lang).connector.settings_saved).await;
+    desk.window.sees(&format!("{switch}:not(:checked)")).await;
+    desk.window.is_sound("switched").await;
     desk.window.clicks(&handle("slider-close")).await;
 }
 

@@ -17,6 +17,8 @@ stories![
     a_clients_edit_changes_his_message_in_the_chat,
     a_clients_edit_that_finds_no_message_is_written_as_a_note,
     a_change_whose_answer_is_lost_is_made_again,
+    an_answer_shows_what_it_answers,
+    a_reaction_is_written_as_a_note,
 ];
 
 const UPDATE: &str = "imconnector.update.messages";
@@ -171,4 +173,35 @@ async fn a_change_whose_answer_is_lost_is_made_again(story: &Story) {
     assert!(received.len() == 1 && received[0].text.ends_with("It costs 200"), "{received:?}");
     let edits = telegram.requests().into_iter().filter(|it| it.method == "editmessagetext");
     assert_eq!(edits.map(|it| it.status).collect::<Vec<_>>(), [429, 502, 400], "the last finds it done");
+}
+
+async fn an_answer_shows_what_it_answers(story: &Story) {
+    let shop = story.bot_shop().await;
+    let chat = shop.has_a_chat().await;
+    shop.operator_writes(chat, "Is five o'clock all right?", &[]);
+    let asked = shop.client_receives(1).await.remove(0);
+    shop.client.replies(&shop.account, &asked.id, "Yes");
+    let shown = shop.sees_text("Yes").await.messages.pop().unwrap().text;
+    assert_eq!(shown, ">>Светлана Иванова:\n>>Is five o'clock all right?\nYes");
+    story.calms_down().await;
+}
+
+async fn a_reaction_is_written_as_a_note(story: &Story) {
+    let shop = story.bot_shop().await;
+    let own = shop.client.writes(&shop.account, "Good [b]morning[/b]!");
+    let chat = shop.sees_text("morning").await.id;
+    let answer = shop.operator_writes(chat, "Your order is [b]ready[/b]", &[]);
+    let theirs = shop.client_receives(1).await.remove(0).id;
+    shop.shows_as_sent(chat, answer).await;
+    for (id, emoji, about) in [(&own, "🔥", "Good [b]morning[/b]!"), (&theirs, "👍", "Your order is ready")] {
+        shop.client.reacts(&shop.account, id, emoji);
+        let expected = format!("[b]Реакция клиента:[/b] {emoji}\n>>{about}");
+        shop.sees("the note", |portal| {
+            let mut texts = portal.messages(chat).into_iter().map(|it| it.text.replace('\u{200b}', ""));
+            texts.any(|text| text == expected).then_some(())
+        })
+        .await;
+    }
+    shop.hears("That is all").await;
+    assert_eq!(shop.client.received(&shop.account).len(), 1);
 }

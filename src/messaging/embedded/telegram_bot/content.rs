@@ -33,17 +33,35 @@ const FRAME: [&str; 13] = [
 const FRAME_FAMILIES: [&str; 8] =
     ["reply_", "forward_", "is_", "sender_", "message_thread_", "edit_", "author_", "external_reply"];
 
+/// Characters of what is answered: enough to know it again.
+const LONGEST_QUOTE: usize = 300;
+
 /// Reads a message; `raw` is the same as it came. A message of which nothing can be shown says its kind in brackets, so that
 /// the operator knows that something came.
 pub(super) fn read(message: &Message, raw: &Value) -> Said {
     let content = &message.content;
     let files: Vec<IncomingFile> = file(content, message.message_id).into_iter().collect();
-    let text = written(content).or_else(|| spoken_of(content, files.is_empty())).unwrap_or_default();
+    let mut text = written(content).or_else(|| spoken_of(content, files.is_empty())).unwrap_or_default();
     if text.is_empty() && files.is_empty() {
-        let text = from_plain(&format!("[{}]", unknown_kind(raw)));
-        return Said { text, files };
+        text = from_plain(&format!("[{}]", unknown_kind(raw)));
+    }
+    if let Some(quoted) = quoted(raw) {
+        text = format!("{quoted}\n{text}");
     }
     Said { text, files }
+}
+
+/// What the message answers, as lines that the portal shows as a quotation.
+fn quoted(raw: &Value) -> Option<String> {
+    let answered = raw.get("reply_to_message")?;
+    let chosen = raw.pointer("/quote/text").or_else(|| answered.get("text")).or_else(|| answered.get("caption"));
+    let text = match chosen.and_then(Value::as_str) {
+        Some(text) if text.chars().count() > LONGEST_QUOTE => text.chars().take(LONGEST_QUOTE).chain(['…']).collect(),
+        Some(text) => text.to_owned(),
+        None => format!("[{}]", unknown_kind(answered)),
+    };
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Some(lines.map(|line| format!(">>{}", from_plain(line))).collect::<Vec<_>>().join("\n"))
 }
 
 /// Text or caption with its entities.

@@ -57,7 +57,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 };
 
 /// Kinds of updates that we ask for; the rest is not sent to us.
-const UPDATES: [&str; 3] = ["message", "edited_message", "my_chat_member"];
+const UPDATES: [&str; 4] = ["message", "edited_message", "message_reaction", "my_chat_member"];
 /// The Bot API server cuts a long poll here.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
 /// How much longer than the poll we wait for its answer.

@@ -164,6 +164,34 @@ fn an_edited_message_says_what_it_says_now() {
 }
 
 #[test]
+fn an_answer_shows_what_it_answers() {
+    let said = message(json!({"text": "yes", "reply_to_message": boris(json!({"text": "one\n\n[b]two[/b]"}))})).text;
+    assert_eq!(said.replace('\u{200b}', ""), ">>one\n>>[b]two[/b]\nyes");
+    assert!(said.contains('\u{200b}'), "what somebody typed is no tag");
+    let part = json!({"text": "yes", "reply_to_message": boris(json!({"text": "one two"})), "quote": {"text": "two"}});
+    assert_eq!(message(part).text, ">>two\nyes");
+    let picture = json!({"text": "nice", "reply_to_message": boris(json!({"photo": [{}]}))});
+    assert_eq!(message(picture).text.replace('\u{200b}', ""), ">>[photo]\nnice");
+}
+
+#[test]
+fn a_reaction_names_its_message() {
+    let reaction = |new: Value| {
+        event(&update(
+            "message_reaction",
+            json!({"chat": {"id": 777, "type": "private"}, "message_id": 31, "new_reaction": new}),
+        ))
+    };
+    let CoreEvent::Reaction { peer, message, emoji } =
+        reaction(json!([{"type": "emoji", "emoji": "👍"}, {"type": "custom_emoji", "custom_emoji_id": "5"}]))
+    else {
+        panic!("not a reaction");
+    };
+    assert_eq!((peer.as_str(), message.as_str(), emoji.as_str()), ("777", "31", "👍⭐"));
+    assert!(matches!(reaction(json!([])), CoreEvent::Other { .. }), "one that was taken back");
+}
+
+#[test]
 fn what_nobody_wrote_is_no_message() {
     assert_eq!(other_kind(&update("my_chat_member", json!({}))), "my_chat_member");
     let joined = boris(json!({"new_chat_members": []}));

@@ -40,6 +40,10 @@ const SERVICE: [&str; 24] = [
 ];
 const SERVICE_FAMILIES: [&str; 4] = ["forum_topic_", "general_forum_topic_", "video_chat_", "direct_message_price_"];
 
+/// An emoji may be several characters long: a family, a flag.
+const LONGEST_EMOJI: usize = 12;
+const MOST_REACTIONS: usize = 5;
+
 /// A webhook's body is one update.
 pub(super) fn split(body: &[u8]) -> Result<Vec<RawItem>, Malformed> {
     let update: Value = serde_json::from_slice(body)
@@ -63,6 +67,9 @@ pub(super) fn parse(item: &Value) -> Result<CoreEvent, Malformed> {
     }
     if let Some(message) = update.get("edited_message") {
         return Ok(parse_message(message)?.map_or_else(|kind| other(&format!("edited/{kind}")), CoreEvent::Edited));
+    }
+    if let Some(reaction) = update.get("message_reaction") {
+        return Ok(parse_reaction(reaction).unwrap_or_else(|| other("message_reaction")));
     }
     let kind = update.keys().find(|key| *key != "update_id");
     Ok(other(kind.map_or("unknown", String::as_str)))
@@ -91,6 +98,19 @@ fn parse_message(value: &Value) -> Result<Result<Box<IncomingMessage>, &str>, Ma
         text: content.text,
         files: content.files,
     })))
+}
+
+/// None: one that was taken back.
+fn parse_reaction(value: &Value) -> Option<CoreEvent> {
+    let emoji = |reaction: &Value| match reaction.get("emoji").and_then(Value::as_str) {
+        Some(emoji) => emoji.chars().take(LONGEST_EMOJI).collect(),
+        // A picture of Telegram's own, or a paid star.
+        None => "⭐".to_owned(),
+    };
+    let emoji: String = value.get("new_reaction")?.as_array()?.iter().take(MOST_REACTIONS).map(emoji).collect();
+    let peer = value.pointer("/chat/id")?.as_i64()?.to_string();
+    let message = value.get("message_id")?.as_i64()?.to_string();
+    (!emoji.is_empty()).then_some(CoreEvent::Reaction { peer, message, emoji })
 }
 
 fn service_kind(message: &Value) -> Option<&str> {
