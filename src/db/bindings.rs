@@ -41,6 +41,13 @@ pub struct Binding {
     pub settings: Settings,
 }
 
+impl Binding {
+    /// Whether the client reads the operator's name before what he writes.
+    pub fn shows_name(&self) -> bool {
+        self.signature && self.settings.operator_name
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct NewBinding {
     pub state: BindingState,

@@ -101,6 +101,13 @@ pub struct Part {
     pub core_id: Option<String>,
 }
 
+impl Part {
+    /// The messenger's ids of what it became.
+    pub fn core_ids(&self) -> impl Iterator<Item = &str> {
+        self.core_id.iter().flat_map(|ids| ids.lines())
+    }
+}
+
 /// A message to be written with all that follows from it, in one transaction.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -222,6 +229,17 @@ fn parts_of(conn: &mut Conn, portal: &str, id: i64) -> DbResult<Vec<Part>> {
     Ok(rows.into_iter().map(Part::from).collect())
 }
 
+/// A message with its parts in order.
+fn with_parts(conn: &mut Conn, row: Row) -> DbResult<(Message, Vec<Part>)> {
+    let parts = parts_of(conn, &row.portal_id, row.id)?;
+    Ok((Message::try_from(row)?, parts))
+}
+
+fn read_one(conn: &mut Conn, portal: &str, id: MessageId) -> DbResult<Option<(Message, Vec<Part>)>> {
+    let own = message::table.find(id.0).filter(message::portal_id.eq(portal));
+    own.first::<Row>(conn).optional()?.map(|row| with_parts(conn, row)).transpose()
+}
+
 impl From<PartRow> for Part {
     fn from((id, position, text, media, core_id): PartRow) -> Self {
         Self { id: PartId(id), position, text, media: media.map(MediaId), core_id }
@@ -338,13 +356,7 @@ impl Db {
     /// A message with its parts in order.
     pub async fn message_get(&self, portal: &PortalId, id: MessageId) -> DbResult<Option<(Message, Vec<Part>)>> {
         let portal = portal.0.clone();
-        self.read(move |conn| {
-            let own = message::table.find(id.0).filter(message::portal_id.eq(&portal));
-            let Some(row) = own.first::<Row>(conn).optional()? else { return Ok(None) };
-            let parts = parts_of(conn, &portal, id.0)?;
-            Ok(Some((Message::try_from(row)?, parts)))
-        })
-        .await
+        self.read(move |conn| read_one(conn, &portal, id)).await
     }
 
     /// The message that the other side names so in a conversation, with its parts in order.
@@ -363,11 +375,8 @@ impl Db {
             let Some(place) = place else { return Ok(None) };
             let own = message::portal_id.eq(&portal).and(message::chat_id.eq(place));
             let named = message::direction.eq(direction.text()).and(message::source_key.eq(source_key));
-            let Some(row) = message::table.filter(own.and(named)).first::<Row>(conn).optional()? else {
-                return Ok(None);
-            };
-            let parts = parts_of(conn, &portal, row.id)?;
-            Ok(Some((Message::try_from(row)?, parts)))
+            let found = message::table.filter(own.and(named)).first::<Row>(conn).optional()?;
+            found.map(|row| with_parts(conn, row)).transpose()
         })
         .await
     }
@@ -379,11 +388,12 @@ impl Db {
         channel: &ChannelId,
         core_id: &str,
     ) -> DbResult<Option<(Message, Vec<Part>)>> {
-        let (owner, channel, core_id) = (portal.0.clone(), channel.clone(), core_id.to_owned());
-        match self.read(move |conn| find_by_core_id(conn, &owner, &channel, &core_id)).await? {
-            Some(id) => self.message_get(portal, id).await,
+        let (portal, channel, core_id) = (portal.0.clone(), channel.clone(), core_id.to_owned());
+        self.read(move |conn| match find_by_core_id(conn, &portal, &channel, &core_id)? {
+            Some(id) => read_one(conn, &portal, id),
             None => Ok(None),
-        }
+        })
+        .await
     }
 
     /// The newest messages of a chat, newest first.
@@ -400,12 +410,7 @@ impl Db {
                 .order(message::id.desc())
                 .limit(limit)
                 .load(conn)?;
-            rows.into_iter()
-                .map(|row| {
-                    let parts = parts_of(conn, &portal, row.id)?;
-                    Ok((Message::try_from(row)?, parts))
-                })
-                .collect()
+            rows.into_iter().map(|row| with_parts(conn, row)).collect()
         })
         .await
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, channel_of, db_failure, note_channel, notes, revive, robot, through, to_core};
+use super::{Resolved, channel_of, db_failure, notes, robot, through, to_core};
 use crate::{
     app::App,
     b24::bbcode,
@@ -144,13 +144,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
     let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
-    match through(app, &task.channel, core.send(&access, &to, &what, &key)).await {
-        Ok(sent) => {
-            revive(app, &task.channel).await;
-            Ok(task.sent(app, delivery, sent).await)
-        }
-        Err(failure) => Err(note_channel(app, &task.channel, failure).await),
-    }
+    let sent = through(app, &task.channel, core.send(&access, &to, &what, &key)).await?;
+    Ok(task.sent(app, delivery, sent).await)
 }
 
 async fn is_bound(app: &App, delivery: &Delivery, channel: &Channel) -> Result<bool, Failure> {

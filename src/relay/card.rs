@@ -201,9 +201,7 @@ pub async fn chats(
     for view in found {
         let Some(channel) = channels.iter().find(|channel| channel.id == view.chat.channel()) else { continue };
         let markup = app.core(channel.core).capabilities(channel.connector).markup;
-        let is_signed = bindings
-            .iter()
-            .any(|binding| binding.channel == channel.id && binding.signature && binding.settings.operator_name);
+        let is_signed = bindings.iter().any(|binding| binding.channel == channel.id && binding.shows_name());
         let last = last_message(app, portal, (view.chat.id(), markup, is_signed)).await?;
         chats.push(CardChat { view, connector: channel.connector, channel: channel.title.clone(), last });
     }

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, card, carried, channel_of, db_failure, grant, note_channel, notes::Note, revive, status,
-    status::Written, through, to_core, to_portal,
+    ExpandError, card, carried, channel_of, db_failure, grant, notes::Note, part_of, status, status::Written, through,
+    to_core, to_portal,
 };
 use crate::{
     app::App,
@@ -20,8 +20,8 @@ use crate::{
         methods::messages::{LineChat, LineMessage, LineText, LineUser, UpdateMessages},
     },
     db::{
-        Binding, Carried, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, Message,
-        MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
+        Binding, Carried, Channel, Delivery, DeliveryKind, DeliveryState, Direction, Expansion, InboxItem, Lane,
+        Message, MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
     },
     domain::{
         capabilities::Capabilities,
@@ -74,17 +74,12 @@ pub async fn edited_by_operators(
         let can = app.core(known.channel.core).capabilities(known.channel.connector);
         let text = to_core::signed(&edited.text, &known.binding);
         let pieces = to_core::pieces(&text, can);
-        let Some(changes) = changes(&known.parts, &pieces, can) else {
+        let is_open = can.edit.is_open(known.message.sent_at, app.clock.now());
+        let changes = changes(&known.parts, &pieces, can).filter(|changes| changes.is_empty() || is_open);
+        let Some(changes) = changes else {
             expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));
             continue;
         };
-        if changes.is_empty() {
-            continue;
-        }
-        if !can.edit.is_open(known.message.sent_at, app.clock.now()) {
-            expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));
-            continue;
-        }
         let lane = Lane::OutOf(known.message.chat);
         expansion.deliveries.extend(changes.into_iter().map(|(part, text)| {
             NewDelivery {
@@ -212,7 +207,7 @@ pub async fn reacted(
             Direction::In => text.to_owned(),
             Direction::Out => {
                 let markup = app.core(channel.core).capabilities(channel.connector).markup;
-                card::as_written(text, markup, binding.signature)
+                card::as_written(text, markup, binding.shows_name())
             }
         });
     let about = about.map_or_else(|| "📎".to_owned(), |text| beginning(&text));
@@ -248,28 +243,17 @@ fn edit(delivery: &Delivery) -> Result<Edit, Failure> {
     serde_json::from_str(&delivery.payload).map_err(malformed)
 }
 
-fn part<'a>(carried: &'a Carried, delivery: &Delivery) -> Result<&'a Part, Failure> {
-    let gone = || Failure::permanent(Told::Internal, "the part of the change is gone");
-    carried.parts.iter().find(|part| Some(part.id) == delivery.part).ok_or_else(gone)
-}
-
-/// The messenger's ids of a part.
-fn ids(part: &Part) -> impl Iterator<Item = &str> {
-    part.core_id.iter().flat_map(|ids| ids.lines())
-}
-
 pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let Job { carried, channel } = job(app, delivery).await?;
-    let (Edit { text, line }, part) = (edit(delivery)?, part(carried, delivery)?);
+    let (Edit { text, line }, part) = (edit(delivery)?, part_of(carried, delivery)?);
     // What never reached the messenger cannot be changed there; the operator has read that it did not.
-    let Some(id) = ids(part).next() else { return Ok(Settled::new(crate::db::DeliveryState::Cancelled, "not_sent")) };
+    let Some(id) = part.core_ids().next() else {
+        return Ok(Settled::new(DeliveryState::Cancelled, "not_sent"));
+    };
     let message = SentRef { peer: &carried.view.chat.peer, id, is_caption: part.media.is_some() };
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     let core = app.core(channel.core);
-    if let Err(failure) = through(app, &channel, core.edit(&access, message, &text)).await {
-        return Err(note_channel(app, &channel, failure).await);
-    }
-    revive(app, &channel).await;
+    through(app, &channel, core.edit(&access, message, &text)).await?;
     // The portal waits for the word that its change has gone out, too.
     let status = status::delivery(&carried.message, Written { line }, app.clock.now());
     Ok(Settled { rewritten: Some((part.id, text)), follow: vec![status], ..Settled::done() })
@@ -279,21 +263,16 @@ pub async fn delete_to_core(app: &App, delivery: &Delivery) -> Result<Settled, F
     let Job { carried, channel } = job(app, delivery).await?;
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     let core = app.core(channel.core);
-    for part in &carried.parts {
-        for id in ids(part) {
-            let message = SentRef { peer: &carried.view.chat.peer, id, is_caption: false };
-            if let Err(failure) = through(app, &channel, core.delete(&access, message)).await {
-                return Err(note_channel(app, &channel, failure).await);
-            }
-        }
+    for id in carried.parts.iter().flat_map(Part::core_ids) {
+        let message = SentRef { peer: &carried.view.chat.peer, id, is_caption: false };
+        through(app, &channel, core.delete(&access, message)).await?;
     }
-    revive(app, &channel).await;
     Ok(Settled::done())
 }
 
 pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let carried = carried(delivery)?;
-    let (Edit { text, .. }, part) = (edit(delivery)?, part(carried, delivery)?);
+    let (Edit { text, .. }, part) = (edit(delivery)?, part_of(carried, delivery)?);
     let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
     let person = place.view.contact.as_ref().map_or(&place.external.peer, |contact| &contact.person);
     let message = LineMessage {

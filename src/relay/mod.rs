@@ -7,7 +7,7 @@
 //! * [`proof`]: who is calling, proved; [`grant`]: calls in a portal's name, tokens refreshed by one at a time
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
 //! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
-//! * [`accounts`]: adding, connecting and disconnecting channels; [`polling`]: channels that must be asked
+//! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought
@@ -17,6 +17,7 @@ pub mod address;
 mod attempts;
 pub mod card;
 mod changes;
+mod channels;
 mod files;
 pub mod gates;
 pub mod grant;
@@ -46,13 +47,12 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Carried, Channel, ChannelState, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem,
-        Settled, Source,
+        Binding, Carried, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Part, Settled, Source,
     },
     domain::{
         connector::Connector,
         failure::{ASK_AFTER, Failure, Retry, Told},
-        ids::{ChannelId, DeliveryId, InstallationId, PortalId},
+        ids::{DeliveryId, InstallationId, PortalId},
     },
     journal,
     metrics::METRICS,
@@ -60,6 +60,8 @@ use crate::{
 };
 
 pub use attempts::Failures;
+pub use channels::heard_from;
+use channels::{channel_of, note_channel, through};
 pub use grant::Locks;
 pub use notes::reason_text as notes_text;
 pub use tokens::KeptTokens;
@@ -343,45 +345,6 @@ fn of_destination(app: &App, delivery: &Delivery, failure: Failure, now: Millis)
     }
 }
 
-/// Uses a channel, unless its messenger has been away for a while: then only one looks from time to time.
-async fn through<T>(
-    app: &App,
-    channel: &Channel,
-    using: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let closed = |failure: Failure, wait| failure.retry(Retry::Closed(wait));
-    if let Err(wait) = app.gates.channel_passes(&channel.id, app.clock.now()) {
-        return Err(closed(Failure::transient("the channel's messenger is away"), wait));
-    }
-    let failure = match using.await {
-        Ok(done) => {
-            back(app, channel).await;
-            return Ok(done);
-        }
-        Err(failure) => failure,
-    };
-    if failure.told != Told::Unavailable {
-        back(app, channel).await;
-    } else if failure.retry == Retry::Backoff
-        && let Some(wait) = app.gates.channel_failed(&channel.id, app.clock.now())
-    {
-        return Err(closed(failure, wait));
-    }
-    Err(failure)
-}
-
-/// A channel's messenger has answered. If it had been away, what waits for it goes on.
-async fn back(app: &App, channel: &Channel) {
-    if !app.gates.channel_succeeded(&channel.id, app.clock.now()) {
-        return;
-    }
-    match app.db.delivery_resume(&channel.portal, app.clock.now()).await {
-        Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "the channel's messenger answers again"),
-        Err(error) => tracing::error!(channel = %channel.id, %error, "what waits for a channel could not be woken"),
-    }
-    app.bell.ring();
-}
-
 /// Whether the other side is to be asked about an attempt whose answer was not seen.
 fn may_ask(delivery: &Delivery, now: Millis) -> bool {
     let asks = matches!(
@@ -416,67 +379,16 @@ async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled)
     }
 }
 
-/// The channel, or the failure that says that there is none any more.
-async fn channel_of(app: &App, portal: &PortalId, id: &ChannelId) -> Result<Channel, Failure> {
-    app.db
-        .channel_get(portal, id)
-        .await
-        .map_err(db_failure)?
-        .ok_or_else(|| Failure::permanent(Told::ChannelDisconnected, "the channel is gone"))
-}
-
-/// Marks a channel dead when its core says so, so that its page tells the person what to do and the administrators read of it.
-/// Credentials that were replaced since the channel was read are not judged by the old ones.
-async fn note_channel(app: &App, channel: &Channel, failure: Failure) -> Failure {
-    if failure.retry == Retry::WhenChannelReturns {
-        let now = app.clock.now();
-        let notice = notices::Notice::channel_died(&channel.id, failure.told).delivery(&channel.portal, now);
-        match app.db.channel_mark_dead(&channel.portal, channel, notice, now).await {
-            Ok(died) if died => app.bell.ring(),
-            Ok(_known) => {}
-            Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
-        }
-    }
-    failure
-}
-
-/// A channel's account has spoken. If it was thought dead, it has been repaired where we do not see it (a phone connected again in
-/// the core's own cabinet), unless it is our login or its paid period that is over.
-pub async fn heard_from(app: &App, channel: &Channel) {
-    let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
-    if channel.state == ChannelState::Alive || over {
-        return;
-    }
-    let alive = match channel.login {
-        Some(login) => app.db.login_any(login).await.is_ok_and(|login| login.is_some_and(|login| login.alive)),
-        None => true,
-    };
-    if alive {
-        revive(app, channel).await;
-    }
-}
-
-/// A channel that was thought dead has worked: what waits for it goes on.
-async fn revive(app: &App, channel: &Channel) {
-    if channel.state == ChannelState::Alive {
-        return;
-    }
-    let now = app.clock.now();
-    let revived = async {
-        app.db.channel_set_state(&channel.portal, &channel.id, ChannelState::Alive, now).await?;
-        app.db.delivery_resume(&channel.portal, now).await
-    };
-    match revived.await {
-        Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "a dead channel works again"),
-        Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
-    }
-    app.bell.ring();
-}
-
 /// What a delivery carries. Erased with its portal, there is nothing to do.
 fn carried(delivery: &Delivery) -> Result<&Carried, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
     delivery.carried.as_deref().ok_or_else(gone)
+}
+
+/// The part that a delivery is about.
+fn part_of<'a>(carried: &'a Carried, delivery: &Delivery) -> Result<&'a Part, Failure> {
+    let gone = || Failure::permanent(Told::Internal, "the part of the delivery is gone");
+    carried.parts.iter().find(|part| Some(part.id) == delivery.part).ok_or_else(gone)
 }
 
 /// The database is away: nothing happened, and it is tried again.

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     b24::methods::messages::{DeliveredChat, DeliveredIds, DeliveredMessage, ImRef, SendStatusDelivery},
     clock::Millis,
-    db::{Carried, Delivery, DeliveryKind, Lane, Message, NewDelivery, Settled},
+    db::{Carried, Delivery, DeliveryKind, Lane, Message, NewDelivery, Part, Settled},
     domain::{
         failure::{Failure, Told},
         ids::{DeliveryId, ExternalChatId, PortalId},
@@ -83,7 +83,7 @@ async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
     let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(None) };
     let external = ExternalChatId::new(channel, &view.chat.peer)
         .ok_or_else(|| Failure::permanent(Told::Internal, "no external id"))?;
-    let ids = parts.iter().filter_map(|part| part.core_id.as_deref()).flat_map(str::lines).map(str::to_owned).collect();
+    let ids = parts.iter().flat_map(Part::core_ids).map(str::to_owned).collect();
     Ok(Some(Tick {
         line: LineRef { line: Written::of(delivery).line.unwrap_or(binding.line), ..LineRef::of(&binding) },
         delivered: DeliveredMessage {

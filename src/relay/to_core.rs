@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, carried, channel_of, db_failure, files, note_channel, notes, parking, revive,
+    ExpandError, Resolved, carried, channel_of, db_failure, files, notes, parking, part_of,
     status::{self, Written},
     through,
 };
@@ -172,9 +172,7 @@ struct Job {
 
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let carried = carried(delivery)?;
-    let part = carried.parts.iter().find(|candidate| Some(candidate.id) == delivery.part);
-    let gone = || Failure::permanent(Told::Internal, "the part of the delivery is gone");
-    let part = part.ok_or_else(gone)?.clone();
+    let part = part_of(carried, delivery)?.clone();
     let chat = &carried.view.chat;
     let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
     let alone = carried.parts.len() == 1;
@@ -195,13 +193,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
     let key = key(&job.channel, job.part.id);
-    match through(app, &job.channel, core.send(&access, &job.peer, &outgoing, &key)).await {
-        Ok(sent) => {
-            revive(app, &job.channel).await;
-            Ok(accepted(app, delivery, &job, sent))
-        }
-        Err(failure) => Err(note_channel(app, &job.channel, failure).await),
-    }
+    let sent = through(app, &job.channel, core.send(&access, &job.peer, &outgoing, &key)).await?;
+    Ok(accepted(app, delivery, &job, sent))
 }
 
 /// The messenger has the part; the portal is told when it has all of them.

@@ -373,7 +373,7 @@ async fn send(app: &App, place: &Place, text: LineText) -> Result<SendOutcome, F
     outcome.failure().map_or(Ok(outcome), Err)
 }
 
-pub(super) async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> LineMessage {
+async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> LineMessage {
     LineMessage {
         user: user(app, place, first).await,
         message: text,

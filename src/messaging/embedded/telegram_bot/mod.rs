@@ -1,7 +1,7 @@
 //! Telegram bots through the official Bot API.
 //!
-//! Who is who: [`TelegramBot`] speaks for all bots (a channel brings its own token); `send` writes, `changes` edits and deletes, `updates` reads what
-//! webhooks and [`TelegramBot::poll`] bring, `api` makes one call. Not guaranteed: Telegram has neither an idempotency key
+//! Who is who: [`TelegramBot`] speaks for all bots (a channel brings its own token); `send` writes, `changes` edits and deletes,
+//! `updates` reads what webhooks and [`TelegramBot::poll`] bring, `api` makes one call. Not guaranteed: Telegram has neither an idempotency key
 //! nor a history for bots, so an unknown outcome of a send stays unknown. Bots report no delivery and no reading.
 
 mod api;
