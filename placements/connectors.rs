@@ -41,22 +41,58 @@ pub struct Connector {
     pub has_official_api: bool,
 }
 
-/// Something that is switched on or off for a connected channel.
+/// Something that an administrator chooses for a connected channel.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Stored under this name.
     pub name: String,
+    /// The name of the section in which it stands.
+    section: String,
+    /// What is chosen.
+    #[serde(default)]
+    pub kind: SettingKind,
     /// What it does.
     pub label: Localized,
     /// More about it.
-    pub help: Localized,
+    pub help: Option<Localized>,
+}
+
+/// What a setting is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingKind {
+    /// On or off.
+    #[default]
+    Switch,
+    /// A line of text.
+    Text,
+    /// A phone number with the country's code.
+    Phone,
+    /// A web address.
+    Link,
+}
+
+/// Settings that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Section {
+    /// By which settings and connectors name it.
+    pub name: String,
+    /// Its heading.
+    pub label: Localized,
+    /// What they are for.
+    pub help: Option<Localized>,
 }
 
 impl Connector {
-    /// What its page lets an administrator switch, in the table's order.
-    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> + '_ {
-        TABLE.settings.iter().filter(|setting| self.setting_names.contains(&setting.name))
+    /// What its page lets an administrator choose, by section, both in the table's order; sections without a setting are left out.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static Section, Vec<&'static Setting>)> + '_ {
+        let has = |setting: &Setting| self.setting_names.iter().any(|name| setting.is_called(name));
+        TABLE.sections.iter().filter_map(move |section| {
+            let own = TABLE.settings.iter().filter(|setting| setting.section == section.name && has(setting));
+            Some((section, own.collect::<Vec<_>>())).filter(|(_, own)| !own.is_empty())
+        })
     }
 
     /// The icon as a data address, for the portal and for our pages.
@@ -65,16 +101,25 @@ impl Connector {
     }
 }
 
+impl Setting {
+    /// Whether a connector that lists this name has it.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.section == name
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     connector: Vec<Entry>,
+    section: Vec<Section>,
     setting: Vec<Setting>,
 }
 
 /// What the file says.
 struct Known {
     connectors: Vec<Connector>,
+    sections: Vec<Section>,
     settings: Vec<Setting>,
 }
 
@@ -140,11 +185,13 @@ pub fn registration(connector: &Connector, handler: &str, client_deletes: bool) 
 
 fn parse(text: &str) -> Result<Known, String> {
     let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(lost) = table.setting.iter().find(|it| table.section.iter().all(|section| section.name != it.section)) {
+        return Err(format!("`{}` stands in no section", lost.name));
+    }
     let mut connectors = Vec::new();
     for entry in table.connector {
         entry.check()?;
-        if let Some(unknown) = entry.settings.iter().find(|name| table.setting.iter().all(|known| known.name != **name))
-        {
+        if let Some(unknown) = entry.settings.iter().find(|name| !table.setting.iter().any(|it| it.is_called(name))) {
             return Err(format!("`{unknown}` of {} is no setting", entry.kind));
         }
         connectors.push(entry.connector(false));
@@ -152,7 +199,7 @@ fn parse(text: &str) -> Result<Known, String> {
             connectors.push(entry.connector(true));
         }
     }
-    Ok(Known { connectors, settings: table.setting })
+    Ok(Known { connectors, sections: table.section, settings: table.setting })
 }
 
 impl Entry {

@@ -5,7 +5,10 @@
 
 use std::{fmt, sync::OnceLock};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     digest, hkdf,
@@ -199,6 +202,13 @@ pub fn random_token(bytes: usize) -> Result<String, SealError> {
     let mut buffer = vec![0; bytes];
     SystemRandom::new().fill(&mut buffer).map_err(|ring::error::Unspecified| SealError::Key)?;
     Ok(URL_SAFE_NO_PAD.encode(buffer))
+}
+
+/// A random key of `bytes` bytes in Base64.
+pub fn random_key(bytes: usize) -> Result<Secret, SealError> {
+    let mut buffer = vec![0; bytes];
+    SystemRandom::new().fill(&mut buffer).map_err(|ring::error::Unspecified| SealError::Key)?;
+    Ok(Secret::new(STANDARD.encode(buffer)))
 }
 
 /// A random text of lower-case letters and digits, for ids that people may have to read aloud.

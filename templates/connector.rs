@@ -7,6 +7,7 @@ use crate::layout::Document;
 use crate::moment;
 use crate::parts::{self, Health, Input};
 use crate::problem::Problem;
+use crate::settings::{self, SettingsView};
 use crate::texts::Texts;
 
 /// Everything the page shows.
@@ -23,8 +24,8 @@ pub struct ConnectorView {
     pub accounts: Vec<ConnectorAccountView>,
     /// Which kinds of account can be added here.
     pub forms: Vec<AccountForm>,
-    /// What can be switched for the connected channel; empty while there is none.
-    pub settings: Vec<SettingView>,
+    /// What can be chosen for the connected channel; empty while there is none.
+    pub settings: SettingsView,
     /// What channels of this connector can do.
     pub capabilities: Capabilities,
     /// Whether the viewer may change anything.
@@ -92,18 +93,6 @@ pub enum AccountForm {
     TelegramBot,
 }
 
-/// Something that can be switched.
-pub struct SettingView {
-    /// Its name in the form.
-    pub name: String,
-    /// What it does.
-    pub label: String,
-    /// More about it.
-    pub help: String,
-    /// Whether it is on.
-    pub on: bool,
-}
-
 /// What channels of a connector can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of a table of yes and no")]
@@ -160,7 +149,7 @@ pub fn parts(texts: &Texts, view: &ConnectorView) -> Markup {
     html! {
         (status(texts, view))
         @if view.may_manage {
-            (settings(texts, view))
+            (settings::parts(texts, &view.settings))
             (channels(texts, view))
             (add_account(texts, view))
         }
@@ -194,24 +183,6 @@ fn status(texts: &Texts, view: &ConnectorView) -> Markup {
             @if view.may_manage && !matches!(view.connection, Connection::None) {
                 (parts::error_place())
                 (parts::confirm(words.disconnect, words.disconnect_ask, "/frame/connector/disconnect", &json!({})))
-            }
-        }
-    }
-}
-
-fn settings(texts: &Texts, view: &ConnectorView) -> Markup {
-    html! {
-        section .panel data-part="settings" hidden[view.settings.is_empty()] {
-            h2 { (texts.connector.settings) }
-            form data-action="/frame/connector/settings" {
-                @for setting in &view.settings {
-                    label .choice {
-                        input type="checkbox" name=(setting.name) value="on" checked[setting.on];
-                        span .grow { (setting.label) span .hint { (setting.help) } }
-                    }
-                }
-                (parts::error_place())
-                div .actions { button .primary type="submit" { (texts.connector.settings_save) } }
             }
         }
     }

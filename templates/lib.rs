@@ -19,6 +19,7 @@ mod moment;
 mod parts;
 pub mod plain;
 mod problem;
+pub mod settings;
 mod texts;
 
 pub use layout::{Document, Frame};
@@ -26,5 +27,6 @@ pub use maud::Markup;
 pub use parts::Health;
 pub use problem::{Problem, ProblemText, ProblemTexts};
 pub use texts::{
-    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, Texts, texts,
+    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, SettingsTexts, Texts,
+    texts,
 };

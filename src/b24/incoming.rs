@@ -1,13 +1,14 @@
 //! Understands what portals post to us: frames, events and robots.
 //!
-//! Who is who: [`FramePost`] is a screen being opened, [`EventPost`] an event, [`RobotCall`] a robot firing; the last two carry an
-//! [`Auth`]. Everything here is a claim: whoever decodes verifies next (`web` and `relay::proof`: the application token against the
+//! Who is who: [`FramePost`] is a screen being opened, [`EventPost`] an event, [`RobotCall`] a robot firing, [`SmsCall`] a text to a
+//! phone number; all but the first carry an [`Auth`]. Everything here is a claim: whoever decodes verifies next (`web` and `relay::proof`: the application token against the
 //! stored one, a frame's token by a call). Decoding is tolerant: what may be missing is an `Option`, unknown keys are
 //! ignored, an element of a list that makes no sense is left out. [`Malformed`] means that not even the verifier could work.
 
 mod event;
 mod frame;
 mod robot;
+mod sms;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use crate::{clock::Millis, domain::ids::PortalId, secret::Secret};
 pub use event::{DialogRef, EventPost, LineItem, LineItems, OperatorFile, OperatorMessage, PortalEvent, SessionEvent};
 pub use frame::FramePost;
 pub use robot::RobotCall;
+pub use sms::SmsCall;
 
 /// The body is not what portals post; the field that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

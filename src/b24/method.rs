@@ -12,6 +12,7 @@ pub enum Scope {
     Im,
     ImConnector,
     ImOpenLines,
+    MessageService,
     Placement,
 }
 
@@ -25,6 +26,7 @@ impl Scope {
             Self::Im => Some("im"),
             Self::ImConnector => Some("imconnector"),
             Self::ImOpenLines => Some("imopenlines"),
+            Self::MessageService => Some("messageservice"),
             Self::Placement => Some("placement"),
         }
     }

@@ -189,6 +189,7 @@ impl Seed {
             sent_at: self.now,
             parts: vec![NewPart { delivery: (!inward).then_some(to_core), ..part }],
             delivery: inward.then_some(to_portal),
+            hook: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         ids::{BindingId, ChannelId, InstallationId, PortalId},
         settings::Settings,
     },
+    secret::Secret,
 };
 
 stored_enum! {
@@ -39,6 +40,8 @@ pub struct Binding {
     /// When the channel was connected to the line.
     pub created_at: Millis,
     pub settings: Settings,
+    /// Sealed; [`Db::binding_hook_key`] opens it.
+    pub hook_key: Option<String>,
 }
 
 impl Binding {
@@ -73,6 +76,7 @@ struct Row {
     created_at: i64,
     _changed_at: i64,
     settings: String,
+    hook_key_sealed: Option<String>,
 }
 
 impl TryFrom<Row> for Binding {
@@ -93,8 +97,13 @@ impl TryFrom<Row> for Binding {
             created_at: Millis(row.created_at),
             settings: serde_json::from_str(&row.settings)
                 .map_err(|_other| DbError::Corrupt(format!("binding {}: settings", row.id)))?,
+            hook_key: row.hook_key_sealed,
         })
     }
+}
+
+fn hook_key_place(id: BindingId) -> String {
+    format!("binding.hook_key/{id}")
 }
 
 pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Binding>> {
@@ -203,6 +212,27 @@ impl Db {
             Ok(())
         })
         .await
+    }
+
+    /// The key of what is told to the customer's own system, 32 bytes in Base64.
+    pub fn binding_hook_key(&self, binding: &Binding) -> DbResult<Option<Secret>> {
+        let sealed = binding.hook_key.as_deref();
+        Ok(sealed.map(|value| self.keys.open(&hook_key_place(binding.id), value)).transpose()?)
+    }
+
+    pub async fn binding_set_hook_key(&self, portal: &PortalId, id: BindingId, key: &Secret) -> DbResult<()> {
+        let (owner, sealed) = (portal.0.clone(), self.keys.seal(&hook_key_place(id), key)?);
+        self.write_settings(portal, move |conn| {
+            diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(owner)))
+                .set(binding::hook_key_sealed.eq(sealed))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn binding_get(&self, portal: &PortalId, id: BindingId) -> DbResult<Option<Binding>> {
+        Ok(self.tenant(portal).await?.bindings.iter().find(|known| known.id == id).cloned())
     }
 
     pub async fn binding_remove(&self, portal: &PortalId, id: BindingId) -> DbResult<()> {

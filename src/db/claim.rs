@@ -24,13 +24,14 @@ const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
-const WHILE_PARKED: [DeliveryKind; 8] = [
+const WHILE_PARKED: [DeliveryKind; 9] = [
     DeliveryKind::Provision,
     DeliveryKind::Uninstall,
     DeliveryKind::ToCore,
     DeliveryKind::ToAddress,
     DeliveryKind::EditToCore,
     DeliveryKind::DeleteToCore,
+    DeliveryKind::Hook,
     DeliveryKind::Probe,
     DeliveryKind::Notice,
 ];

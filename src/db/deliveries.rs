@@ -7,7 +7,9 @@ use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, 
 use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
+    domain::ids::{
+        BindingId, ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace,
+    },
 };
 
 stored_enum! {
@@ -63,6 +65,10 @@ stored_enum! {
         Notice = "notice",
         /// Comparing a chat with the portal's history.
         Look = "look",
+        /// Telling the customer's own system what became of a message.
+        Hook = "hook",
+        /// What became of a text for which the channel is the provider.
+        SmsStatus = "sms_status",
     }
 }
 
@@ -111,6 +117,10 @@ pub enum Lane {
     Notice(PortalId, String),
     /// Comparing a chat with the portal's history: nobody waits for it.
     Look(ChatId),
+    /// What a customer's own system is told, in its order.
+    Hook(BindingId),
+    /// What the portal is told of a text, by the portal's id of it.
+    Sms(String),
 }
 
 impl Lane {
@@ -128,6 +138,8 @@ impl Lane {
             Self::Probe(portal) => format!("probe:{portal}"),
             Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
             Self::Look(chat) => format!("look:{chat}"),
+            Self::Hook(binding) => format!("hook:{binding}"),
+            Self::Sms(id) => format!("sms:{id}"),
         })
     }
 }
@@ -154,7 +166,9 @@ pub struct NewDelivery {
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
         let priority = match kind {
-            DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
+            DeliveryKind::Status | DeliveryKind::Look | DeliveryKind::Hook | DeliveryKind::SmsStatus => {
+                Priority::Status
+            }
             _other => Priority::Normal,
         };
         Self {
@@ -262,7 +276,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -279,11 +293,13 @@ impl DeliveryKind {
         Self::EditToCore,
         Self::DeleteToCore,
         Self::EditToPortal,
+        Self::Hook,
+        Self::SmsStatus,
     ];
 
-    /// Whether it calls a messenger; all others call the portal.
+    /// Whether it calls a messenger, or anybody else outside; all others call the portal.
     pub fn is_to_messenger(self) -> bool {
-        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore)
+        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore | Self::Hook)
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Source {
     Robot(InstallationId),
     /// A text that somebody wants to be sent from a CRM card.
     Card(InstallationId),
+    /// A text for which the portal has taken one of our channels as the provider.
+    Sms(InstallationId),
     /// A core's webhook or poll.
     Channel(ChannelId),
 }
@@ -53,6 +55,7 @@ impl Source {
             Self::Portal(_) => "portal",
             Self::Robot(_) => "robot",
             Self::Card(_) => "card",
+            Self::Sms(_) => "sms",
             Self::Channel(_) => "channel",
         }
     }
@@ -62,6 +65,7 @@ impl Source {
             Self::Portal(id) => format!("portal:{id}"),
             Self::Robot(id) => format!("robot:{id}"),
             Self::Card(id) => format!("card:{id}"),
+            Self::Sms(id) => format!("sms:{id}"),
             Self::Channel(id) => format!("channel:{id}"),
         }
     }
@@ -74,6 +78,7 @@ impl Source {
             "portal" => row().map(Self::Portal),
             "robot" => row().map(Self::Robot),
             "card" => row().map(Self::Card),
+            "sms" => row().map(Self::Sms),
             "channel" => Ok(Self::Channel(ChannelId(id.to_owned()))),
             _ => Err(unknown()),
         }

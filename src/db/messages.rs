@@ -46,6 +46,8 @@ stored_enum! {
         Card = "card",
         /// Written on the business's own phone.
         Phone = "phone",
+        /// A text for which the portal has taken the channel as the provider.
+        Sms = "sms",
     }
 }
 
@@ -125,6 +127,8 @@ pub struct NewMessage {
     pub parts: Vec<NewPart>,
     /// One delivery for the whole message; its lane is completed with the chat's id.
     pub delivery: Option<NewDelivery>,
+    /// The customer's own system is told of it, too.
+    pub hook: Option<NewDelivery>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -272,7 +276,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
     for (position, piece) in new.parts.iter().enumerate() {
         insert_part(conn, portal, (chat, id, new.b24_message), (position, piece), now)?;
     }
-    if let Some(delivery) = &new.delivery {
+    for delivery in new.delivery.iter().chain(&new.hook) {
         let delivery = NewDelivery { message: Some(MessageId(id)), ..delivery.clone() };
         dispatch::insert(conn, portal, &delivery.in_chat(ChatId(chat)), now)?;
     }

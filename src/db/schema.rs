@@ -121,6 +121,7 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         settings -> Text,
+        hook_key_sealed -> Nullable<Text>,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         connector::Connector,
         failure::{Failure, Retry, Told},
         ids::{ChannelId, LoginId, PortalId},
+        settings::Widget,
     },
     messaging::{
         CoreKind,
@@ -203,25 +204,6 @@ pub async fn connect(
     Ok(())
 }
 
-/// Switches what the connector's manifest offers; it holds from the next message on.
-pub async fn configure(
-    app: &App,
-    portal: &PortalId,
-    (connector, line): (Connector, i64),
-    is_on: impl Fn(&str) -> bool,
-) -> Result<(), AccountError> {
-    let binding = app.db.binding_on_line(portal, connector, line).await?.ok_or(AccountError::ChannelGone)?;
-    let mut settings = binding.settings;
-    let known = placements::connectors::find(connector.id());
-    for setting in known.into_iter().flat_map(placements::connectors::Connector::settings) {
-        if let Some(switch) = settings.switch(&setting.name) {
-            *switch = is_on(&setting.name);
-        }
-    }
-    app.db.binding_set_settings(portal, binding.id, settings, app.clock.now()).await?;
-    Ok(())
-}
-
 /// The webhook, the portal's switch and the line's settings are brought up to date, and what waited goes on.
 async fn switch_on(
     app: &App,
@@ -230,7 +212,7 @@ async fn switch_on(
     settings: &Line,
 ) -> Result<(), AccountError> {
     listen(app, channel).await?;
-    announce(app, installation, channel, binding.line).await?;
+    announce(app, installation, channel, binding).await?;
     let (portal, now) = (&installation.portal, app.clock.now());
     app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
@@ -267,7 +249,7 @@ pub async fn repair(app: &App, installation: &Installation) -> Result<(), Refuse
         let works = grant::call_in_setup(app, installation, &status).await?.0.is_some_and(|status| status.status);
         let channel = app.db.channel_get(&installation.portal, &binding.channel).await?;
         if let (false, Some(channel)) = (works, channel) {
-            announce(app, installation, &channel, binding.line).await?;
+            announce(app, installation, &channel, &binding).await?;
         }
     }
     Ok(())
@@ -325,12 +307,32 @@ fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {
     Url::parse(&app.config.own_url(path)).map_err(|error| AccountError::Db(DbError::Corrupt(error.to_string())))
 }
 
-async fn announce(app: &App, installation: &Installation, channel: &Channel, line: i64) -> Result<(), Refused> {
-    let connector = channel.connector.id();
+async fn announce(app: &App, installation: &Installation, channel: &Channel, binding: &Binding) -> Result<(), Refused> {
+    let (connector, line) = (binding.connector.id(), binding.line);
     grant::call(app, installation, &Activate { connector, line, active: true }).await?;
-    let address = channel.link.as_deref().unwrap_or_default();
-    let data = ConnectorData { id: &channel.id.0, url: address, url_im: address, name: &channel.title };
-    grant::call(app, installation, &DataSet { connector, line, data }).await?;
+    name_account(app, installation, channel, binding).await
+}
+
+/// What the portal's widgets show of an account: what the administrator has chosen, else what is known of it.
+pub(super) async fn name_account(
+    app: &App,
+    installation: &Installation,
+    channel: &Channel,
+    binding: &Binding,
+) -> Result<(), Refused> {
+    let Widget { title, phone, link } = &binding.settings.widget;
+    let is_whatsapp = matches!(channel.connector, Connector::Whatsapp | Connector::Waba);
+    let address = if !link.is_empty() {
+        link.clone()
+    } else if is_whatsapp && !phone.is_empty() {
+        format!("https://wa.me/{}", phone.trim_start_matches('+'))
+    } else {
+        channel.link.clone().unwrap_or_default()
+    };
+    let title = if title.is_empty() { &channel.title } else { title };
+    let name = format!("{title} {phone}");
+    let data = ConnectorData { id: &channel.id.0, url: &address, url_im: &address, name: name.trim() };
+    grant::call(app, installation, &DataSet { connector: binding.connector.id(), line: binding.line, data }).await?;
     Ok(())
 }
 

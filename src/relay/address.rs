@@ -1,4 +1,4 @@
-//! Texts to an address, by robots and from CRM cards: the messenger first, the Open Channel after. When the messenger has taken
+//! Texts to an address, by robots, from CRM cards and as text messages of the CRM: the messenger first, the Open Channel after. When the messenger has taken
 //! the text, the chat that it names is written down and the text is shown in the Open Channel as a note; when it has not,
 //! no chat is made, and whoever asked for it learns why.
 
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, channel_of, db_failure, notes, robot, through, to_core};
+use super::{Resolved, channel_of, db_failure, notes, robot, sms, through, to_core};
 use crate::{
     app::App,
     b24::bbcode,
     clock::Millis,
     db::{
-        Channel, DbResult, Delivery, DeliveryKind, DeliveryState, Direction, First, Lane, MessageOrigin,
+        Binding, Channel, DbResult, Delivery, DeliveryKind, DeliveryState, Direction, First, Lane, MessageOrigin,
         MessageProgress, NewContact, NewDelivery, NewMessage, NewPart, RecipientOutcome, Settled,
     },
     domain::{
@@ -60,6 +60,13 @@ pub enum By {
         name: String,
         /// Names the filled form, so that its sender learns the fate of this text and of no other.
         form: String,
+    },
+    /// The portal's service of text messages.
+    Sms {
+        /// The portal's id of the text.
+        message: String,
+        /// Whether it stands in the Open Channel, too.
+        shown: bool,
     },
 }
 
@@ -140,7 +147,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     };
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     // Asked before the send: a failure after it would send the text again.
-    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    let task = Task { binding: binding(app, delivery, &channel.id).await?, channel, job };
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
     let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
@@ -148,8 +155,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     Ok(task.sent(app, delivery, sent).await)
 }
 
-async fn is_bound(app: &App, delivery: &Delivery, channel: &Channel) -> Result<bool, Failure> {
-    Ok(app.db.binding_of_channel(&delivery.portal, &channel.id).await.map_err(db_failure)?.is_some())
+async fn binding(app: &App, delivery: &Delivery, channel: &ChannelId) -> Result<Option<Binding>, Failure> {
+    app.db.binding_of_channel(&delivery.portal, channel).await.map_err(db_failure)
 }
 
 fn key(channel: &Channel, delivery: &Delivery) -> IdempotencyKey {
@@ -161,7 +168,7 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let job = job(delivery)?;
     let channel = channel_of(app, &delivery.portal, &job.channel).await?;
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
-    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    let task = Task { binding: binding(app, delivery, &channel.id).await?, channel, job };
     let core = app.core(task.channel.core);
     Ok(match core.find_sent(&access, &task.job.to.wire(), (&key(&task.channel, delivery), delivery.tried_at)).await? {
         Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
@@ -174,7 +181,7 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
 struct Task {
     job: Job,
     channel: Channel,
-    is_bound: bool,
+    binding: Option<Binding>,
 }
 
 impl Task {
@@ -183,7 +190,7 @@ impl Task {
         let peer = sent.peer.clone().unwrap_or_else(|| self.job.to.wire());
         let settled =
             Settled { messages: vec![self.message(app, delivery, (peer, sent.ids)).await], ..Settled::done() };
-        decided(app, delivery, &self.job, RecipientOutcome::Sent, settled)
+        decided(app, delivery, (&self.job, self.binding.as_ref()), RecipientOutcome::Sent, settled)
     }
 
     /// The message as it is written down, with the note that shows it in the Open Channel.
@@ -191,10 +198,15 @@ impl Task {
         let (job, channel, now) = (&self.job, &self.channel, app.clock.now());
         let text = job.text.clone();
         let (note, origin, author) = match &job.by {
-            By::Robot { .. } => (notes::Note::ByRobot { text }, MessageOrigin::Robot, None),
+            By::Robot { .. } => (Some(notes::Note::ByRobot { text }), MessageOrigin::Robot, None),
             By::Card { name, user, .. } => {
-                (notes::Note::ByCard { author: bbcode::from_plain(name), text }, MessageOrigin::Card, Some(*user))
+                (Some(notes::Note::ByCard { author: bbcode::from_plain(name), text }), MessageOrigin::Card, Some(*user))
             }
+            By::Sms { shown, .. } => (shown.then_some(notes::Note::BySms { text }), MessageOrigin::Sms, None),
+        };
+        let source_key = match &job.by {
+            By::Sms { message, .. } => sms::key(message),
+            By::Robot { .. } | By::Card { .. } => format!("delivery-{}", delivery.id),
         };
         // Who it is, is written only for a chat that is new; of an unreadable one the worst is a contact too many.
         let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.ok().flatten();
@@ -207,14 +219,15 @@ impl Task {
             who,
             direction: Direction::Out,
             origin,
-            source_key: format!("delivery-{}", delivery.id),
+            source_key,
             author,
             b24_message: None,
             b24_chat: None,
             progress: MessageProgress::Sent,
             sent_at: now,
             parts: vec![NewPart { text: job.text.clone(), core_id: Some(ids.join("\n")), ..NewPart::default() }],
-            delivery: self.is_bound.then(|| note.delivery(Lane::ChatIn, now)),
+            delivery: note.filter(|_| self.binding.is_some()).map(|note| note.delivery(Lane::ChatIn, now)),
+            hook: None,
         }
     }
 }
@@ -231,15 +244,27 @@ fn person(app: &App, channel: &Channel, to: &To, peer: &str) -> Person {
     person
 }
 
-fn decided(app: &App, delivery: &Delivery, job: &Job, outcome: RecipientOutcome, mut settled: Settled) -> Settled {
-    if let (By::Robot { index }, Some(run)) = (&job.by, delivery.run) {
-        settled.run = Some((run, *index, outcome));
-        settled.when_decided = robot::after(run, delivery.created_at, app.clock.now());
+fn decided(
+    app: &App,
+    delivery: &Delivery,
+    (job, binding): (&Job, Option<&Binding>),
+    outcome: RecipientOutcome,
+    mut settled: Settled,
+) -> Settled {
+    match (&job.by, delivery.run, binding) {
+        (By::Robot { index }, Some(run), _) => {
+            settled.run = Some((run, *index, outcome));
+            settled.when_decided = robot::after(run, delivery.created_at, app.clock.now());
+        }
+        (By::Sms { message, .. }, _, Some(binding)) => {
+            settled.follow.push(sms::outcome(app, binding, message, outcome == RecipientOutcome::Sent));
+        }
+        _page_that_asks => {}
     }
     settled
 }
 
-/// The robot's process, or the page of the card, learns why.
+/// The robot's process, the page of the card, or the portal's service of text messages learns why.
 pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
     let Ok(job) = job(delivery) else { return };
     let lang = match app.db.portal_get(&delivery.portal).await {
@@ -251,5 +276,6 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
     } else {
         RecipientOutcome::Refused { code: told.code().into(), text: notes::reason_text(&lang, told.code()).into() }
     };
-    *settled = decided(app, delivery, &job, outcome, settled.clone());
+    let binding = binding(app, delivery, &job.channel).await.ok().flatten();
+    *settled = decided(app, delivery, (&job, binding.as_ref()), outcome, settled.clone());
 }

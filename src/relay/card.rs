@@ -237,19 +237,26 @@ async fn last_message(
     Ok(last.map(|(message, parts): (_, Vec<Part>)| LastMessage {
         text: match parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()) {
             None => "📎".to_owned(),
-            Some(text) => match message.origin {
-                MessageOrigin::Operator => as_written(text, markup, is_signed),
-                MessageOrigin::Automatic => as_written(text, markup, false),
-                // Texts of robots and cards are kept as they were typed: BB-code, as clients' texts are.
-                MessageOrigin::Client | MessageOrigin::Robot | MessageOrigin::Card | MessageOrigin::Phone => {
-                    text.to_owned()
-                }
-            },
+            Some(text) => as_kept(message.origin, text, (markup, is_signed)),
         },
         from_client: message.direction == Direction::In,
         failed: message.progress == MessageProgress::Failed,
         at_ms: message.sent_at.0,
     }))
+}
+
+/// A part's text in BB-code, whoever wrote it.
+pub(super) fn as_kept(origin: MessageOrigin, text: &str, (markup, is_signed): (Markup, bool)) -> String {
+    match origin {
+        MessageOrigin::Operator => as_written(text, markup, is_signed),
+        MessageOrigin::Automatic => as_written(text, markup, false),
+        // Kept as they were typed, as clients' texts are.
+        MessageOrigin::Client
+        | MessageOrigin::Robot
+        | MessageOrigin::Card
+        | MessageOrigin::Phone
+        | MessageOrigin::Sms => text.to_owned(),
+    }
 }
 
 /// A text of the line as it was written there, from the messenger's markup in which it is kept.

@@ -138,6 +138,7 @@ fn correction(
         sent_at: item.received_at,
         parts: pieces.map(|text| NewPart { text, delivery: Some(to_core.clone()), ..NewPart::default() }).collect(),
         delivery: None,
+        hook: None,
     })
 }
 

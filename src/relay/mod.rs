@@ -11,6 +11,8 @@
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought
+//! * [`settings`]: what an administrator chooses for a connected channel; [`sms`], [`hooks`]: what some of it means; [`hearers`]: who
+//!   else hears of a message
 
 pub mod accounts;
 pub mod address;
@@ -21,6 +23,8 @@ mod channels;
 mod files;
 pub mod gates;
 pub mod grant;
+mod hearers;
+pub mod hooks;
 pub mod lost;
 mod notes;
 mod notices;
@@ -29,6 +33,8 @@ pub mod polling;
 pub mod proof;
 pub mod provision;
 mod robot;
+pub mod settings;
+mod sms;
 mod status;
 mod to_core;
 mod to_portal;
@@ -42,7 +48,7 @@ use crate::{
     app::App,
     b24::{
         Method as _, form,
-        incoming::{PortalEvent, RobotCall},
+        incoming::{PortalEvent, RobotCall, SmsCall},
         methods::messages::SendMessages,
     },
     clock::Millis,
@@ -79,6 +85,8 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::EditToCore,
     DeliveryKind::DeleteToCore,
     DeliveryKind::EditToPortal,
+    DeliveryKind::Hook,
+    DeliveryKind::SmsStatus,
 ];
 
 /// Why an inbox item could not be expanded.
@@ -93,6 +101,7 @@ pub enum ExpandError {
 /// Turns an inbox item into what follows from it.
 pub async fn expand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandError> {
     let mut expansion = understand(app, item).await?;
+    hearers::of_expansion(app, &item.portal, &mut expansion).await?;
     trace::of_expansion(item.trace, &mut expansion);
     let (messages, deliveries) = (expansion.messages.len(), expansion.deliveries.len());
     tracing::debug!(trace = %item.trace, inbox = %item.id, portal = %item.portal, messages, deliveries, "expanded");
@@ -124,6 +133,11 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
             robot::expand(app, item, *installation, &call).await
         }
         Source::Card(_installation) => card::expand(app, item).await,
+        Source::Sms(installation) => {
+            let form = form::parse_json(item.body.as_bytes(), &form::Limits::default()).map_err(|e| malformed(&e))?;
+            let call = SmsCall::from_form(&form).map_err(|error| malformed(&error))?;
+            sms::expand(app, item, *installation, &call).await
+        }
         Source::Channel(channel) => to_portal::expand(app, item, channel).await,
     }
 }
@@ -203,6 +217,7 @@ pub async fn deliver(app: &App, group: &[Delivery]) -> Vec<(DeliveryId, Settled)
             Ok(done) => done,
             Err(failure) => failed(app, delivery, began, failure).await,
         };
+        hearers::of_attempt(app, delivery, &mut done).await;
         METRICS.attempt_ended(delivery.kind.text(), done.outcome);
         trace::end(delivery, &mut done);
         settled.push((id, done));
@@ -244,6 +259,8 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Probe => parking::probe(app, delivery).await,
         DeliveryKind::Notice => notices::deliver(app, delivery).await,
         DeliveryKind::Look => lost::deliver(app, delivery).await,
+        DeliveryKind::Hook => hooks::deliver(app, delivery).await,
+        DeliveryKind::SmsStatus => sms::deliver(app, delivery).await,
     }
 }
 
@@ -271,6 +288,8 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Look
+        | DeliveryKind::Hook
+        | DeliveryKind::SmsStatus
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

@@ -38,6 +38,8 @@ pub enum Note {
     Reaction { emoji: String, about: String },
     /// A robot has written to the client.
     ByRobot { text: String },
+    /// The CRM has sent the client a text message through the channel.
+    BySms { text: String },
     /// Somebody has written to the client from a CRM card.
     ByCard { author: String, text: String },
 }
@@ -70,6 +72,7 @@ impl Note {
             Self::Reaction { emoji, about } => format!("[b]{}[/b] {emoji}\n>>{about}", texts.reaction),
             Self::ClientChanged { text } => format!("[b]{}[/b][br]{text}", texts.client_changed),
             Self::ByRobot { text } => format!("[b]{}:[/b][br]{text}", texts.robot),
+            Self::BySms { text } => format!("[b]{}:[/b][br]{text}", texts.sms),
             Self::ByCard { author, text } => format!("[b]{author} ({}):[/b][br]{text}", texts.card),
         }
     }
@@ -130,6 +133,7 @@ struct Texts {
     client_changed: &'static str,
     reaction: &'static str,
     robot: &'static str,
+    sms: &'static str,
     from_phone: &'static str,
     card: &'static str,
     turns: &'static str,
@@ -163,6 +167,7 @@ const EN: Texts = Texts {
     client_changed: "The client has changed a message. It says now:",
     reaction: "The client's reaction:",
     robot: "Robot",
+    sms: "SMS from the CRM",
     from_phone: "From the phone",
     card: "from the CRM card",
     turns: "A personal Telegram account writes first by phone number once in three minutes, or Telegram blocks it.",
@@ -196,6 +201,7 @@ const RU: Texts = Texts {
     client_changed: "Клиент изменил сообщение. Теперь в нём:",
     reaction: "Реакция клиента:",
     robot: "Робот",
+    sms: "SMS из CRM",
     from_phone: "С телефона",
     card: "из карточки CRM",
     turns: "Личный аккаунт Telegram пишет первым по номеру телефона раз в три минуты, иначе Telegram его блокирует.",

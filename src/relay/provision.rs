@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     accounts, db_failure,
     grant::{self, Refused},
-    proof,
+    proof, sms,
 };
 use crate::{
     app::App,
@@ -227,7 +227,7 @@ async fn events(app: &App, installation: &Installation) -> Result<Went, Refused>
 
 /// True when done or done before, false when the portal does not have it or does not let us, today and tomorrow: what one
 /// part lacks must not stop the others.
-fn allowed(done: Result<Done, Refused>) -> Result<bool, Refused> {
+pub(super) fn allowed(done: Result<Done, Refused>) -> Result<bool, Refused> {
     match done {
         Ok(_done) => Ok(true),
         Err(Refused::Portal(error)) if error.is_already_bound() => Ok(true),
@@ -271,6 +271,7 @@ async fn placements(app: &App, installation: &Installation) -> Result<Went, Refu
     Ok(Went::lacking(&lacking, count.to_string()))
 }
 
+/// Robots, and the channels that are SMS providers: what the portal's automation offers.
 async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused> {
     let (options, lang, user) = robot_options(app, installation).await?;
     let mut lacking = Vec::new();
@@ -286,9 +287,10 @@ async fn robots(app: &App, installation: &Installation) -> Result<Went, Refused>
             other => other,
         };
         if !allowed(added)? {
-            lacking.push(robot.manifest.code.as_str());
+            lacking.push(robot.manifest.code.clone());
         }
     }
+    lacking.extend(sms::senders(app, installation).await?);
     Ok(Went::lacking(&lacking, robots::all().len().to_string()))
 }
 

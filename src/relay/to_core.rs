@@ -85,6 +85,7 @@ async fn expand_one(
         sent_at: message.sent_at.map_or(item.received_at, Millis::from_seconds).min(item.received_at),
         parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core.clone()), ..part }).collect(),
         delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
+        hook: None,
     }))
 }
 
@@ -310,6 +311,7 @@ mod tests {
             state: BindingState::Active,
             created_at: Millis(0),
             settings: Settings::default(),
+            hook_key: None,
         }
     }
 

@@ -107,6 +107,7 @@ pub(super) async fn expand_message(
         sent_at: crate::clock::Millis(message.at),
         parts: std::iter::once(text).chain(files).collect(),
         delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
+        hook: None,
     };
     Ok(Expansion { relevant: true, messages: vec![new], ..Expansion::default() })
 }

@@ -16,6 +16,7 @@ fn mark<'a>(trace: Option<Trace>, deliveries: impl IntoIterator<Item = &'a mut N
 fn mark_messages(trace: Option<Trace>, messages: &mut [NewMessage]) {
     for message in messages {
         mark(trace, &mut message.delivery);
+        mark(trace, &mut message.hook);
         mark(trace, message.parts.iter_mut().filter_map(|part| part.delivery.as_mut()));
     }
 }

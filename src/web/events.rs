@@ -1,4 +1,4 @@
-//! What portals send: events and robot firings. A verified one is one inbox row and then a 200; Bitrix24 never sends it again. One
+//! What portals send: events, robot firings and text messages. A verified one is one inbox row and then a 200; Bitrix24 never sends it again. One
 //! that cannot be verified gets an empty 403 and leaves nothing behind.
 
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::{
     app::App,
     b24::{
         form::{self, Limits, Value},
-        incoming::{Auth, EventPost, PortalEvent, RobotCall, kept_event, kept_firing},
+        incoming::{Auth, EventPost, PortalEvent, RobotCall, SmsCall, kept_event, kept_firing},
     },
     clock::Millis,
     db::{DbError, Installation, InstallationState, NewInbox, Source},
@@ -118,7 +118,7 @@ pub async fn robots(app: Shared, code: web::Path<String>, request: HttpRequest, 
     if robots::find(&call.code).is_none() || call.code != *code {
         return forbidden("a robot that is none of ours", from);
     }
-    let installation = match robot_caller(&app, &call).await {
+    let installation = match caller(&app, &call.auth).await {
         Ok(installation) => installation,
         Err(Unproved::Db(error)) => return unavailable(&error),
         Err(unproved) => return forbidden(&unproved.to_string(), from),
@@ -131,12 +131,26 @@ pub async fn robots(app: Shared, code: web::Path<String>, request: HttpRequest, 
     accept(&app, &installation, item).await
 }
 
-/// Firings name no application, so the token tells which of the portal's installations it is.
-async fn robot_caller(app: &App, call: &RobotCall) -> Result<Installation, Unproved> {
+/// A text for a client's phone, of which one of our channels is the provider.
+pub async fn sms(app: Shared, request: HttpRequest, body: Body) -> HttpResponse {
+    let from = address(&app, &request);
+    let Ok(form) = read(&body.0) else { return forbidden("the body is not a form", from) };
+    let Ok(call) = SmsCall::from_form(&form) else { return forbidden("not a text message", from) };
+    let installation = match caller(&app, &call.auth).await {
+        Ok(installation) => installation,
+        Err(Unproved::Db(error)) => return unavailable(&error),
+        Err(unproved) => return forbidden(&unproved.to_string(), from),
+    };
+    let item = NewInbox { source: Source::Sms(installation.id), key: call.message_id, body: kept_firing(&form) };
+    accept(&app, &installation, item).await
+}
+
+/// Firings and text messages name no application, so the token tells which of the portal's installations it is.
+async fn caller(app: &App, auth: &Auth) -> Result<Installation, Unproved> {
     for application in &app.config.applications {
-        let known = app.db.installation_find(&call.auth.member_id, &application.client_id).await?;
+        let known = app.db.installation_find(&auth.member_id, &application.client_id).await?;
         if let Some(installation) = known.filter(|known| known.state != InstallationState::Stopped)
-            && matches(app, &installation, &call.auth)?
+            && matches(app, &installation, auth)?
         {
             return Ok(installation);
         }

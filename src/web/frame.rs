@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use templates::{Problem, texts};
 
 use super::{
@@ -30,8 +30,8 @@ use crate::{
     secret::Secret,
 };
 
-type Shared = web::Data<App>;
-type Answer = Result<HttpResponse, JsonFailure>;
+pub(super) type Shared = web::Data<App>;
+pub(super) type Answer = Result<HttpResponse, JsonFailure>;
 
 /// How long an answer waits for the fate of a message that was just asked for.
 const PATIENCE_MS: u64 = 4000;
@@ -40,13 +40,13 @@ const LOOK_MS: u64 = 150;
 const MAX_FIELD: usize = 64 * 1024;
 
 /// A request with its proved session.
-struct Call {
-    session: Session,
-    installation: Installation,
+pub(super) struct Call {
+    pub session: Session,
+    pub installation: Installation,
 }
 
 impl Call {
-    async fn of(app: &App, request: &HttpRequest) -> Result<Self, Failed> {
+    pub async fn of(app: &App, request: &HttpRequest) -> Result<Self, Failed> {
         let session = bearer(app, request).filter(|session| !session.is_over(app.clock.now()));
         let session = session.ok_or(Problem::SessionOver)?;
         let installation = app.db.installation_get(&session.portal, session.installation).await?;
@@ -57,7 +57,7 @@ impl Call {
         Ok(Self { session, installation })
     }
 
-    fn connector(&self) -> Result<(Connector, i64), Failed> {
+    pub fn connector(&self) -> Result<(Connector, i64), Failed> {
         match self.session.page {
             Page::Connector { connector, line } => Ok((connector, line)),
             _other => Err(Problem::UnknownPlacement.into()),
@@ -78,15 +78,15 @@ fn bearer(app: &App, request: &HttpRequest) -> Option<Session> {
 }
 
 /// The language of an answer to somebody who is not known yet.
-fn lang(app: &App, request: &HttpRequest) -> String {
+pub(super) fn lang(app: &App, request: &HttpRequest) -> String {
     bearer(app, request).map_or_else(|| "en".into(), |session| session.lang)
 }
 
-fn ok(answer: &Value) -> HttpResponse {
+pub(super) fn ok(answer: &Value) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer)
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Failed> {
+pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Failed> {
     if body.0.len() > MAX_FIELD {
         return Err(Problem::TextTooLong.into());
     }
@@ -113,6 +113,7 @@ macro_rules! handler {
         }
     };
 }
+pub(super) use handler;
 
 handler!(
     /// `POST /frame/install/provision`
@@ -133,10 +134,6 @@ handler!(
 handler!(
     /// `POST /frame/connector/connect`
     connector_connect, connect
-);
-handler!(
-    /// `POST /frame/connector/settings`
-    connector_settings, configure
 );
 handler!(
     /// `POST /frame/connector/disconnect`
@@ -183,7 +180,7 @@ async fn provision_html(app: &App, call: &Call) -> Result<Value, Failed> {
     Ok(json!({ "html": html.into_string() }))
 }
 
-async fn connector_html(app: &App, call: &Call) -> Result<Value, Failed> {
+pub(super) async fn connector_html(app: &App, call: &Call) -> Result<Value, Failed> {
     let view = {
         let viewer = (call.session.admin, call.session.lang.as_str());
         views::connector(app, &call.installation, call.connector()?, viewer).await?
@@ -259,20 +256,6 @@ async fn connect(app: &App, request: &HttpRequest, body: &Body) -> Result<Value,
         failed
     })?;
     connector_html(app, &call).await
-}
-
-/// A form tells of the switches that are on.
-async fn configure(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, Failed> {
-    let call = Call::of(app, request).await?;
-    admin_only(&call.session.user())?;
-    let on: Map<String, Value> = read(body)?;
-    accounts::configure(app, &call.session.portal, call.connector()?, |name| on.contains_key(name)).await?;
-    let words = &texts(&call.session.lang).connector;
-    let mut answer = connector_html(app, &call).await?;
-    if let Value::Object(answer) = &mut answer {
-        answer.insert("notice".into(), json!({ "kind": "ok", "text": words.settings_saved }));
-    }
-    Ok(answer)
 }
 
 async fn disconnect(app: &App, request: &HttpRequest, _body: &Body) -> Result<Value, Failed> {

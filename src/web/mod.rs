@@ -15,6 +15,7 @@ mod health;
 mod operators;
 mod pages;
 mod session;
+mod settings;
 mod views;
 mod webhooks;
 
@@ -60,6 +61,7 @@ fn routes(config: &mut ServiceConfig) {
     posted_to(config, "/b24/events", web::post().to(events::events));
     posted_to(config, "/b24/events/{app}", web::post().to(events::events_of));
     config.route("/b24/robots/{code}", web::post().to(events::robots));
+    posted_to(config, "/b24/sms", web::post().to(events::sms));
     config
         .route("/core/chatapp/{channel}/{secret}", web::post().to(webhooks::chatapp))
         .route("/channels/{kind}/{channel}/{secret}", web::post().to(webhooks::messenger));
@@ -78,7 +80,8 @@ fn routes(config: &mut ServiceConfig) {
         .route("/frame/connector", web::get().to(frame::connector))
         .route("/frame/connector/account", web::post().to(frame::connector_account))
         .route("/frame/connector/connect", web::post().to(frame::connector_connect))
-        .route("/frame/connector/settings", web::post().to(frame::connector_settings))
+        .route("/frame/connector/settings", web::post().to(settings::save))
+        .route("/frame/connector/hook-key", web::post().to(settings::hook_key))
         .route("/frame/connector/disconnect", web::post().to(frame::connector_disconnect))
         .route("/frame/crm/list", web::get().to(frame::crm_list))
         .route("/frame/crm/write", web::post().to(frame::crm_write))

@@ -6,15 +6,16 @@ use templates::{
     app::{AccountChannelView, AccountView, AppState, AppView},
     connector::{
         AccountForm, Capabilities, ChannelState as Choice, Connection, ConnectorAccountView, ConnectorChannelView,
-        ConnectorView, SettingView, WriteFirst as WriteFirstView,
+        ConnectorView, WriteFirst as WriteFirstView,
     },
     crm_chat::{
         CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
     },
     install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
+    settings::SettingsView,
 };
 
-use super::{answer::Failed, consent};
+use super::{answer::Failed, consent, settings as settings_form};
 use crate::{
     app::App,
     b24::bbcode,
@@ -222,27 +223,17 @@ pub async fn connector(
     Ok(ConnectorView {
         messenger,
         icon,
-        line: settings.line_name,
+        line: settings.line_name.clone(),
         connection: connection(here, &own),
-        settings: here.map(|binding| switches(binding, lang)).unwrap_or_default(),
+        settings: match here {
+            Some(binding) => settings_form::view(app, binding, &settings, lang).await?,
+            None => SettingsView::default(),
+        },
         capabilities: capabilities(app, core, connector),
         accounts: by_account(own).into_iter().filter_map(|group| choices(app, &group, &bindings, line)).collect(),
         forms,
         may_manage,
     })
-}
-
-fn switches(binding: &Binding, lang: &str) -> Vec<SettingView> {
-    let mut chosen = binding.settings;
-    let offered = connectors::find(binding.connector.id()).into_iter().flat_map(connectors::Connector::settings);
-    offered
-        .map(|setting| SettingView {
-            name: setting.name.clone(),
-            label: setting.label.get(lang).to_owned(),
-            help: setting.help.get(lang).to_owned(),
-            on: chosen.switch(&setting.name).is_some_and(|switch| *switch),
-        })
-        .collect()
 }
 
 fn connection(here: Option<&Binding>, own: &[Channel]) -> Connection {

@@ -7,7 +7,9 @@ use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
 
-use super::{AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, Texts};
+use super::{
+    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, SettingsTexts, Texts,
+};
 
 pub(super) const TEXTS: Texts = Texts {
     code: "en",
@@ -16,6 +18,7 @@ pub(super) const TEXTS: Texts = Texts {
     install: INSTALL,
     app: APP,
     connector: CONNECTOR,
+    settings: SETTINGS,
     crm_chat: CRM_CHAT,
     plain: PlainTexts {
         neutral_title: "ChatApp for Bitrix24",
@@ -106,6 +109,24 @@ const APP: AppTexts = AppTexts {
     repair_hint: "Sets up again what is missing. Settings and chats stay.",
 };
 
+const SETTINGS: SettingsTexts = SettingsTexts {
+    heading: "Settings",
+    save: "Save the settings",
+    saved: "Saved. It is so from the next message on.",
+    by_the_line: "The Open Channel does this itself: its own settings change the responsible person.",
+    hook: "Webhook",
+    hook_key: "Key of the signatures",
+    hook_key_about: "With it your system checks that a message comes from here. Whoever has it can sign in our name.",
+    hook_key_new: "Make a new key",
+    hook_key_ask: "The old key is worth nothing from that moment on.",
+    hook_log: "Sent last",
+    hook_log_empty: "Nothing yet.",
+    hook_done: "taken",
+    hook_waiting: "on its way",
+    hook_failed: "given up",
+    hook_tries: |tries| format!("{tries} tries"),
+};
+
 const CONNECTOR: ConnectorTexts = ConnectorTexts {
     status: "Connection",
     not_connected: "Not connected",
@@ -120,9 +141,6 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     channels_none: "There is no channel for this messenger yet. Add an account below.",
     save: "Save and connect",
     save_hint: "Clients' messages will come to this Open Channel.",
-    settings: "Settings",
-    settings_save: "Save the settings",
-    settings_saved: "Saved. It is so from the next message on.",
     here: "connected here",
     free: "free",
     taken: "in use",

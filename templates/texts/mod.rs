@@ -24,8 +24,10 @@ pub struct Texts {
     pub install: InstallTexts,
     /// The application's own page.
     pub app: AppTexts,
-    /// The connector settings.
+    /// The connector's page.
     pub connector: ConnectorTexts,
+    /// What is chosen for a connected channel.
+    pub settings: SettingsTexts,
     /// The tab of a CRM card.
     pub crm_chat: CrmChatTexts,
     /// Pages without a session.
@@ -99,7 +101,27 @@ pub struct AppTexts {
     pub repair_hint: &'static str,
 }
 
-/// The connector settings.
+/// What is chosen for a connected channel.
+#[expect(missing_docs, reason = "each field is the sentence it names")]
+pub struct SettingsTexts {
+    pub heading: &'static str,
+    pub save: &'static str,
+    pub saved: &'static str,
+    pub by_the_line: &'static str,
+    pub hook: &'static str,
+    pub hook_key: &'static str,
+    pub hook_key_about: &'static str,
+    pub hook_key_new: &'static str,
+    pub hook_key_ask: &'static str,
+    pub hook_log: &'static str,
+    pub hook_log_empty: &'static str,
+    pub hook_done: &'static str,
+    pub hook_waiting: &'static str,
+    pub hook_failed: &'static str,
+    pub hook_tries: fn(u32) -> String,
+}
+
+/// The connector's page.
 #[expect(missing_docs, reason = "each field is the sentence it names")]
 pub struct ConnectorTexts {
     pub status: &'static str,
@@ -115,9 +137,6 @@ pub struct ConnectorTexts {
     pub channels_none: &'static str,
     pub save: &'static str,
     pub save_hint: &'static str,
-    pub settings: &'static str,
-    pub settings_save: &'static str,
-    pub settings_saved: &'static str,
     pub here: &'static str,
     pub free: &'static str,
     pub taken: &'static str,

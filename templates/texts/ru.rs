@@ -7,7 +7,9 @@ use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
 
-use super::{AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, Texts};
+use super::{
+    AppTexts, CommonTexts, ConnectorTexts, CrmChatTexts, InstallTexts, PlainTexts, ScriptTexts, SettingsTexts, Texts,
+};
 
 pub(super) const TEXTS: Texts = Texts {
     code: "ru",
@@ -16,6 +18,7 @@ pub(super) const TEXTS: Texts = Texts {
     install: INSTALL,
     app: APP,
     connector: CONNECTOR,
+    settings: SETTINGS,
     crm_chat: CRM_CHAT,
     plain: PlainTexts {
         neutral_title: "ChatApp для Битрикс24",
@@ -106,6 +109,24 @@ const APP: AppTexts = AppTexts {
     repair_hint: "Настроит заново то, чего не хватает. Настройки и чаты останутся.",
 };
 
+const SETTINGS: SettingsTexts = SettingsTexts {
+    heading: "Настройки",
+    save: "Сохранить настройки",
+    saved: "Сохранено. Так будет со следующего сообщения.",
+    by_the_line: "Это делает сама Открытая линия: ответственного меняют её собственные настройки.",
+    hook: "Вебхук",
+    hook_key: "Ключ подписи",
+    hook_key_about: "По нему ваша система проверяет, что сообщение пришло отсюда. Кто его знает, может подписываться от нашего имени.",
+    hook_key_new: "Создать новый ключ",
+    hook_key_ask: "Старый ключ с этой минуты ничего не значит.",
+    hook_log: "Отправлено недавно",
+    hook_log_empty: "Пока ничего.",
+    hook_done: "принято",
+    hook_waiting: "в пути",
+    hook_failed: "не принято",
+    hook_tries: |tries| format!("попыток: {tries}"),
+};
+
 const CONNECTOR: ConnectorTexts = ConnectorTexts {
     status: "Подключение",
     not_connected: "Не подключено",
@@ -120,9 +141,6 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     channels_none: "Для этого мессенджера пока нет канала. Добавьте Аккаунт ниже.",
     save: "Сохранить и подключить",
     save_hint: "Сообщения клиентов будут приходить в эту Открытую линию.",
-    settings: "Настройки",
-    settings_save: "Сохранить настройки",
-    settings_saved: "Сохранено. Так будет со следующего сообщения.",
     here: "подключён здесь",
     free: "свободен",
     taken: "занят",

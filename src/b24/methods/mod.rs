@@ -10,6 +10,7 @@ pub mod messages;
 pub mod open_lines;
 pub mod placement;
 pub mod robots;
+pub mod sms;
 
 use super::method::{Method, Scope};
 
@@ -52,6 +53,11 @@ pub const METHODS: &[(&str, Scope)] = &[
     entry::<crm::ItemGet>(),
     entry::<crm::ItemList<'_>>(),
     entry::<crm::TimelineCommentAdd<'_>>(),
+    entry::<sms::SenderAdd<'_>>(),
+    entry::<sms::SenderUpdate<'_>>(),
+    entry::<sms::SenderList>(),
+    entry::<sms::SenderDelete<'_>>(),
+    entry::<sms::StatusUpdate<'_>>(),
 ];
 
 /// The scopes that the application's card must ask for, each with the reason that the README gives; in alphabetical
@@ -62,6 +68,7 @@ pub const SCOPE_REASONS: &[(Scope, &str)] = &[
     (Scope::Im, "tells administrators in their notifications what they alone can repair"),
     (Scope::ImConnector, "lets the portal send what operators write to our connectors"),
     (Scope::ImOpenLines, "registers the connectors and exchanges messages with Open Channels"),
+    (Scope::MessageService, "offers channels as SMS providers, where an administrator has chosen so"),
     (Scope::Placement, "shows the ChatApp tab in CRM cards"),
 ];
 

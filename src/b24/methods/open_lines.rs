@@ -91,6 +91,9 @@ pub struct Line {
     pub operator_data: String,
     #[serde(deserialize_with = "values::text")]
     pub language_id: String,
+    /// Who takes a chat over becomes responsible for its cards; the line does that itself.
+    #[serde(deserialize_with = "values::flag")]
+    pub crm_transfer_change: bool,
     /// By portal user; only [`ConfigGet`] tells.
     #[serde(deserialize_with = "values::map")]
     pub queue_full: BTreeMap<String, QueueMember>,

@@ -35,6 +35,7 @@ use crate::{
             messages::{SendMessages, SendStatusDelivery, UpdateMessages},
             open_lines::SessionHistoryGet,
             robots::EventSend,
+            sms::StatusUpdate,
         },
     },
     clock::Millis,
@@ -72,10 +73,12 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         DeliveryKind::RobotAnswer | DeliveryKind::RobotWaits => Some(EventSend::NAME),
         DeliveryKind::CardComment => Some(TimelineCommentAdd::NAME),
         DeliveryKind::Look => Some(SessionHistoryGet::NAME),
+        DeliveryKind::SmsStatus => Some(StatusUpdate::NAME),
         DeliveryKind::ToCore
         | DeliveryKind::ToAddress
         | DeliveryKind::EditToCore
         | DeliveryKind::DeleteToCore
+        | DeliveryKind::Hook
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Probe

@@ -4,13 +4,14 @@
 use templates::app::{self, AccountChannelView, AccountView, AppState, AppView};
 use templates::connector::{
     self, AccountForm, Capabilities, ChannelState, Connection, ConnectorAccountView, ConnectorChannelView,
-    ConnectorView, SettingView, WriteFirst,
+    ConnectorView, WriteFirst,
 };
 use templates::crm_chat::{
     self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
 };
 use templates::install::{self, InstallView, Phase, StepKey, StepState, StepView};
 use templates::plain::{self, ErrorView};
+use templates::settings::{HookLogView, HookState, HookView, SectionView, SettingValue, SettingView, SettingsView};
 use templates::{Document, Frame, Health, Problem, texts};
 
 /// 21 November 2026, 09:30 UTC.
@@ -148,17 +149,47 @@ fn app_channel(
     }
 }
 
-fn switches(spice: &str) -> Vec<SettingView> {
-    let switch = |name: &str, label: &str, help: &str, on| SettingView {
+fn settings(spice: &str) -> SettingsView {
+    let setting = |name: &str, label: &str, help: &str, value| SettingView {
         name: format!("{name}{spice}"),
         label: format!("{label}{spice}"),
-        help: format!("{help}{spice}"),
-        on,
+        help: Some(format!("{help}{spice}")),
+        value,
     };
-    vec![
-        switch("operator_name", "Показывать клиенту имя оператора", "Имя стоит перед каждым сообщением.", true),
-        switch("file_links", "Слишком большие файлы отправлять ссылкой", "Ссылка работает семь дней.", false),
-    ]
+    let section = |title: &str, settings| SectionView {
+        title: format!("{title}{spice}"),
+        help: Some(format!("Для чего это{spice}")),
+        settings,
+    };
+    let link = SettingValue::Text { kind: "url", value: format!("https://example.com/hook{spice}") };
+    let told = |what: &str, state, tries| HookLogView {
+        at_ms: NOW_MS,
+        what: format!("{what}{spice}"),
+        state,
+        tries,
+        cause: (state == HookState::Waiting).then(|| format!("HTTP 502{spice}")),
+    };
+    SettingsView {
+        sections: vec![
+            section(
+                "Сообщения",
+                vec![
+                    setting(
+                        "operator_name",
+                        "Показывать клиенту имя оператора",
+                        "Перед сообщением.",
+                        SettingValue::Switch(true),
+                    ),
+                    setting("assign_deal", "Назначать оператора ответственным", "За сделку.", SettingValue::ByTheLine),
+                ],
+            ),
+            section("Вебхук", vec![setting("hook_url", "Адрес", "Пусто: ничего не отправляется.", link)]),
+        ],
+        hook: Some(HookView {
+            key: format!("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA={spice}"),
+            log: vec![told("message.received", HookState::Waiting, 3), told("message.sent", HookState::Done, 1)],
+        }),
+    }
 }
 
 fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, spice: &str) -> ConnectorView {
@@ -166,7 +197,7 @@ fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, s
         messenger: format!("Telegram Bot{spice}"),
         icon: format!("{}{spice}", icon('B', "2a6aa8")),
         line: format!("Продажи{spice}"),
-        settings: if matches!(connection, Connection::None) { Vec::new() } else { switches(spice) },
+        settings: if matches!(connection, Connection::None) { SettingsView::default() } else { settings(spice) },
         connection,
         accounts,
         forms: vec![AccountForm::TelegramBot, AccountForm::ChatApp],

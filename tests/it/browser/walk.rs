@@ -89,7 +89,7 @@ async fn connects_whatsapp(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     let switch = "[data-part=\"settings\"] input[name=\"phone_messages\"]";
     desk.window.clicks(switch).await;
     desk.window.clicks("[data-part=\"settings\"] button[type=\"submit\"]").await;
-    desk.window.reads("[data-notice]", texts(words.lang).connector.settings_saved).await;
+    desk.window.reads("[data-notice]", texts(words.lang).settings.saved).await;
     desk.window.sees(&format!("{switch}:not(:checked)")).await;
     desk.window.is_sound("switched").await;
     desk.window.clicks(&handle("slider-close")).await;

@@ -1,0 +1,1 @@
+ALTER TABLE binding DROP COLUMN hook_key_sealed;
