@@ -39,8 +39,8 @@ pub struct Expansion {
     pub chats: Vec<(ChatId, i64, Option<i64>)>,
     /// Messages that ought to have come before this.
     pub missed: Vec<Missed>,
-    /// Written into the chat when `progress` is a failure: the note's delivery without its lane.
-    pub failure_note: Option<NewDelivery>,
+    /// Follow if `progress` is news; their message, and a chat's lane, are completed.
+    pub when_advanced: Vec<NewDelivery>,
 }
 
 /// How an attempt ended.
@@ -174,11 +174,12 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     if let Some((channel, core_id, progress)) = &expansion.progress
         && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
         && messages::advance(conn, portal, id, *progress)?
-        && let Some(note) = &expansion.failure_note
+        && !expansion.when_advanced.is_empty()
     {
         let chat: i64 = message::table.find(id.0).select(message::chat_id).first(conn)?;
-        let note = NewDelivery { lane: Lane::InOf(ChatId(chat)), ..note.clone() }.message(id);
-        dispatch::insert(conn, portal, &note, now)?;
+        for follows in &expansion.when_advanced {
+            dispatch::insert(conn, portal, &follows.clone().message(id).in_chat(ChatId(chat)), now)?;
+        }
     }
     Ok(())
 }

@@ -33,13 +33,9 @@ pub(super) async fn of_expansion(app: &App, portal: &PortalId, expansion: &mut E
     let Some((channel, core_id, progress)) = &expansion.progress else { return Ok(()) };
     let Some(binding) = binding_of(app, portal, channel).await? else { return Ok(()) };
     let Some((message, _parts)) = app.db.message_by_core(portal, channel, core_id).await? else { return Ok(()) };
-    // Statuses come in any order and more than once.
-    if message.progress.rank() >= progress.rank() {
-        return Ok(());
-    }
     let hook = hooks::listens(&binding).then(|| hooks::delivery(&binding, hooks::Event::Progress(*progress), now));
     let status = sms::progress(&binding, &message, *progress, now);
-    expansion.deliveries.extend(hook.into_iter().chain(status).map(|delivery| delivery.message(message.id)));
+    expansion.when_advanced.extend(hook.into_iter().chain(status));
     Ok(())
 }
 

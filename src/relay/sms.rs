@@ -41,7 +41,7 @@ struct Status {
     installation: InstallationId,
     code: String,
     message: String,
-    status: String,
+    fate: String,
 }
 
 impl Status {
@@ -84,7 +84,7 @@ pub(super) async fn expand(
         }
         _nowhere => {
             let (code, message) = (call.code.clone(), call.message_id.clone());
-            Status { installation, code, message, status: "failed".into() }.delivery(app.clock.now())
+            Status { installation, code, message, fate: "failed".into() }.delivery(app.clock.now())
         }
     };
     expansion.deliveries.push(delivery);
@@ -93,16 +93,16 @@ pub(super) async fn expand(
 
 /// What became of a text when it was sent, or could not be.
 pub(super) fn outcome(app: &App, binding: &Binding, message: &str, is_sent: bool) -> NewDelivery {
-    let status = if is_sent { "sent" } else { "failed" };
-    status_of(binding, message, status).delivery(app.clock.now())
+    let fate = if is_sent { "sent" } else { "failed" };
+    status_of(binding, message, fate).delivery(app.clock.now())
 }
 
-fn status_of(binding: &Binding, message: &str, status: &str) -> Status {
+fn status_of(binding: &Binding, message: &str, fate: &str) -> Status {
     Status {
         installation: binding.installation,
         code: code(&binding.channel),
         message: message.into(),
-        status: status.into(),
+        fate: fate.into(),
     }
 }
 
@@ -114,12 +114,12 @@ pub(super) fn progress(
     now: Millis,
 ) -> Option<NewDelivery> {
     let id = message.source_key.strip_prefix(KEY).filter(|_| message.origin == MessageOrigin::Sms)?;
-    let status = match progress {
+    let fate = match progress {
         MessageProgress::Delivered | MessageProgress::Read => "delivered",
         MessageProgress::Failed => "undelivered",
         MessageProgress::Waiting | MessageProgress::Sent => return None,
     };
-    Some(status_of(binding, id, status).delivery(now))
+    Some(status_of(binding, id, fate).delivery(now))
 }
 
 pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
@@ -127,7 +127,7 @@ pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, F
     let told: Status = serde_json::from_str(&delivery.payload).map_err(malformed)?;
     let installation = app.db.installation_get(&delivery.portal, told.installation).await.map_err(db_failure)?;
     let Some(installation) = installation else { return Ok(Settled::done()) };
-    let method = StatusUpdate { code: &told.code, message_id: &told.message, status: &told.status };
+    let method = StatusUpdate { code: &told.code, message_id: &told.message, status: &told.fate };
     match grant::call(app, &installation, &method).await {
         // Who sent it does not ask any more.
         Err(Refused::Portal(error)) if error.code.as_str() == "ERROR_MESSAGE_NOT_FOUND" => Ok(Settled::done()),

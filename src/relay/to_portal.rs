@@ -123,7 +123,8 @@ fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progr
             (MessageProgress::Failed, Some(note.delivery(Lane::ChatIn, app.clock.now())))
         }
     };
-    Expansion { relevant: true, progress: Some((channel, message, progress)), failure_note, ..Expansion::default() }
+    let when_advanced = failure_note.into_iter().collect();
+    Expansion { relevant: true, progress: Some((channel, message, progress)), when_advanced, ..Expansion::default() }
 }
 
 /// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer

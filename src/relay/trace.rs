@@ -26,7 +26,7 @@ pub(super) fn of_expansion(trace: Trace, expansion: &mut Expansion) {
     mark_messages(trace, &mut expansion.messages);
     mark(trace, &mut expansion.deliveries);
     mark(trace, expansion.run.iter_mut().flat_map(|(_run, recipients)| recipients));
-    mark(trace, &mut expansion.failure_note);
+    mark(trace, &mut expansion.when_advanced);
 }
 
 /// What the calls of an attempt are made for.

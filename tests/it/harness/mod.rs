@@ -13,6 +13,7 @@ mod frame;
 mod helper;
 pub mod logs;
 pub mod needs;
+mod own_system;
 mod portal;
 pub mod postgres;
 mod process;
@@ -25,7 +26,8 @@ mod window;
 
 pub use balancer::Balancer;
 pub use crowd::Crowd;
-pub use frame::{Answer, Frame};
+pub use frame::{Answer, Frame, text_of};
+pub use own_system::{OwnSystem, Told};
 pub use portal::Portal;
 pub use process::{Own, Process};
 pub(crate) use runner::stories;

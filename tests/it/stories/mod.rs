@@ -9,6 +9,7 @@ mod content_out;
 mod firsts;
 mod frames;
 mod grant;
+mod hooks;
 mod hostile;
 mod install;
 mod intake;
@@ -20,6 +21,7 @@ mod portal_away;
 mod recovery;
 mod robot;
 mod schema;
+mod sms;
 mod switches;
 mod telegram;
 mod texts;
@@ -41,6 +43,8 @@ pub fn all() -> Vec<Case> {
         content_out::list(),
         content_failing::list(),
         switches::list(),
+        sms::list(),
+        hooks::list(),
         telegram::list(),
         card::list(),
         changes::list(),

@@ -36,6 +36,11 @@ impl Portal {
         })
     }
 
+    /// The codes of the providers, in the order in which they were added.
+    pub fn senders(&self) -> Vec<String> {
+        self.read(|state| state.senders.iter().map(|sender| sender.code.clone()).collect())
+    }
+
     /// Text messages with their last status, oldest first.
     pub fn sms(&self) -> Vec<Sms> {
         self.read(|state| state.sms.clone())
