@@ -67,6 +67,10 @@ stored_enum! {
         Look = "look",
         /// Telling the customer's own system what became of a message.
         Hook = "hook",
+        /// Bringing the chats of a CRM card in step with it.
+        CardInStep = "card_in_step",
+        /// Bringing the CRM cards of a chat in step with it.
+        ChatInStep = "chat_in_step",
         /// What became of a text for which the channel is the provider.
         SmsStatus = "sms_status",
     }
@@ -117,6 +121,10 @@ pub enum Lane {
     Notice(PortalId, String),
     /// Comparing a chat with the portal's history: nobody waits for it.
     Look(ChatId),
+    /// A CRM card by Bitrix24's type id and number, and the chats that follow it.
+    CardInStep(i64, i64),
+    /// The CRM cards that follow a chat.
+    ChatInStep(ChatId),
     /// What a customer's own system is told, in its order.
     Hook(BindingId),
     /// What the portal is told of a text, by the portal's id of it.
@@ -138,6 +146,8 @@ impl Lane {
             Self::Probe(portal) => format!("probe:{portal}"),
             Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
             Self::Look(chat) => format!("look:{chat}"),
+            Self::CardInStep(kind, id) => format!("card_in_step:{kind}:{id}"),
+            Self::ChatInStep(chat) => format!("chat_in_step:{chat}"),
             Self::Hook(binding) => format!("hook:{binding}"),
             Self::Sms(id) => format!("sms:{id}"),
         })
@@ -166,9 +176,12 @@ pub struct NewDelivery {
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
         let priority = match kind {
-            DeliveryKind::Status | DeliveryKind::Look | DeliveryKind::Hook | DeliveryKind::SmsStatus => {
-                Priority::Status
-            }
+            DeliveryKind::Status
+            | DeliveryKind::Look
+            | DeliveryKind::Hook
+            | DeliveryKind::SmsStatus
+            | DeliveryKind::CardInStep
+            | DeliveryKind::ChatInStep => Priority::Status,
             _other => Priority::Normal,
         };
         Self {
@@ -276,7 +289,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -295,6 +308,8 @@ impl DeliveryKind {
         Self::EditToPortal,
         Self::Hook,
         Self::SmsStatus,
+        Self::CardInStep,
+        Self::ChatInStep,
     ];
 
     /// Whether it calls a messenger, or anybody else outside; all others call the portal.

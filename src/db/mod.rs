@@ -14,6 +14,7 @@ mod bench;
 mod bindings;
 mod buckets;
 mod channels;
+mod chat_operators;
 mod chats;
 mod checkpoint;
 mod claim;

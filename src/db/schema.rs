@@ -295,6 +295,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    chat_operator (chat_id) {
+        chat_id -> BigInt,
+        portal_id -> Text,
+        user_id -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
     node,
@@ -316,4 +325,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     bucket,
     parking,
     administrator,
+    chat_operator,
 );

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         connector::Connector,
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, LoginId, PortalId},
+        ids::{ChannelId, InstallationId, LoginId, PortalId},
         settings::Widget,
     },
     messaging::{
@@ -259,6 +259,12 @@ pub async fn repair(app: &App, installation: &Installation) -> Result<(), Refuse
 pub async fn line_settings(app: &App, installation: &Installation, line: i64) -> Result<Line, AccountError> {
     let found = find_line(app, installation, line).await?;
     Ok(found.unwrap_or_else(|| Line { id: Some(line), line_name: line.to_string(), ..Line::default() }))
+}
+
+/// The same for work in the background; None when it is gone.
+pub(super) async fn line_of(app: &App, owner: (&PortalId, InstallationId), line: i64) -> Result<Option<Line>, Refused> {
+    let method = ConfigGet { config_id: line, with_queue: false, show_offline: false };
+    Ok(grant::call_of(app, owner, &method).await?.0)
 }
 
 async fn find_line(app: &App, installation: &Installation, line: i64) -> Result<Option<Line>, AccountError> {

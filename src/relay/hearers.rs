@@ -1,8 +1,8 @@
-//! Who else hears of a message, besides the two sides between which it goes: the customer's own system, and the portal's service of
-//! text messages. Called where an inbox item has been understood and where an attempt has ended; what follows is written with
+//! Who else hears of a message, besides the two sides between which it goes: the customer's own system, the portal's service of text
+//! messages, and the CRM cards of the chat. Called where an inbox item has been understood and where an attempt has ended; what follows is written with
 //! either.
 
-use super::{hooks, sms};
+use super::{hooks, in_step, sms};
 use crate::{
     app::App,
     db::{
@@ -20,6 +20,14 @@ async fn binding_of(app: &App, portal: &PortalId, channel: &ChannelId) -> Result
 /// What came in, and how far one of our messages has come.
 pub(super) async fn of_expansion(app: &App, portal: &PortalId, expansion: &mut Expansion) -> Result<(), DbError> {
     let now = app.clock.now();
+    for message in &expansion.messages {
+        if let (MessageOrigin::Operator, Some(author)) = (message.origin, message.author)
+            && let Some(binding) = app.db.binding_of_channel(portal, &message.channel).await?
+        {
+            let look = in_step::taken_over(app, portal, (&binding, &message.peer), author).await?;
+            expansion.deliveries.extend(look);
+        }
+    }
     for message in &mut expansion.messages {
         let event = match (message.direction, message.origin) {
             (Direction::In, _) => hooks::Event::Received,
@@ -51,6 +59,11 @@ async fn tell(app: &App, delivery: &Delivery, settled: &mut Settled) -> Result<(
     for message in &mut settled.messages {
         let binding = binding_of(app, &delivery.portal, &message.channel).await?.filter(hooks::listens);
         message.hook = binding.map(|binding| hooks::delivery(&binding, hooks::Event::Sent, now));
+    }
+    if let (Some((chat, ..)), Some(carried)) = (settled.chat, &delivery.carried) {
+        let binding = app.db.binding_of_channel(&delivery.portal, &carried.view.chat.channel()).await?;
+        let is_named = binding.is_some_and(|binding| binding.settings.chat_names);
+        settled.follow.extend(is_named.then(|| in_step::look(chat, now)));
     }
     let (Some(carried), Some(event)) = (&delivery.carried, event(delivery, settled)) else { return Ok(()) };
     let binding = binding_of(app, &delivery.portal, &carried.view.chat.channel()).await?.filter(hooks::listens);

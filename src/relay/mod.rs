@@ -12,7 +12,7 @@
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought
 //! * [`settings`]: what an administrator chooses for a connected channel; [`sms`], [`hooks`]: what some of it means; [`hearers`]: who
-//!   else hears of a message
+//!   else hears of a message; [`in_step`]: chats and their CRM cards
 
 pub mod accounts;
 pub mod address;
@@ -25,6 +25,7 @@ pub mod gates;
 pub mod grant;
 mod hearers;
 pub mod hooks;
+mod in_step;
 pub mod lost;
 mod notes;
 mod notices;
@@ -87,6 +88,8 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::EditToPortal,
     DeliveryKind::Hook,
     DeliveryKind::SmsStatus,
+    DeliveryKind::CardInStep,
+    DeliveryKind::ChatInStep,
 ];
 
 /// Why an inbox item could not be expanded.
@@ -121,6 +124,9 @@ async fn understand(app: &App, item: &InboxItem) -> Result<Expansion, ExpandErro
                 PortalEvent::Uninstall { clean } => Ok(uninstall::expand(*installation, clean, app.clock.now())),
                 PortalEvent::StatusDelete { connector, line } => {
                     accounts::switched_off(app, &item.portal, &connector, line).await
+                }
+                PortalEvent::CardChanged { entity_type_id, id } => {
+                    in_step::card_changed(app, item, (*installation, entity_type_id, id)).await
                 }
                 PortalEvent::LineDelete { line } => accounts::line_deleted(app, &item.portal, line).await,
                 PortalEvent::OpenLineMessageAdd(items) => to_portal::receipts(app, item, &items).await,
@@ -261,6 +267,8 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Look => lost::deliver(app, delivery).await,
         DeliveryKind::Hook => hooks::deliver(app, delivery).await,
         DeliveryKind::SmsStatus => sms::deliver(app, delivery).await,
+        DeliveryKind::CardInStep => in_step::card_in_step(app, delivery).await,
+        DeliveryKind::ChatInStep => in_step::chat_in_step(app, delivery).await,
     }
 }
 
@@ -290,6 +298,8 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::Look
         | DeliveryKind::Hook
         | DeliveryKind::SmsStatus
+        | DeliveryKind::CardInStep
+        | DeliveryKind::ChatInStep
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     accounts, db_failure,
     grant::{self, Refused},
-    proof, sms,
+    in_step, proof, sms,
 };
 use crate::{
     app::App,
@@ -19,7 +19,7 @@ use crate::{
             self,
             app::{AppInfo, Application},
             connector::Register,
-            events::{EVENTS, EventBind, EventGet, EventUnbind},
+            events::{BoundEvent, CARD_EVENTS, EVENTS, EventBind, EventGet, EventUnbind},
             open_lines::ConfigListGet,
             placement::PlacementBind,
             robots::{RobotAdd, RobotUpdate},
@@ -203,26 +203,43 @@ pub fn handler(app: &App, installation: &Installation, path: &str) -> String {
 }
 
 async fn events(app: &App, installation: &Installation) -> Result<Went, Refused> {
+    let lacking = bind(app, installation).await?;
+    confirm(app, installation).await?;
+    Ok(Went::lacking(&lacking, EVENTS.len().to_string()))
+}
+
+/// Has the portal tell of the CRM cards that a connection follows, and of no others: there are many. Gives what the portal lacks.
+pub(super) async fn card_events(app: &App, installation: &Installation) -> Result<Vec<&'static str>, Refused> {
+    let lacking = bind(app, installation).await?;
+    Ok(lacking.into_iter().filter(|event| CARD_EVENTS.iter().any(|(known, _)| known == event)).collect())
+}
+
+/// Makes the portal's list of our events what it should be. Gives those that it does not have.
+async fn bind(app: &App, installation: &Installation) -> Result<Vec<&'static str>, Refused> {
     let handler = handler(app, installation, "/b24/events");
+    let followed = in_step::followed(&app.db.binding_list(&installation.portal).await?, installation.id);
+    let cards = CARD_EVENTS.iter().filter(|(_, kind)| followed.contains(kind)).map(|(event, _)| *event);
+    let wanted: Vec<&'static str> = EVENTS.iter().copied().chain(cards).collect();
     let bound = grant::call_in_setup(app, installation, &EventGet {}).await?.0;
     // A handler of an older address would have every message sent twice.
-    for old in bound.iter().filter(|old| !old.offline && old.handler != handler) {
+    let is_wanted =
+        |own: &BoundEvent| own.handler == handler && wanted.iter().any(|event| own.event.eq_ignore_ascii_case(event));
+    for old in bound.iter().filter(|old| !old.offline && !is_wanted(old)) {
         let unbind = EventUnbind { event: &old.event, handler: &old.handler, auth_type: old.auth_type };
         grant::call_in_setup(app, installation, &unbind).await?;
     }
     let mut lacking = Vec::new();
-    for event in EVENTS {
+    for event in wanted {
         let known = bound.iter().any(|own| own.event.eq_ignore_ascii_case(event) && own.handler == handler);
         if known {
             continue;
         }
         let bind = EventBind { event, handler: &handler, auth_type: None };
         if !allowed(grant::call_in_setup(app, installation, &bind).await)? {
-            lacking.push(*event);
+            lacking.push(event);
         }
     }
-    confirm(app, installation).await?;
-    Ok(Went::lacking(&lacking, EVENTS.len().to_string()))
+    Ok(lacking)
 }
 
 /// True when done or done before, false when the portal does not have it or does not let us, today and tomorrow: what one

@@ -5,7 +5,7 @@ use placements::connectors::{self, Setting, SettingKind};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{accounts, grant::Refused, sms};
+use super::{accounts, grant::Refused, provision, sms};
 use crate::{
     app::App,
     db::{Binding, DbError, Installation},
@@ -126,6 +126,12 @@ async fn tell_portal(
         && let Some(channel) = app.db.channel_get(&installation.portal, &after.channel).await?
     {
         accounts::name_account(app, installation, &channel, after).await?;
+    }
+    if before.settings.follow != after.settings.follow || before.settings.chat_names != after.settings.chat_names {
+        let lacking = provision::card_events(app, installation).await?;
+        if !lacking.is_empty() {
+            return Err(SettingsError::Lacking(lacking.join(", ")));
+        }
     }
     if before.settings.sms != after.settings.sms {
         let lacking = sms::senders(app, installation).await?;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     ExpandError,
     address::{self, By, Job, To},
-    db_failure,
     grant::{self, Refused},
     provision,
 };
@@ -125,10 +124,8 @@ pub(super) fn progress(
 pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let malformed = |_other| Failure::permanent(Told::Internal, "the status is not understood");
     let told: Status = serde_json::from_str(&delivery.payload).map_err(malformed)?;
-    let installation = app.db.installation_get(&delivery.portal, told.installation).await.map_err(db_failure)?;
-    let Some(installation) = installation else { return Ok(Settled::done()) };
     let method = StatusUpdate { code: &told.code, message_id: &told.message, status: &told.fate };
-    match grant::call(app, &installation, &method).await {
+    match grant::call_of(app, (&delivery.portal, told.installation), &method).await {
         // Who sent it does not ask any more.
         Err(Refused::Portal(error)) if error.code.as_str() == "ERROR_MESSAGE_NOT_FOUND" => Ok(Settled::done()),
         told => told.map(|_done| Settled::done()).map_err(Failure::from),

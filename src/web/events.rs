@@ -167,6 +167,8 @@ fn read(body: &[u8]) -> Result<Value, form::FormError> {
 fn key_of(post: &EventPost, form: &Value, now: Millis) -> String {
     match &post.event {
         PortalEvent::MessageAdd(items) => items.key(),
+        // Two changes of a second look the same, and looking once too often does no harm.
+        PortalEvent::CardChanged { entity_type_id, id } => format!("{}:{entity_type_id}:{id}:{}", post.name, now.0),
         _other => {
             let data = form.get(&["data"]).and_then(|data| serde_json::to_string(data).ok()).unwrap_or_default();
             // Without its time an event cannot be told from the same one tomorrow.

@@ -7,7 +7,10 @@ use serde_json::json;
 
 use super::{Auth, Malformed, some_text};
 use crate::{
-    b24::{form::Value, methods::messages::ImRef},
+    b24::{
+        form::Value,
+        methods::{events::CARD_EVENTS, messages::ImRef},
+    },
     clock::Millis,
     secret::fingerprint,
 };
@@ -56,6 +59,12 @@ pub enum PortalEvent {
     },
     /// A message stands in an open-line chat, whoever wrote it: a receipt for ours.
     OpenLineMessageAdd(Vec<LineItem>),
+    /// A CRM card has changed; nobody says in what.
+    CardChanged {
+        /// Bitrix24's number of the kind.
+        entity_type_id: i64,
+        id: i64,
+    },
     /// An event that we do not use.
     Other {
         name: String,
@@ -216,7 +225,13 @@ impl PortalEvent {
             "ONOPENLINEMESSAGEADD" => {
                 Self::OpenLineMessageAdd(data.items(&["DATA"]).into_iter().filter_map(line_item).collect())
             }
-            _ => Self::Other { name },
+            _ => match CARD_EVENTS.iter().find(|(event, _)| *event == name) {
+                Some((_, kind)) => {
+                    let id = data.int(&["FIELDS", "ID"]).ok_or(Malformed("data[FIELDS][ID]"))?;
+                    Self::CardChanged { entity_type_id: *kind, id }
+                }
+                None => Self::Other { name },
+            },
         })
     }
 }

@@ -107,6 +107,24 @@ impl Method for DataSet<'_> {
     const REPEATABLE: bool = true;
 }
 
+/// What a chat is called; it must exist. Ids are ours: of the chat and of its client.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct ChatNameSet<'a> {
+    pub connector: &'a str,
+    pub line: i64,
+    pub chat_id: &'a str,
+    pub name: &'a str,
+    pub user_id: &'a str,
+}
+
+impl Method for ChatNameSet<'_> {
+    type Output = serde::de::IgnoredAny;
+    const NAME: &'static str = "imconnector.chat.name.set";
+    const SCOPE: Scope = Scope::ImOpenLines;
+    const REPEATABLE: bool = true;
+}
+
 /// Marks a connector on a line as broken: operators cannot write until it is activated again.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -32,6 +32,35 @@ pub struct ItemAnswer {
     pub item: Option<Item>,
 }
 
+/// Changes a card; the portal starts its robots then, if something has changed.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemUpdate {
+    pub entity_type_id: i64,
+    pub id: i64,
+    pub fields: ItemFields,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemFields {
+    pub assigned_by_id: i64,
+}
+
+impl ItemUpdate {
+    /// Makes a portal user responsible for a card.
+    pub fn responsible(entity_type_id: i64, id: i64, user: i64) -> Self {
+        Self { entity_type_id, id, fields: ItemFields { assigned_by_id: user } }
+    }
+}
+
+impl Method for ItemUpdate {
+    type Output = ItemAnswer;
+    const NAME: &'static str = "crm.item.update";
+    const SCOPE: Scope = Scope::Crm;
+    const REPEATABLE: bool = true;
+}
+
 /// Cards of one type by their ids, at most 50.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemList<'a> {

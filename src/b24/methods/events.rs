@@ -26,6 +26,10 @@ pub const EVENTS: &[&str] = &[
     "ONOPENLINEMESSAGEADD",
 ];
 
+/// Events of CRM cards with Bitrix24's number of the kind: bound where a connection follows such cards.
+pub const CARD_EVENTS: &[(&str, i64)] =
+    &[("ONCRMLEADUPDATE", 1), ("ONCRMDEALUPDATE", 2), ("ONCRMCONTACTUPDATE", 3), ("ONCRMCOMPANYUPDATE", 4)];
+
 /// Binding twice is refused as "already binded", which callers take for success
 /// ([`CallError::is_already_bound`](crate::b24::CallError::is_already_bound)).
 #[derive(Debug, Serialize)]

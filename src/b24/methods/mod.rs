@@ -53,6 +53,9 @@ pub const METHODS: &[(&str, Scope)] = &[
     entry::<crm::ItemGet>(),
     entry::<crm::ItemList<'_>>(),
     entry::<crm::TimelineCommentAdd<'_>>(),
+    entry::<crm::ItemUpdate>(),
+    entry::<connector::ChatNameSet<'_>>(),
+    entry::<open_lines::OperatorTransfer>(),
     entry::<sms::SenderAdd<'_>>(),
     entry::<sms::SenderUpdate<'_>>(),
     entry::<sms::SenderList>(),
@@ -64,7 +67,10 @@ pub const METHODS: &[(&str, Scope)] = &[
 /// order, and exactly those of [`METHODS`] (a test compares).
 pub const SCOPE_REASONS: &[(Scope, &str)] = &[
     (Scope::Bizproc, "registers the ChatApp robots and answers business processes"),
-    (Scope::Crm, "reads the card's phones, e-mails and messengers; writes comments into its timeline"),
+    (
+        Scope::Crm,
+        "reads the card's phones, e-mails and messengers; writes comments into its timeline; keeps its responsible person in step with the chat's, where an administrator has chosen so",
+    ),
     (Scope::Im, "tells administrators in their notifications what they alone can repair"),
     (Scope::ImConnector, "lets the portal send what operators write to our connectors"),
     (Scope::ImOpenLines, "registers the connectors and exchanges messages with Open Channels"),

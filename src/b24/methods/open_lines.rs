@@ -186,6 +186,21 @@ impl Method for DialogGet<'_> {
     const REPEATABLE: bool = true;
 }
 
+/// Gives a chat to a portal user, who need not be of the line's queue.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct OperatorTransfer {
+    pub chat_id: i64,
+    pub user_id: i64,
+}
+
+impl Method for OperatorTransfer {
+    type Output = values::Done;
+    const NAME: &'static str = "imopenlines.operator.transfer";
+    const SCOPE: Scope = Scope::ImOpenLines;
+    const REPEATABLE: bool = true;
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct LineDialog {

@@ -31,9 +31,9 @@ use crate::{
         client::Time,
         error::{CallError, Code},
         methods::{
-            crm::TimelineCommentAdd,
+            crm::{ItemGet, TimelineCommentAdd},
             messages::{SendMessages, SendStatusDelivery, UpdateMessages},
-            open_lines::SessionHistoryGet,
+            open_lines::{DialogGet, SessionHistoryGet},
             robots::EventSend,
             sms::StatusUpdate,
         },
@@ -74,6 +74,8 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         DeliveryKind::CardComment => Some(TimelineCommentAdd::NAME),
         DeliveryKind::Look => Some(SessionHistoryGet::NAME),
         DeliveryKind::SmsStatus => Some(StatusUpdate::NAME),
+        DeliveryKind::CardInStep => Some(ItemGet::NAME),
+        DeliveryKind::ChatInStep => Some(DialogGet::NAME),
         DeliveryKind::ToCore
         | DeliveryKind::ToAddress
         | DeliveryKind::EditToCore

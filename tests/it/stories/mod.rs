@@ -11,6 +11,7 @@ mod frames;
 mod grant;
 mod hooks;
 mod hostile;
+mod in_step;
 mod install;
 mod intake;
 mod limits;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Case> {
         switches::list(),
         sms::list(),
         hooks::list(),
+        in_step::list(),
         telegram::list(),
         card::list(),
         changes::list(),

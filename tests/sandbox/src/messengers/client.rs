@@ -64,6 +64,12 @@ impl Client {
         store.person(&self.id).map_or(0, |person| person.telegram_id)
     }
 
+    /// The person's phone number as it was given; empty: without one.
+    pub fn phone(&self) -> String {
+        let store = self.messengers.read();
+        store.person(&self.id).and_then(|person| person.phone.clone()).unwrap_or_default()
+    }
+
     /// Writes a text. Answers the messenger's id of the message.
     pub fn writes(&self, account: &Account, text: &str) -> String {
         let draft = Draft { entities: telegram::html::found_in(text), ..Draft::text(text) };

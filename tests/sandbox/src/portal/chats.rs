@@ -90,6 +90,25 @@ impl Portal {
         })
     }
 
+    /// A chat goes to another employee, or into the queue. A line may make him responsible for the chat's cards.
+    pub fn transfers_chat(&self, chat: ChatId, to: UserId) {
+        self.change(|state| self.gives_chat(state, chat, Some(to)));
+    }
+
+    pub(super) fn gives_chat(&self, state: &mut State, chat: ChatId, to: Option<UserId>) {
+        let Some(row) = state.chats.get_mut(&chat) else { return };
+        row.operator = to;
+        let (line, cards) = (row.line, row.cards.clone());
+        let changes = state.lines.get(&line).is_some_and(|line| line.is_on("CRM_TRANSFER_CHANGE"));
+        for at in cards.into_iter().filter(|_| changes) {
+            if let (Some(to), Some(card)) = (to, state.cards.get_mut(&at))
+                && std::mem::replace(&mut card.assigned, to) != to
+            {
+                self.tells_card(state, at, "UPDATE");
+            }
+        }
+    }
+
     /// The employee writes for his colleagues alone (the chat's whisper mode).
     pub fn operator_whispers(&self, chat: ChatId, text: &str) -> MessageId {
         let author = Author::Operator(self.employee());

@@ -43,6 +43,27 @@ impl Portal {
         });
     }
 
+    /// An employee becomes responsible for a card; applications hear of it if he was not.
+    pub fn assigns_card(&self, at: CardRef, to: UserId) {
+        self.changes_card(at, |card| std::mem::replace(&mut card.assigned, to) != to);
+    }
+
+    /// The person of a card is called otherwise from now on.
+    pub fn renames_card(&self, at: CardRef, (name, last_name): (&str, &str)) {
+        self.changes_card(at, |card| {
+            (card.name, card.last_name) = (name.to_owned(), last_name.to_owned());
+            true
+        });
+    }
+
+    fn changes_card(&self, at: CardRef, change: impl FnOnce(&mut Card) -> bool) {
+        self.change(|state| {
+            if state.cards.get_mut(&at).is_some_and(change) {
+                self.tells_card(state, at, "UPDATE");
+            }
+        });
+    }
+
     pub(super) fn add_card(&self, state: &mut State, kind: CardKind, new: NewCard) -> CardRef {
         let at = CardRef { kind, id: state.next(Counter::Card) };
         let stage = if new.stage.is_empty() { "NEW".to_owned() } else { new.stage };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Caller, Reply, RestError, crm_view, params::Params};
 use crate::portal::{
-    Card, CardKind, CardRef, Comment, Counter, Portal,
+    Card, CardKind, CardRef, Comment, Counter, Portal, UserId,
     crm::{may_see, same_phone},
 };
 
@@ -17,6 +17,7 @@ pub(super) fn call(portal: &Portal, caller: &Caller, method: &str, params: Param
     match method {
         "crm.item.get" => item(portal, caller, params),
         "crm.item.list" => items(portal, caller, params),
+        "crm.item.update" => update(portal, caller, params),
         "crm.deal.get" => old(portal, caller, CardKind::Deal, params),
         "crm.lead.get" => old(portal, caller, CardKind::Lead, params),
         "crm.contact.get" => old(portal, caller, CardKind::Contact, params),
@@ -49,6 +50,18 @@ fn item(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
         Err(None) => Err(RestError::new(400, "NOT_FOUND", "Element not found")),
         Err(Some(())) => Err(RestError::new(400, "ACCESS_DENIED", "Access denied")),
     }
+}
+
+/// Of the fields, the responsible person alone. What changes nothing is not saved, and nobody hears of it.
+fn update(portal: &Portal, caller: &Caller, params: Params<'_>) -> Answer {
+    let at = CardRef { kind: kind(params)?, id: params.int("id").unwrap_or(0) };
+    let fields = params.block("fields");
+    if visible(portal, caller, at).is_ok()
+        && let Some(user) = Params(&fields).int("assignedById").and_then(|id| UserId::try_from(id).ok())
+    {
+        portal.assigns_card(at, user);
+    }
+    item(portal, caller, params)
 }
 
 fn old(portal: &Portal, caller: &Caller, kind: CardKind, params: Params<'_>) -> Answer {

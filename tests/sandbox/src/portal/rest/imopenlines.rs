@@ -393,9 +393,7 @@ fn transfer(portal: &Portal, params: Params<'_>) -> Answer {
             (None, Some(line)) if state.lines.contains_key(&line) => None,
             _ => return error("TRANSFER_ID_EMPTY"),
         };
-        if let Some(chat) = state.chats.get_mut(&chat) {
-            chat.operator = operator;
-        }
+        portal.gives_chat(state, chat, operator);
         Ok(json!(true).into())
     })
 }
