@@ -187,6 +187,8 @@
     const field = failure.field && around.querySelector(`[name="${CSS.escape(failure.field)}"]`);
     if (field) {
       field.setAttribute("aria-invalid", "true");
+      const folded = field.closest("details");
+      if (folded) folded.open = true;
       field.focus();
     } else {
       place.scrollIntoView({ block: "nearest" });
@@ -199,7 +201,8 @@
     notice("", "");
   }
 
-  // Swaps every part that differs from what the server sent last; typing and focus elsewhere stay as they are.
+  // Swaps every part that differs from what the server sent last; typing and focus elsewhere stay as they are, and so does what
+  // the reader has unfolded.
   function show(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     for (const part of all("[data-part]", fresh)) {
@@ -207,8 +210,11 @@
       const markup = part.outerHTML;
       const old = document.querySelector(`[data-part="${CSS.escape(name)}"]`);
       if (!old || seen.get(name) === markup) continue;
+      const unfolded = all("details:not(.confirm)[open] > summary", old).map((summary) => summary.textContent);
       const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
-      old.replaceWith(document.importNode(part, true));
+      const next = document.importNode(part, true);
+      for (const summary of all("summary", next)) if (unfolded.includes(summary.textContent)) summary.parentElement.open = true;
+      old.replaceWith(next);
       seen.set(name, markup);
       const again = focused && document.getElementById(focused);
       if (again) again.focus();

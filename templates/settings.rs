@@ -90,7 +90,7 @@ pub(crate) fn parts(texts: &Texts, view: &SettingsView) -> Markup {
         section .panel data-part="settings" hidden[view.sections.is_empty()] {
             h2 { (texts.settings.heading) }
             form data-action="/frame/connector/settings" autocomplete="off" {
-                @for section in &view.sections { (section_fields(texts, section)) }
+                @for (at, section) in view.sections.iter().enumerate() { (section_fields(texts, section, at == 0)) }
                 (parts::error_place())
                 div .actions { button .primary type="submit" { (texts.settings.save) } }
             }
@@ -101,16 +101,18 @@ pub(crate) fn parts(texts: &Texts, view: &SettingsView) -> Markup {
     }
 }
 
-fn section_fields(texts: &Texts, section: &SectionView) -> Markup {
+fn section_fields(texts: &Texts, section: &SectionView, is_open: bool) -> Markup {
     html! {
-        fieldset .section {
-            legend { (section.title) }
-            @if let Some(help) = &section.help { p .hint { (help) } }
-            @for setting in &section.settings {
-                @match &setting.value {
-                    SettingValue::Switch(on) => (switch(setting, *on, None)),
-                    SettingValue::ByTheLine => (switch(setting, false, Some(texts.settings.by_the_line))),
-                    SettingValue::Text { kind, value } => (text(setting, kind, value)),
+        details .add open[is_open] {
+            summary { (section.title) }
+            div .within {
+                @if let Some(help) = &section.help { p .muted { (help) } }
+                @for setting in &section.settings {
+                    @match &setting.value {
+                        SettingValue::Switch(on) => (switch(setting, *on, None)),
+                        SettingValue::ByTheLine => (switch(setting, false, Some(texts.settings.by_the_line))),
+                        SettingValue::Text { kind, value } => (text(setting, kind, value)),
+                    }
                 }
             }
         }
