@@ -89,7 +89,8 @@ pub(crate) fn parts(texts: &Texts, view: &SettingsView) -> Markup {
     html! {
         section .panel data-part="settings" hidden[view.sections.is_empty()] {
             h2 { (texts.settings.heading) }
-            form data-action="/frame/connector/settings" autocomplete="off" {
+            // The browser could not show its own remarks in a section that is folded.
+            form data-action="/frame/connector/settings" autocomplete="off" novalidate {
                 @for (at, section) in view.sections.iter().enumerate() { (section_fields(texts, section, at == 0)) }
                 (parts::error_place())
                 div .actions { button .primary type="submit" { (texts.settings.save) } }

@@ -40,9 +40,12 @@ pub(super) async fn of_expansion(app: &App, portal: &PortalId, expansion: &mut E
     }
     let Some((channel, core_id, progress)) = &expansion.progress else { return Ok(()) };
     let Some(binding) = binding_of(app, portal, channel).await? else { return Ok(()) };
-    let Some((message, _parts)) = app.db.message_by_core(portal, channel, core_id).await? else { return Ok(()) };
     let hook = hooks::listens(&binding).then(|| hooks::delivery(&binding, hooks::Event::Progress(*progress), now));
-    let status = sms::progress(&binding, &message, *progress, now);
+    let status = match app.db.message_by_core(portal, channel, core_id).await? {
+        _off if !binding.settings.sms => None,
+        Some((message, _parts)) => sms::progress(&binding, &message, *progress, now),
+        None => sms::early(&binding, core_id, *progress, now),
+    };
     expansion.when_advanced.extend(hook.into_iter().chain(status));
     Ok(())
 }

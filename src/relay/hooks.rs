@@ -74,7 +74,9 @@ pub struct ToldOnce {
 pub(super) fn delivery(binding: &Binding, event: Event, now: Millis) -> NewDelivery {
     let progress = match event {
         Event::Progress(progress) => Some(progress.text().to_owned()),
-        _other => None,
+        // It may have come further by the time at which this is told.
+        Event::Sent => Some(MessageProgress::Sent.text().to_owned()),
+        Event::Received | Event::Edited | Event::Deleted => None,
     };
     let hook = Hook { binding: binding.id, event: event.name().into(), progress, at: now.0 };
     NewDelivery::new(Lane::Hook(binding.id), DeliveryKind::Hook, now).payload(&hook)

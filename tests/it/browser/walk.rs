@@ -92,7 +92,27 @@ async fn connects_whatsapp(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.window.reads("[data-notice]", texts(words.lang).settings.saved).await;
     desk.window.sees(&format!("{switch}:not(:checked)")).await;
     desk.window.is_sound("switched").await;
+    chooses_a_wrong_address(desk, words).await;
     desk.window.clicks(&handle("slider-close")).await;
+}
+
+/// What is wrong with a field in a folded section is read where it is.
+async fn chooses_a_wrong_address(desk: &Desk<'_>, words: &Words) {
+    desk.window.enters(APP_FRAME).await;
+    let field = "input[name=\"hook_url\"]";
+    let folded = format!("[data-part=\"settings\"] details:has({field})");
+    desk.window.clicks(&format!("{folded} > summary")).await;
+    desk.window.types(field, "my own address").await;
+    desk.window.clicks(&format!("{folded} > summary")).await;
+    desk.window.announces_error(
+        "/frame/connector/settings - Failed to load resource: the server responded with a status of 400",
+    );
+    desk.window.clicks("[data-part=\"settings\"] button[type=\"submit\"]").await;
+    desk.window
+        .reads("[data-part=\"settings\"] [data-error]", texts(words.lang).problems.of(Problem::FieldWrong).what)
+        .await;
+    desk.window.sees(&format!("{folded}[open] {field}[aria-invalid]")).await;
+    desk.window.is_sound("settings-refused").await;
 }
 
 /// Text of the client, bold text and a photo of the operator, and their ticks.

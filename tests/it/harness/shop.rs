@@ -228,6 +228,14 @@ impl Shop<'_> {
         self.hears("Good morning!").await.id
     }
 
+    /// The administrator saves the connection's form with these switches on, and the page that he sees then.
+    pub async fn chooses(&self, on: &[&str]) -> Frame<'_> {
+        let mut page = self.looks_at_connector(self.admin(), self.line, self.connector).await;
+        let fields = on.iter().map(|&name| (name.to_owned(), json!("on"))).collect::<serde_json::Map<_, _>>();
+        page.sends("/frame/connector/settings", &fields.into()).await.is_done();
+        page
+    }
+
     /// What the client has of the shop, as soon as it is so much.
     pub async fn client_receives(&self, count: usize) -> Vec<Received> {
         self.client.receives(&self.account, count).await

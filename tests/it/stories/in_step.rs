@@ -3,7 +3,7 @@
 use sandbox::portal::{CardKind, CardRef, Fault, NewCard, UserId};
 use serde_json::json;
 
-use crate::harness::{MINUTE, Shop, Story, WhatsAppShop, stories};
+use crate::harness::{MINUTE, Story, WhatsAppShop, stories};
 
 stories![
     a_chat_goes_to_its_cards_new_responsible_person,
@@ -30,7 +30,7 @@ async fn scene<'s>(story: &'s Story, chosen: &[&str]) -> Scene<'s> {
     let shop = story.whatsapp_shop().await;
     // The line's own way would hide ours.
     shop.sets_line(shop.line, "CRM_TRANSFER_CHANGE", "N");
-    chooses(&shop, chosen).await;
+    shop.chooses(chosen).await;
     let (name, last_name, phones) = ("Anna".into(), "Petrova".into(), vec![shop.client.phone()]);
     let new = NewCard { name, last_name, phones, ..NewCard::default() };
     let contact = shop.card(CardKind::Contact, new);
@@ -38,12 +38,6 @@ async fn scene<'s>(story: &'s Story, chosen: &[&str]) -> Scene<'s> {
     let chat = shop.has_a_chat().await;
     story.calms_down().await;
     Scene { shop, chat, contact, deal }
-}
-
-async fn chooses(shop: &Shop<'_>, on: &[&str]) {
-    let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
-    let fields = on.iter().map(|&name| (name.to_owned(), json!("on"))).collect::<serde_json::Map<_, _>>();
-    page.sends("/frame/connector/settings", &fields.into()).await.is_done();
 }
 
 impl Scene<'_> {
@@ -139,7 +133,7 @@ async fn a_chat_is_called_as_its_contact_is(story: &Story) {
     assert_eq!(title(), "Anna Petrova", "a new chat is called after its contact");
     scene.shop.renames_card(scene.contact, ("Anna", "Sidorova"));
     scene.shop.sees("the chat has its new name", |_| (title() == "Anna Sidorova").then_some(())).await;
-    chooses(&scene.shop, &[]).await;
+    scene.shop.chooses(&[]).await;
     scene.shop.renames_card(scene.contact, ("Anna", "Ivanova"));
     story.calms_down().await;
     assert_eq!(title(), "Anna Sidorova");
@@ -165,7 +159,7 @@ async fn nobody_is_asked_about_cards_that_nobody_follows(story: &Story) {
     story.calms_down().await;
     assert_eq!(asked("crm.item.get"), before);
     assert!(scene.shop.posted_events().iter().all(|post| !post.event.starts_with("ONCRM")));
-    chooses(&scene.shop, &["follow_deal"]).await;
+    scene.shop.chooses(&["follow_deal"]).await;
     scene.shop.renames_card(scene.contact, ("Olga", ""));
     scene.shop.assigns_card(scene.deal, scene.shop.admin());
     story.calms_down().await;

@@ -35,15 +35,9 @@ async fn scene<'s>(story: &'s Story, besides: &[&str]) -> Scene<'s> {
     let olga = story.sandbox.messengers().phone().person("Olga Kim", Some(PHONE), None);
     let contact = shop.contact("Olga", &["8 900 555-70-01"]);
     let deal = shop.deal("A sofa", &[contact]);
-    chooses(&shop, &[&["sms"], besides].concat()).await;
+    shop.chooses(&[&["sms"], besides].concat()).await;
     let code = format!("chatapp_{}", shop.channel().await);
     Scene { shop, olga, deal, code }
-}
-
-async fn chooses(shop: &WhatsAppShop<'_>, on: &[&str]) {
-    let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
-    let fields = on.iter().map(|&name| (name.to_owned(), json!("on"))).collect::<serde_json::Map<_, _>>();
-    page.sends("/frame/connector/settings", &fields.into()).await.is_done();
 }
 
 impl Scene<'_> {
@@ -115,9 +109,9 @@ async fn a_text_that_comes_again_goes_once(story: &Story) {
 
 async fn a_provider_goes_with_its_switch_and_its_connection(story: &Story) {
     let scene = scene(story, &[]).await;
-    chooses(&scene.shop, &[]).await;
+    scene.shop.chooses(&[]).await;
     assert!(scene.shop.senders().is_empty());
-    chooses(&scene.shop, &["sms"]).await;
+    scene.shop.chooses(&["sms"]).await;
     assert_eq!(scene.shop.senders(), std::slice::from_ref(&scene.code));
     let mut page = scene.shop.opens_connector(scene.shop.line, scene.shop.connector).await;
     page.disconnects().await.is_done();

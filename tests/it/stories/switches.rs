@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::portal::{Author, Upload};
 use serde_json::json;
 
-use crate::harness::{Frame, HOUR, Shop, Story, stories};
+use crate::harness::{HOUR, Story, stories};
 
 stories![
     what_the_business_writes_on_its_phone_stands_in_the_chat,
@@ -15,14 +15,6 @@ stories![
     a_file_that_is_too_large_goes_as_a_link_if_it_may,
     switches_are_for_administrators_and_for_what_is_connected,
 ];
-
-/// The page of the shop's connector with these switches on, saved.
-async fn switches<'s>(shop: &Shop<'s>, on: &[&str]) -> Frame<'s> {
-    let mut page = shop.looks_at_connector(shop.admin(), shop.line, shop.connector).await;
-    let fields = on.iter().map(|&name| (name.to_owned(), json!("on"))).collect::<serde_json::Map<_, _>>();
-    page.sends("/frame/connector/settings", &fields.into()).await.is_done();
-    page
-}
 
 async fn what_the_business_writes_on_its_phone_stands_in_the_chat(story: &Story) {
     let shop = story.whatsapp_shop().await;
@@ -55,13 +47,13 @@ async fn what_the_business_writes_first_on_its_phone_stands_in_a_new_chat(story:
 async fn messages_of_the_phone_are_switched_off(story: &Story) {
     let shop = story.whatsapp_shop().await;
     let chat = shop.has_a_chat().await;
-    let page = switches(&shop, &["operator_name"]).await;
+    let page = shop.chooses(&["operator_name"]).await;
     page.says("Показывать сообщения, отправленные с телефона");
     shop.account.staff_writes(&shop.client, "A word between us");
     shop.hears("Well?").await;
     story.calms_down().await;
     assert_eq!(shop.messages(chat).len(), 2);
-    switches(&shop, &["operator_name", "phone_messages"]).await;
+    shop.chooses(&["operator_name", "phone_messages"]).await;
     shop.account.staff_writes(&shop.client, "A word for all");
     shop.sees_text("A word for all").await;
 }
@@ -70,7 +62,7 @@ async fn an_operators_name_is_switched_off(story: &Story) {
     let shop = story.bot_shop().await;
     let chat = shop.has_a_chat().await;
     shop.operator_writes(chat, "first", &[]);
-    let page = switches(&shop, &[]).await;
+    let page = shop.chooses(&[]).await;
     assert!(!page.text().contains("с телефона"), "a bot has no phone");
     shop.client_receives(1).await;
     shop.operator_writes(chat, "second", &[]);
@@ -81,7 +73,7 @@ async fn an_operators_name_is_switched_off(story: &Story) {
 async fn a_file_that_is_too_large_goes_as_a_link_if_it_may(story: &Story) {
     let shop = story.bot_shop().await;
     let chat = shop.has_a_chat().await;
-    switches(&shop, &["file_links"]).await;
+    shop.chooses(&["file_links"]).await;
     let film = vec![7_u8; (50 << 20) + 1];
     let message = shop.operator_writes(chat, "Look", &[Upload::new("a [film] & more.mp4", "video/mp4", film.clone())]);
     let received = shop.client_receives(1).await.remove(0);
