@@ -82,11 +82,16 @@ impl Desk<'_> {
         self.window.sees(&handle("chat-textarea")).await;
     }
 
-    /// Opens a card of the deal board, and the tab that our placement has in it.
-    pub async fn opens_tab_of_deal(&self, title: &str) {
+    /// Opens a card of the deal board.
+    pub async fn opens_deal(&self, title: &str) {
         self.goes_to("crm").await;
         self.window.clicks(&handle("crm-deal")).await;
         self.window.clicks_words(&format!("{} a", handle("deal-board")), title).await;
+    }
+
+    /// The same, and the tab that our placement has in it.
+    pub async fn opens_tab_of_deal(&self, title: &str) {
+        self.opens_deal(title).await;
         self.window.clicks(&handle("tab-CRM_DEAL_DETAIL_TAB")).await;
         self.window.enters(APP_FRAME).await;
     }

@@ -59,6 +59,7 @@ async fn everything(story: &Story, words: &Words) {
     talks(&desk, words, &demo).await;
     sees_the_chat_in_the_card(&desk, words).await;
     writes_first(&desk, words, &demo).await;
+    sends_an_sms(&desk, words, &demo).await;
     lets_a_robot_write(&desk, words, &demo).await;
     desk.goes_to("app").await;
     desk.window.enters(APP_FRAME).await;
@@ -88,6 +89,8 @@ async fn connects_whatsapp(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.window.enters(APP_FRAME).await;
     let switch = "[data-part=\"settings\"] input[name=\"phone_messages\"]";
     desk.window.clicks(switch).await;
+    desk.window.clicks("[data-part=\"settings\"] details:has(input[name=\"sms\"]) > summary").await;
+    desk.window.clicks("[data-part=\"settings\"] input[name=\"sms\"]").await;
     desk.window.clicks("[data-part=\"settings\"] button[type=\"submit\"]").await;
     desk.window.reads("[data-notice]", texts(words.lang).settings.saved).await;
     desk.window.sees(&format!("{switch}:not(:checked)")).await;
@@ -175,6 +178,20 @@ async fn writes_first(desk: &Desk<'_>, words: &Words, demo: &Demo) {
     desk.takes_phone(words.other_client, &account(demo, "grWhatsApp")).await;
     desk.window.reads(&handle("phone-message-business"), "Your machine is repaired").await;
     desk.window.leaves().await;
+}
+
+/// The portal's own SMS goes through the channel that was chosen for it.
+async fn sends_an_sms(desk: &Desk<'_>, words: &Words, demo: &Demo) {
+    desk.opens_deal(words.other_deal).await;
+    desk.window.types(&handle("sms-text"), "Your machine waits for you").await;
+    desk.window.clicks(&handle("sms-send")).await;
+    desk.window.reads(&handle("sms"), "Your machine waits for you").await;
+    desk.takes_phone(words.other_client, &account(demo, "grWhatsApp")).await;
+    desk.window.reads(&handle("phone-message-business"), "Your machine waits for you").await;
+    desk.window.leaves().await;
+    let delivered = if words.lang == "ru" { "доставлено" } else { "delivered" };
+    desk.window.reads(&handle("sms-status"), delivered).await;
+    desk.window.is_sound("sms").await;
 }
 
 async fn lets_a_robot_write(desk: &Desk<'_>, words: &Words, demo: &Demo) {

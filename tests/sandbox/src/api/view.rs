@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::portal::{
-    Author, Card, CardKind, Chat, Line, Message, Portal, Robot, State, UserId,
+    Author, Card, CardKind, Chat, Line, Message, Portal, Robot, Sms, State, UserId,
     crm::{STAGES, may_see},
     placements::title,
 };
@@ -82,8 +82,13 @@ fn whole(state: &State, me: UserId) -> Value {
         "workflows": workflows(state),
         "chats": state.chats.values().map(|chat| chat_view(state, chat)).collect::<Vec<_>>(),
         "senders": state.senders.iter().map(|it| json!({"code": it.code, "name": localized(state, &it.name)})).collect::<Vec<_>>(),
+        "sms": state.sms.iter().map(sms_view).collect::<Vec<_>>(),
         "notifications": state.notifications.iter().map(|it| json!({"user": it.user, "text": it.text, "time": it.at_ms})).collect::<Vec<_>>(),
     })
+}
+
+fn sms_view(sms: &Sms) -> Value {
+    json!({"id": sms.id, "type": sms.card.kind, "card": sms.card.id, "to": sms.to, "text": sms.text, "status": sms.status})
 }
 
 fn line_view(state: &State, line: &Line) -> Value {

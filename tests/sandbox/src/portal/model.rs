@@ -421,6 +421,8 @@ pub struct Sms {
     pub id: String,
     pub sender: String,
     pub client_id: String,
+    /// The card from which it was sent.
+    pub card: CardRef,
     pub to: String,
     pub text: String,
     /// `queued` until the provider says more.

@@ -28,6 +28,7 @@ impl Portal {
                 id: id.clone(),
                 sender: sender.to_owned(),
                 client_id: provider.client_id,
+                card,
                 to: to.to_owned(),
                 text: text.to_owned(),
                 status: "queued".to_owned(),

@@ -143,11 +143,13 @@ function card(box, shell, type, id) {
     }
     const chats = state.chats.filter((chat) => belongs(chat, one));
     const contacts = (one.contacts || []).map((known) => state.cards.find((other) => other.type === "contact" && other.id === known)).filter(Boolean);
-    const next = JSON.stringify([one, state.stages, chats, contacts]);
+    const texts = state.sms.filter((sms) => sms.type === type && String(sms.card) === id);
+    const next = JSON.stringify([one, state.stages, chats, contacts, state.senders, texts]);
     if (next !== shape) {
       shape = next;
       paintHead(state, one);
       paintGeneral(one, chats, contacts);
+      paintSms(state.senders, texts, [one, ...contacts].flatMap((known) => known.phones || []));
     }
     const list = placements(state);
     const nextTabs = JSON.stringify([list, active, state.app.installed]);
@@ -189,6 +191,31 @@ function card(box, shell, type, id) {
         (one.comments || []).length
           ? [...one.comments].reverse().map((comment) => h("article", { class: "comment", testid: "card-comment" }, h("div", {}, bbcode(comment.text)), h("time", {}, dayAndClock(comment.time))))
           : h("p", { class: "muted" }, t("noComments")),
+      ),
+    );
+  }
+
+  // What was typed stays while the list of texts grows.
+  const draft = h("textarea", { rows: 2, testid: "sms-text", maxlength: 2000, "aria-label": "SMS" });
+
+  function paintSms(senders, texts, phones) {
+    if (!senders.length || !phones.length) return;
+    const sender = h("select", { testid: "sms-sender", "aria-label": t("smsProvider") }, senders.map((one) => h("option", { value: one.code }, one.name)));
+    async function send(event) {
+      event.preventDefault();
+      const text = draft.value.trim();
+      if (!text) return draft.focus();
+      const sent = await shell.attempt(() => post(query("/~/sms", { user: shell.user }), { sender: sender.value, type, id: Number(id), to: phones[0], text }));
+      if (sent) draft.value = "";
+      return undefined;
+    }
+    general.append(
+      h(
+        "section",
+        { class: "panel" },
+        h("h3", {}, "SMS"),
+        h("form", { class: "column", onsubmit: send }, sender, h("span", { class: "muted" }, phones[0]), draft, h("div", { class: "buttons" }, h("button", { class: "primary", type: "submit", testid: "sms-send" }, t("send")))),
+        [...texts].reverse().map((sms) => h("article", { class: "comment", testid: "sms" }, h("div", {}, sms.text), h("span", { class: "muted", testid: "sms-status" }, `${sms.to} · ${t(`sms_${sms.status}`)}`))),
       ),
     );
   }

@@ -119,6 +119,12 @@ const ROWS = {
   nextStage: ["На следующую стадию", "To the next stage"],
   chatsOfCard: ["Чаты Открытых линий", "Open Channel chats"],
   severalHint: ["через запятую", "separated by commas"],
+  smsProvider: ["SMS-провайдер", "SMS provider"],
+  sms_queued: ["в очереди", "queued"],
+  sms_sent: ["отправлено", "sent"],
+  sms_delivered: ["доставлено", "delivered"],
+  sms_undelivered: ["не доставлено", "undelivered"],
+  sms_failed: ["ошибка", "failed"],
   // robots
   placedRobots: ["Роботы на стадиях сделки", "Robots on deal stages"],
   addRobot: ["Добавить", "Add"],
