@@ -29,6 +29,8 @@ pub struct Connector {
     pub label: Localized,
     /// Whether it serves group chats.
     pub is_group: bool,
+    /// What its page says first.
+    pub about: Option<Localized>,
     /// Up to two letters in the icon's bubble.
     pub letters: String,
     /// Colour of the tile, `#rrggbb`.
@@ -51,6 +53,9 @@ pub struct Setting {
     pub label: Localized,
     /// More about it.
     pub help: Localized,
+    /// Of no use to a connector for groups.
+    #[serde(default)]
+    pub private_only: bool,
 }
 
 impl Connector {
@@ -86,6 +91,7 @@ struct Entry {
     letters: String,
     color: String,
     groups: bool,
+    groups_about: Option<Localized>,
     settings: Vec<String>,
     chatapp: Vec<String>,
     embedded: bool,
@@ -149,7 +155,10 @@ fn parse(text: &str) -> Result<Known, String> {
         }
         connectors.push(entry.connector(false));
         if entry.groups {
-            connectors.push(entry.connector(true));
+            let private = |name: &String| table.setting.iter().any(|known| known.name == *name && known.private_only);
+            let mut groups = entry.connector(true);
+            groups.setting_names.retain(|name| !private(name));
+            connectors.push(groups);
         }
     }
     Ok(Known { connectors, settings: table.setting })
@@ -187,6 +196,7 @@ impl Entry {
             title: format!("ChatApp - {}{word} (external provider)", self.label.en),
             label,
             is_group,
+            about: self.groups_about.clone().filter(|_| is_group),
             letters: self.letters.clone(),
             color: self.color.clone(),
             setting_names: self.settings.clone(),

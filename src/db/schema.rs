@@ -152,6 +152,7 @@ diesel::table! {
         picture -> Nullable<Text>,
         created_at -> BigInt,
         changed_at -> BigInt,
+        b24_member_id -> Nullable<BigInt>,
     }
 }
 
@@ -167,6 +168,8 @@ diesel::table! {
         last_message_at -> BigInt,
         created_at -> BigInt,
         look_at -> Nullable<BigInt>,
+        is_group -> Bool,
+        title -> Nullable<Text>,
     }
 }
 
@@ -184,6 +187,7 @@ diesel::table! {
         progress -> Text,
         sent_at -> BigInt,
         created_at -> BigInt,
+        contact_id -> Nullable<BigInt>,
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
 
 use super::{
-    Db, DbError, DbResult, Delivery, DeliveryState, First, InboxItem, InboxState, MessageProgress, Missed, NewDelivery,
-    NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source,
+    CorePlace, Db, DbError, DbResult, Delivery, DeliveryState, First, InboxItem, InboxState, MessageProgress, Missed,
+    NewDelivery, NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source, chats,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, firsts,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PartId, PortalId, RunId},
+    domain::ids::{ChatId, ContactId, InboxId, MessageId, PartId, PortalId, RunId},
     failpoint,
 };
 
@@ -33,8 +33,8 @@ pub struct Expansion {
     pub deliveries: Vec<NewDelivery>,
     /// A firing of a robot with the deliveries of its recipients (their payload tells the index).
     pub run: Option<(NewRun, Vec<NewDelivery>)>,
-    /// Progress that a core reported of one of our messages.
-    pub progress: Option<(ChannelId, String, MessageProgress)>,
+    /// Progress that a core reported of one of our messages, by its own id of it.
+    pub progress: Option<(CorePlace, String, MessageProgress)>,
     /// The portal's own numbers of chats: chat, and the client's portal user.
     pub chats: Vec<(ChatId, i64, Option<i64>)>,
     /// Messages that ought to have come before this.
@@ -64,6 +64,8 @@ pub struct Settled {
     pub rewritten: Option<(PartId, String)>,
     /// The portal's own numbers of a chat: chat, and the client's portal user.
     pub chat: Option<(ChatId, i64, Option<i64>)>,
+    /// Somebody of a group, and the portal's user that he is there.
+    pub member: Option<(ContactId, i64)>,
     pub progress: Option<(MessageId, MessageProgress)>,
     /// Other waiting deliveries of this message are pointless now.
     pub cancel_rest_of: Option<MessageId>,
@@ -93,6 +95,7 @@ impl Settled {
             sent: None,
             rewritten: None,
             chat: None,
+            member: None,
             progress: None,
             cancel_rest_of: None,
             messages: Vec::new(),
@@ -171,8 +174,8 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     for missed in &expansion.missed {
         looks::insert_missed(conn, portal, missed, now)?;
     }
-    if let Some((channel, core_id, progress)) = &expansion.progress
-        && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
+    if let Some((place, core_id, progress)) = &expansion.progress
+        && let Some(id) = messages::find_by_core_id(conn, portal, (place, core_id))?
         && messages::advance(conn, portal, id, *progress)?
         && let Some(note) = &expansion.failure_note
     {
@@ -192,6 +195,9 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     }
     if let Some(numbers) = settled.chat {
         keep_numbers(conn, portal, numbers)?;
+    }
+    if let Some(member) = settled.member {
+        chats::keep_member(conn, portal, member)?;
     }
     if let Some((id, progress)) = settled.progress {
         messages::advance(conn, portal, id, progress)?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on a page")]
 pub struct Settings {
     /// What the business writes on its own phone stands in the Open Channel, too.
     pub phone_messages: bool,
@@ -12,11 +13,22 @@ pub struct Settings {
     pub operator_name: bool,
     /// A file that is too large for the messenger goes as a link.
     pub file_links: bool,
+    /// Groups, too, come through the connector for private chats, unless they have one of their own: each as one client, with the
+    /// author's name before his words.
+    pub group_messages: bool,
+    /// Operators see the phone numbers of people in groups.
+    pub group_phones: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { phone_messages: true, operator_name: true, file_links: false }
+        Self {
+            phone_messages: true,
+            operator_name: true,
+            file_links: false,
+            group_messages: false,
+            group_phones: false,
+        }
     }
 }
 
@@ -27,6 +39,8 @@ impl Settings {
             "phone_messages" => Some(&mut self.phone_messages),
             "operator_name" => Some(&mut self.operator_name),
             "file_links" => Some(&mut self.file_links),
+            "group_messages" => Some(&mut self.group_messages),
+            "group_phones" => Some(&mut self.group_phones),
             _unknown => None,
         }
     }

@@ -143,6 +143,13 @@ pub struct Person {
     pub picture: Option<Origin>,
 }
 
+/// A conversation of many people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// What it is called, if the messenger tells.
+    pub title: Option<String>,
+}
+
 /// Who wrote a message that a core reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,8 +170,9 @@ pub struct IncomingMessage {
     pub id: String,
     /// How the messenger names the conversation.
     pub peer: String,
-    pub group: bool,
+    pub group: Option<Group>,
     pub author: Author,
+    /// The client; in a group the author, if he is none of the business, else the group itself.
     pub person: Person,
     /// Milliseconds since 1970.
     pub at: i64,
@@ -183,6 +191,19 @@ pub enum Progress {
     Failed { reason: String },
 }
 
+/// A client has put an emoji on a message, of whomever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// How the messenger names the conversation.
+    pub peer: String,
+    pub group: bool,
+    /// Who did it.
+    pub person: Person,
+    /// The messenger's id of the message.
+    pub message: String,
+    pub emoji: String,
+}
+
 /// The decoded thing from a core.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,14 +211,11 @@ pub enum CoreEvent {
     Message(Box<IncomingMessage>),
     /// A message says something else than before.
     Edited(Box<IncomingMessage>),
-    /// The client has put an emoji on a message, of whomever.
-    Reaction {
-        peer: String,
-        message: String,
-        emoji: String,
-    },
+    Reaction(Box<Reaction>),
     Status {
         message: String,
+        /// The group in which it stands, if it is one.
+        group: Option<String>,
         tracking: Option<String>,
         progress: Progress,
         /// Milliseconds since 1970.
@@ -259,6 +277,11 @@ pub trait MessagingCore: Send + Sync {
     /// the same contact when he answers.
     fn person_of(&self, _connector: Connector, peer: &str) -> String {
         peer.to_owned()
+    }
+
+    /// Whether a conversation is a group, as far as its name tells.
+    fn is_group(&self, _connector: Connector, _peer: &str) -> bool {
+        false
     }
 
     /// Sends one thing into a conversation (`peer` is a conversation id or a bare address).

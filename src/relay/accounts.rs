@@ -157,14 +157,13 @@ pub async fn connect(
     // Two clicks must not register two webhooks, of which only the later one's secret is known.
     let lock = app.connecting.of(portal);
     let _one_at_a_time = lock.lock().await;
-    let channel = app.db.channel_get(portal, channel).await?.filter(|channel| channel.connector == connector);
+    let fits = |channel: &Channel| channel.connector == connector.messenger();
+    let channel = app.db.channel_get(portal, channel).await?.filter(fits);
     let channel = channel.ok_or(AccountError::ChannelGone)?;
     if app.db.channel_serves_elsewhere(portal, &channel).await? {
         return Err(AccountError::TakenElsewhere);
     }
-    for taken in
-        [app.db.binding_of_channel(portal, &channel.id).await?, app.db.binding_on_line(portal, connector, line).await?]
-    {
+    for taken in [own(app, &channel, connector).await?, app.db.binding_on_line(portal, connector, line).await?] {
         match taken {
             Some(binding) if binding.channel == channel.id && binding.line == line => {
                 let settings = line_settings(app, installation, line).await?;
@@ -192,14 +191,28 @@ pub async fn connect(
     if !app.db.binding_add(portal, new, app.clock.now()).await? {
         return Err(AccountError::Taken(settings.line_name));
     }
-    let binding = app.db.binding_of_channel(portal, &channel.id).await?.ok_or(AccountError::ChannelGone)?;
+    let binding = own(app, &channel, connector).await?.ok_or(AccountError::ChannelGone)?;
     if let Err(error) = switch_on(app, installation, (&channel, &binding), &settings).await {
-        app.db.binding_remove(portal, binding.id).await?;
-        be_silent(app, &channel).await;
+        release(app, &channel, &binding).await?;
         return Err(error);
     }
     // The robots' list of channels has grown.
     provision::refresh_robots(app, portal, installation.id).await?;
+    Ok(())
+}
+
+/// The channel's binding with a connector.
+async fn own(app: &App, channel: &Channel, connector: Connector) -> Result<Option<Binding>, DbError> {
+    let bindings = app.db.binding_list(&channel.portal).await?;
+    Ok(bindings.into_iter().find(|known| known.channel == channel.id && known.connector == connector))
+}
+
+/// Takes a binding off its channel, which falls silent when that was its last one.
+async fn release(app: &App, channel: &Channel, binding: &Binding) -> Result<(), DbError> {
+    app.db.binding_remove(&channel.portal, binding.id).await?;
+    if !app.db.binding_list(&channel.portal).await?.iter().any(|known| known.channel == channel.id) {
+        be_silent(app, channel).await;
+    }
     Ok(())
 }
 
@@ -230,7 +243,7 @@ async fn switch_on(
     settings: &Line,
 ) -> Result<(), AccountError> {
     listen(app, channel).await?;
-    announce(app, installation, channel, binding.line).await?;
+    announce(app, installation, (channel, binding)).await?;
     let (portal, now) = (&installation.portal, app.clock.now());
     app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
@@ -267,7 +280,7 @@ pub async fn repair(app: &App, installation: &Installation) -> Result<(), Refuse
         let works = grant::call_in_setup(app, installation, &status).await?.0.is_some_and(|status| status.status);
         let channel = app.db.channel_get(&installation.portal, &binding.channel).await?;
         if let (false, Some(channel)) = (works, channel) {
-            announce(app, installation, &channel, binding.line).await?;
+            announce(app, installation, (&channel, &binding)).await?;
         }
     }
     Ok(())
@@ -325,10 +338,15 @@ fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {
     Url::parse(&app.config.own_url(path)).map_err(|error| AccountError::Db(DbError::Corrupt(error.to_string())))
 }
 
-async fn announce(app: &App, installation: &Installation, channel: &Channel, line: i64) -> Result<(), Refused> {
-    let connector = channel.connector.id();
+async fn announce(
+    app: &App,
+    installation: &Installation,
+    (channel, binding): (&Channel, &Binding),
+) -> Result<(), Refused> {
+    let (connector, line) = (binding.connector.id(), binding.line);
     grant::call(app, installation, &Activate { connector, line, active: true }).await?;
-    let address = channel.link.as_deref().unwrap_or_default();
+    // Nobody comes into a group by the account's own address.
+    let address = channel.link.as_deref().filter(|_| !binding.connector.is_group()).unwrap_or_default();
     let data = ConnectorData { id: &channel.id.0, url: address, url_im: address, name: &channel.title };
     grant::call(app, installation, &DataSet { connector, line, data }).await?;
     Ok(())
@@ -345,9 +363,9 @@ pub async fn disconnect(
     let lock = app.connecting.of(portal);
     let _one_at_a_time = lock.lock().await;
     if let Some(binding) = app.db.binding_on_line(portal, connector, line).await? {
-        app.db.binding_remove(portal, binding.id).await?;
-        if let Some(channel) = app.db.channel_get(portal, &binding.channel).await? {
-            be_silent(app, &channel).await;
+        match app.db.channel_get(portal, &binding.channel).await? {
+            Some(channel) => release(app, &channel, &binding).await?,
+            None => app.db.binding_remove(portal, binding.id).await?,
         }
         provision::refresh_robots(app, portal, installation.id).await?;
     }

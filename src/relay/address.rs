@@ -21,7 +21,7 @@ use crate::{
         failure::{Failure, Told},
         ids::{ChannelId, PortalId},
     },
-    messaging::{CoreKind, Found, IdempotencyKey, Outgoing, Person, Sent},
+    messaging::{CoreKind, Found, Group, IdempotencyKey, Outgoing, Person, Sent},
 };
 
 /// Nobody is told of a turn that comes sooner.
@@ -140,7 +140,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     };
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     // Asked before the send: a failure after it would send the text again.
-    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    let task = Task { is_bound: is_bound(app, delivery, (&channel, &job)).await?, channel, job };
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
     let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
@@ -148,8 +148,13 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     Ok(task.sent(app, delivery, sent).await)
 }
 
-async fn is_bound(app: &App, delivery: &Delivery, channel: &Channel) -> Result<bool, Failure> {
-    Ok(app.db.binding_of_channel(&delivery.portal, &channel.id).await.map_err(db_failure)?.is_some())
+async fn is_bound(app: &App, delivery: &Delivery, (channel, job): (&Channel, &Job)) -> Result<bool, Failure> {
+    let chats = (&channel.id, is_group(app, channel, &job.to.wire()));
+    Ok(app.db.binding_of_chats(&delivery.portal, chats).await.map_err(db_failure)?.is_some())
+}
+
+fn is_group(app: &App, channel: &Channel, peer: &str) -> bool {
+    app.core(channel.core).is_group(channel.connector, peer)
 }
 
 fn key(channel: &Channel, delivery: &Delivery) -> IdempotencyKey {
@@ -161,7 +166,7 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let job = job(delivery)?;
     let channel = channel_of(app, &delivery.portal, &job.channel).await?;
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
-    let task = Task { is_bound: is_bound(app, delivery, &channel).await?, channel, job };
+    let task = Task { is_bound: is_bound(app, delivery, (&channel, &job)).await?, channel, job };
     let core = app.core(task.channel.core);
     Ok(match core.find_sent(&access, &task.job.to.wire(), (&key(&task.channel, delivery), delivery.tried_at)).await? {
         Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
@@ -198,12 +203,13 @@ impl Task {
         };
         // Who it is, is written only for a chat that is new; of an unreadable one the worst is a contact too many.
         let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.ok().flatten();
-        let who = known
-            .is_none()
+        let is_group = is_group(app, channel, &peer);
+        let who = (known.is_none() && !is_group)
             .then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
         NewMessage {
             channel: channel.id.clone(),
             peer,
+            group: is_group.then(Group::default),
             who,
             direction: Direction::Out,
             origin,

@@ -9,6 +9,7 @@
 //! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
+//! * [`groups`]: conversations of many people, and how each of them is shown
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought
 
@@ -21,6 +22,7 @@ mod channels;
 mod files;
 pub mod gates;
 pub mod grant;
+mod groups;
 pub mod lost;
 mod notes;
 mod notices;
@@ -79,6 +81,7 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::EditToCore,
     DeliveryKind::DeleteToCore,
     DeliveryKind::EditToPortal,
+    DeliveryKind::Rename,
 ];
 
 /// Why an inbox item could not be expanded.
@@ -244,6 +247,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Probe => parking::probe(app, delivery).await,
         DeliveryKind::Notice => notices::deliver(app, delivery).await,
         DeliveryKind::Look => lost::deliver(app, delivery).await,
+        DeliveryKind::Rename => groups::rename(app, delivery).await,
     }
 }
 
@@ -271,6 +275,7 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Look
+        | DeliveryKind::Rename
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

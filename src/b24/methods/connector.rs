@@ -107,6 +107,24 @@ impl Method for DataSet<'_> {
     const REPEATABLE: bool = true;
 }
 
+/// Calls the chat of a group what it is called now; only one that is there, and of a connector for groups (others need a user besides).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct ChatNameSet<'a> {
+    pub connector: &'a str,
+    pub line: i64,
+    /// The external chat id.
+    pub chat_id: &'a str,
+    pub name: &'a str,
+}
+
+impl Method for ChatNameSet<'_> {
+    type Output = values::Done;
+    const NAME: &'static str = "imconnector.chat.name.set";
+    const SCOPE: Scope = Scope::ImOpenLines;
+    const REPEATABLE: bool = true;
+}
+
 /// Marks a connector on a line as broken: operators cannot write until it is activated again.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -31,6 +31,7 @@ use crate::{
         client::Time,
         error::{CallError, Code},
         methods::{
+            connector::ChatNameSet,
             crm::TimelineCommentAdd,
             messages::{SendMessages, SendStatusDelivery, UpdateMessages},
             open_lines::SessionHistoryGet,
@@ -72,6 +73,7 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         DeliveryKind::RobotAnswer | DeliveryKind::RobotWaits => Some(EventSend::NAME),
         DeliveryKind::CardComment => Some(TimelineCommentAdd::NAME),
         DeliveryKind::Look => Some(SessionHistoryGet::NAME),
+        DeliveryKind::Rename => Some(ChatNameSet::NAME),
         DeliveryKind::ToCore
         | DeliveryKind::ToAddress
         | DeliveryKind::EditToCore
