@@ -150,6 +150,18 @@ pub struct Group {
     pub title: Option<String>,
 }
 
+impl Group {
+    /// Whoever is in it may call it anything.
+    fn called(title: Option<&str>) -> Self {
+        let title = title.unwrap_or_default().chars().map(|c| if c.is_control() { ' ' } else { c });
+        let title: String = title.take(LONGEST_TITLE).collect();
+        Self { title: Some(title.trim().to_owned()).filter(|title| !title.is_empty()) }
+    }
+}
+
+/// Longest title of a group that is kept, in characters: Telegram's are 128, WhatsApp's 100.
+const LONGEST_TITLE: usize = 200;
+
 /// Who wrote a message that a core reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -356,6 +368,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_title_is_one_line() {
+        assert_eq!(Group::called(Some(" Flat 42\nneighbours ")).title.as_deref(), Some("Flat 42 neighbours"));
+        assert_eq!(Group::called(Some(&"x".repeat(900))).title.map(|title| title.len()), Some(LONGEST_TITLE));
+        assert_eq!([Group::called(Some("\t")), Group::called(None)], [Group::default(), Group::default()]);
+    }
 
     #[test]
     fn an_item_holds_nothing_that_no_database_stores() {

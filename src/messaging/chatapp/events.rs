@@ -111,8 +111,7 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
     let is_group = is_group(&item.chat);
     let author = author(item);
     let person = person(item, connector, &author, is_group);
-    let title = || item.chat.name.as_deref().map(|name| cut(name, LONGEST_NAME)).filter(|name| !name.is_empty());
-    let group = is_group.then(|| Group { title: title() });
+    let group = is_group.then(|| Group::called(item.chat.name.as_deref()));
     let files: Vec<IncomingFile> = file(item).into_iter().collect();
     let text = text(item, connector, files.is_empty());
     Ok(CoreEvent::Message(Box::new(IncomingMessage {

@@ -92,7 +92,7 @@ fn parse_message(value: &Value) -> Result<Result<Box<IncomingMessage>, &str>, Ma
     Ok(Ok(Box::new(IncomingMessage {
         id: message.message_id.to_string(),
         peer: message.chat.id.to_string(),
-        group: message.chat.is_group().then(|| Group { title: message.chat.title.clone() }),
+        group: message.chat.is_group().then(|| Group::called(message.chat.title.as_deref())),
         // A bot is never told what it wrote itself.
         author: Author::Client,
         person: person(&message),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sandbox::portal::{Fault, Upload};
+use serde_json::json;
 
 use super::{HISTORY, Scene, pairs};
 use crate::{
@@ -17,6 +18,8 @@ stories![
     files_and_long_texts_go_into_a_group,
     an_operators_lost_message_to_a_group_is_found,
     what_may_have_arrived_in_a_group_is_asked_about,
+    a_members_words_that_the_portal_refuses_are_noted_with_his_name,
+    a_robot_writes_into_a_group_by_its_id,
 ];
 
 async fn changes_answers_and_reactions_tell_who_it_was(story: &Story) {
@@ -146,4 +149,33 @@ async fn what_may_have_arrived_in_a_group_is_asked_about(story: &Story) {
     story.passes_until_calm().await;
     let texts: Vec<_> = scene.talk(chat).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["Hello", "Once"]);
+}
+
+async fn a_members_words_that_the_portal_refuses_are_noted_with_his_name(story: &Story) {
+    let scene = Scene::begin(story, TELEGRAM_BOT).await;
+    scene.connects_groups(scene.shop.line).await;
+    let chat = scene.hears(&scene.boris, "Hello").await.id;
+    story.expects_failed(1);
+    let text = "Something is wrong with it".to_owned();
+    let refuses = Fault::Refuses { status: 400, code: "ERROR_ARGUMENT".to_owned(), text };
+    scene.shop.fails_next("imconnector.send.messages", refuses);
+    scene.group.hears(&scene.boris, "Once [b]more[/b]");
+    let note = scene.shop.sees_note(chat, "Once").await.text.replace('\u{200b}', "");
+    assert!(note.ends_with("[br][b]Boris Orlov:[/b][br]Once [b]more[/b]"), "{note}");
+    story.calms_down().await;
+}
+
+async fn a_robot_writes_into_a_group_by_its_id(story: &Story) {
+    let scene = Scene::begin(story, WHATSAPP).await;
+    let Scene { shop, group, boris, .. } = &scene;
+    scene.connects_groups(shop.line).await;
+    let properties = json!({"chat_ids": group.id, "message": "The lift works again"});
+    shop.places_robot("PREPARATION", "ca_send_message", &properties).expect("the robot is registered");
+    assert!(shop.moves_stage(shop.deal("A lift", &[]), "PREPARATION"));
+    assert_eq!(group.receives(1).await[0].text, "The lift works again");
+    story.passes_until_calm().await;
+    let chat = shop.sees_text("The lift works again").await;
+    assert_eq!(chat.connector, scene.groups_connector(), "a group is no client");
+    // What they answer stands in the same chat, which has learnt its title.
+    assert_eq!(scene.hears(boris, "At last").await.id, chat.id);
 }
