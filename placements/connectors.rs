@@ -29,6 +29,8 @@ pub struct Connector {
     pub label: Localized,
     /// Whether it serves group chats.
     pub is_group: bool,
+    /// What its page says first.
+    pub about: Option<Localized>,
     /// Up to two letters in the icon's bubble.
     pub letters: String,
     /// Colour of the tile, `#rrggbb`.
@@ -56,6 +58,9 @@ pub struct Setting {
     pub label: Localized,
     /// More about it.
     pub help: Option<Localized>,
+    /// Of no use to a connector for groups.
+    #[serde(default)]
+    pub private_only: bool,
 }
 
 /// What a setting is.
@@ -83,6 +88,9 @@ pub struct Section {
     pub label: Localized,
     /// What they are for.
     pub help: Option<Localized>,
+    /// All of it is of no use to a connector for groups.
+    #[serde(default)]
+    private_only: bool,
 }
 
 impl Connector {
@@ -131,6 +139,7 @@ struct Entry {
     letters: String,
     color: String,
     groups: bool,
+    groups_about: Option<Localized>,
     settings: Vec<String>,
     chatapp: Vec<String>,
     embedded: bool,
@@ -196,7 +205,13 @@ fn parse(text: &str) -> Result<Known, String> {
         }
         connectors.push(entry.connector(false));
         if entry.groups {
-            connectors.push(entry.connector(true));
+            let private = |name: &String| {
+                table.setting.iter().any(|known| known.name == *name && known.private_only)
+                    || table.section.iter().any(|known| known.name == *name && known.private_only)
+            };
+            let mut groups = entry.connector(true);
+            groups.setting_names.retain(|name| !private(name));
+            connectors.push(groups);
         }
     }
     Ok(Known { connectors, sections: table.section, settings: table.setting })
@@ -234,6 +249,7 @@ impl Entry {
             title: format!("ChatApp - {}{word} (external provider)", self.label.en),
             label,
             is_group,
+            about: self.groups_about.clone().filter(|_| is_group),
             letters: self.letters.clone(),
             color: self.color.clone(),
             setting_names: self.settings.clone(),

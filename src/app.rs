@@ -1,9 +1,11 @@
 //! What every part of the server shares.
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use placements::connectors;
 
 use crate::{
     b24::{client::Client, oauth::OAuth},
@@ -121,10 +123,10 @@ impl App {
     }
 
     /// The connectors that this server's cores can serve, in the order of the tiles.
-    pub fn connectors(&self) -> impl Iterator<Item = &'static placements::connectors::Connector> + '_ {
-        CONNECTORS.iter().copied().filter(|connector| {
+    pub fn connectors(&self) -> impl Iterator<Item = &'static connectors::Connector> + '_ {
+        connectors::all().iter().filter(|connector| {
             let by_chatapp = !connector.chatapp_types.is_empty() && self.config.cores.contains(&CoreKind::Chatapp);
-            let ours = Connector::from_id(&connector.id).is_some_and(Embedded::serves);
+            let ours = Connector::from_id(&connector.id).is_some_and(|known| Embedded::serves(known.messenger()));
             let by_us = ours && self.config.cores.contains(&CoreKind::Embedded);
             by_chatapp || by_us
         })
@@ -132,10 +134,6 @@ impl App {
 
     /// What channels of a connector can do on each core of this server.
     pub fn capabilities_of(&self, connector: Connector) -> impl Iterator<Item = Capabilities> {
-        self.config.cores.iter().map(move |core| self.core(*core).capabilities(connector))
+        self.config.cores.iter().map(move |core| self.core(*core).capabilities(connector.messenger()))
     }
 }
-
-/// Groups are connectors of their own and come with the groups.
-static CONNECTORS: LazyLock<Vec<&'static placements::connectors::Connector>> =
-    LazyLock::new(|| placements::connectors::all().iter().filter(|connector| !connector.is_group).collect());

@@ -16,6 +16,8 @@ pub struct ConnectorView {
     pub messenger: String,
     /// The connector's icon as a data address.
     pub icon: String,
+    /// What to know about it first.
+    pub about: Option<String>,
     /// The Open Channel's name.
     pub line: String,
     /// What is connected to it now.
@@ -139,6 +141,7 @@ pub fn page(document: &Document<'_>, view: &ConnectorView) -> Markup {
                 p .muted { ((texts.common.line_named)(&view.line)) }
             }
         }
+        @if let Some(about) = &view.about { p { (about) } }
         (parts(texts, view))
     };
     document.wrap(&view.messenger, &body)

@@ -178,6 +178,7 @@ impl Seed {
         NewMessage {
             channel: ChannelId(channel_id(portal)),
             peer: peer(chat),
+            group: None,
             who: None,
             direction,
             origin: if inward { MessageOrigin::Client } else { MessageOrigin::Operator },

@@ -81,7 +81,8 @@ impl Db {
         let portal = portal.0.clone();
         self.write(move |conn| {
             for (peer, who, number) in &known {
-                let id = chats::upsert(conn, &portal, (&channel, peer), Some(who), (now, None))?;
+                let other = chats::Other { channel: &channel, peer, who: Some(who), group: None };
+                let (id, _contact) = chats::upsert(conn, &portal, other, (now, None))?;
                 diesel::update(chat::table.find(id)).set(chat::b24_chat_id.eq(number)).execute(conn)?;
             }
             Ok(())

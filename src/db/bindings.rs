@@ -1,5 +1,5 @@
-//! Bindings: which channel feeds which Open Channel of which installation. One account feeds only one line, and one line
-//! takes one account per connector; the table's unique keys hold both.
+//! Bindings: which channel feeds which Open Channel of which installation. An account feeds one line with its messenger's connector
+//! and one with that for groups, and one line takes one account per connector; the table's unique keys hold both.
 
 use diesel::{
     ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _,
@@ -102,6 +102,19 @@ impl TryFrom<Row> for Binding {
     }
 }
 
+/// The binding that serves a channel's private chats, or its groups: these have a connector of their own, or else come through
+/// the private one, if that is to take them in.
+pub fn serving<'a>(bindings: &'a [Binding], channel: &ChannelId, is_group: bool) -> Option<&'a Binding> {
+    let own = || bindings.iter().filter(|known| known.channel == *channel);
+    let of = |group: bool| own().find(|known| known.connector.is_group() == group);
+    if !is_group {
+        return of(false);
+    }
+    let groups = of(true);
+    let together = of(false).filter(|known| known.settings.group_messages);
+    groups.filter(|known| known.state == BindingState::Active).or(together).or(groups)
+}
+
 fn hook_key_place(id: BindingId) -> String {
     format!("binding.hook_key/{id}")
 }
@@ -154,8 +167,25 @@ impl Db {
         Ok(tenant.bindings.iter().find(|known| known.connector == connector && known.line == line).cloned())
     }
 
-    pub async fn binding_of_channel(&self, portal: &PortalId, channel: &ChannelId) -> DbResult<Option<Binding>> {
-        Ok(self.tenant(portal).await?.bindings.iter().find(|known| known.channel == *channel).cloned())
+    /// The binding through which the chats of a channel reach the portal, its private ones or its groups.
+    pub async fn binding_of_chats(
+        &self,
+        portal: &PortalId,
+        (channel, is_group): (&ChannelId, bool),
+    ) -> DbResult<Option<Binding>> {
+        Ok(serving(&self.tenant(portal).await?.bindings, channel, is_group).cloned())
+    }
+
+    /// The binding of the connector through which an operator has written; if that is gone, or not told, the one of such chats.
+    pub async fn binding_of_written(
+        &self,
+        portal: &PortalId,
+        (channel, is_group): (&ChannelId, bool),
+        connector: Option<Connector>,
+    ) -> DbResult<Option<Binding>> {
+        let bindings = &self.tenant(portal).await?.bindings;
+        let through = bindings.iter().find(|known| known.channel == *channel && Some(known.connector) == connector);
+        Ok(through.or_else(|| serving(bindings, channel, is_group)).cloned())
     }
 
     pub async fn binding_list(&self, portal: &PortalId) -> DbResult<Vec<Binding>> {
@@ -242,5 +272,46 @@ impl Db {
             Ok(())
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(connector: Connector, state: BindingState, group_messages: bool) -> Binding {
+        Binding {
+            id: BindingId(1),
+            portal: PortalId("p".into()),
+            installation: InstallationId(1),
+            channel: ChannelId("c".into()),
+            connector,
+            line: 1,
+            line_name: String::new(),
+            signature: false,
+            state,
+            created_at: Millis(0),
+            settings: Settings { group_messages, ..Settings::default() },
+            hook_key: None,
+        }
+    }
+
+    fn served(bindings: &[Binding], is_group: bool) -> Option<Connector> {
+        serving(bindings, &ChannelId("c".into()), is_group).map(|binding| binding.connector)
+    }
+
+    #[test]
+    fn groups_come_through_their_own_connector_or_through_the_private_one_that_takes_them() {
+        use BindingState::{Active, Off};
+        let private = |takes| binding(Connector::Whatsapp, Active, takes);
+        let groups = |state| binding(Connector::WhatsappGroups, state, false);
+        assert_eq!(served(&[private(false)], true), None);
+        assert_eq!(served(&[private(true)], true), Some(Connector::Whatsapp));
+        assert_eq!(served(&[private(true), groups(Active)], true), Some(Connector::WhatsappGroups));
+        assert_eq!(served(&[private(true), groups(Off)], true), Some(Connector::Whatsapp));
+        assert_eq!(served(&[private(false), groups(Off)], true), Some(Connector::WhatsappGroups));
+        assert_eq!(served(&[groups(Active), private(true)], false), Some(Connector::Whatsapp));
+        assert_eq!(served(&[groups(Active)], false), None);
+        assert_eq!(serving(&[private(true)], &ChannelId("other".into()), false).map(|it| it.line), None);
     }
 }

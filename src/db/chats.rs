@@ -19,9 +19,9 @@ use crate::{
     clock::Millis,
     domain::{
         connector::Connector,
-        ids::{ChannelId, ChatId, PortalId},
+        ids::{ChannelId, ChatId, ContactId, PortalId},
     },
-    messaging::Person,
+    messaging::{Group, Person},
 };
 
 /// A conversation with a client.
@@ -38,6 +38,10 @@ pub struct Chat {
     last_message_at: i64,
     _created_at: i64,
     _look_at: Option<i64>,
+    /// Many people talk in it; who wrote a message, that says itself.
+    pub is_group: bool,
+    /// What a group is called, as far as the messenger has told.
+    pub title: Option<String>,
 }
 
 impl Chat {
@@ -71,6 +75,14 @@ pub struct Contact {
     pub picture: Option<String>,
     _created_at: i64,
     _changed_at: i64,
+    /// The portal's user that he is as a member of groups.
+    pub b24_member: Option<i64>,
+}
+
+impl Contact {
+    pub fn id(&self) -> ContactId {
+        ContactId(self.id)
+    }
 }
 
 /// The other side of a conversation, as a core or an address describes it.
@@ -80,11 +92,21 @@ pub struct NewContact {
     pub person: Person,
 }
 
-/// A chat with its person, for pages.
+/// A chat with its person. Of a group that is the author of the message in question, if there is one.
 #[derive(Clone, Debug)]
 pub struct ChatView {
     pub chat: Chat,
     pub contact: Option<Contact>,
+}
+
+/// Which conversation of which channel, and who is on the other side of it.
+#[derive(Clone, Copy)]
+pub(super) struct Other<'a> {
+    pub channel: &'a ChannelId,
+    pub peer: &'a str,
+    pub who: Option<&'a NewContact>,
+    /// Set for a group, of which `who` is one.
+    pub group: Option<&'a Group>,
 }
 
 diesel::define_sql_function! {
@@ -138,21 +160,23 @@ fn contact_upsert(conn: &mut Conn, portal: &str, new: &NewContact, now: Millis) 
     Ok(known.id)
 }
 
-/// Finds or makes the chat of a channel with a peer, and brings its person up to date. `look_at`: the chat is compared with the
-/// portal's history then, unless that will be so before.
+/// Finds or makes the chat of a channel with a peer, and brings its person or its title up to date. `look_at`: the chat is compared
+/// with the portal's history then, unless that will be so before. Returns the chat, and the person as far as told.
 pub(super) fn upsert(
     conn: &mut Conn,
     portal: &str,
-    (channel, peer): (&ChannelId, &str),
-    who: Option<&NewContact>,
+    other: Other<'_>,
     (now, look_at): (Millis, Option<Millis>),
-) -> DbResult<i64> {
+) -> DbResult<(i64, Option<i64>)> {
     let look_at = look_at.map(|at| at.0);
-    let contact = who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
-    let own = chat::portal_id.eq(portal).and(chat::channel_id.eq(&channel.0)).and(chat::peer.eq(peer));
-    let own = chat::table.filter(own).select((chat::id, chat::contact_id)).limit(1);
-    let known: Option<(i64, Option<i64>)> = kept!(conn, get_result, own).optional()?;
-    let (id, known) = match known {
+    let contact = other.who.map(|new| contact_upsert(conn, portal, new, now)).transpose()?;
+    let (is_group, title) = (other.group.is_some(), other.group.and_then(|group| group.title.as_ref()));
+    // A group has many; each message has its own.
+    let linked = contact.filter(|_| !is_group);
+    let own = chat::portal_id.eq(portal).and(chat::channel_id.eq(&other.channel.0)).and(chat::peer.eq(other.peer));
+    let own = chat::table.filter(own).select((chat::id, chat::contact_id, chat::is_group, chat::title)).limit(1);
+    let known: Option<(i64, Option<i64>, bool, Option<String>)> = kept!(conn, get_result, own).optional()?;
+    let (id, known, was_group, was_title) = match known {
         // Most messages come into chats that are known.
         Some(known) => {
             let news = (chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at)));
@@ -162,23 +186,49 @@ pub(super) fn upsert(
         None => on_each!(conn, |c| diesel::insert_into(chat::table)
             .values((
                 chat::portal_id.eq(portal),
-                chat::channel_id.eq(&channel.0),
-                chat::contact_id.eq(contact),
-                chat::peer.eq(peer),
+                chat::channel_id.eq(&other.channel.0),
+                chat::contact_id.eq(linked),
+                chat::peer.eq(other.peer),
                 chat::last_message_at.eq(now.0),
                 chat::created_at.eq(now.0),
                 chat::look_at.eq(look_at),
+                chat::is_group.eq(is_group),
+                chat::title.eq(title),
             ))
             .on_conflict((chat::portal_id, chat::channel_id, chat::peer))
             .do_update()
             .set((chat::last_message_at.eq(now.0), chat::look_at.eq(coalesce(chat::look_at, look_at))))
-            .returning((chat::id, chat::contact_id))
+            .returning((chat::id, chat::contact_id, chat::is_group, chat::title))
             .get_result(c))?,
     };
-    if known.is_none() && contact.is_some() {
-        diesel::update(chat::table.find(id)).set(chat::contact_id.eq(contact)).execute(conn)?;
+    if known.is_none() && linked.is_some() {
+        diesel::update(chat::table.find(id)).set(chat::contact_id.eq(linked)).execute(conn)?;
     }
-    Ok(id)
+    if is_group && (!was_group || (title.is_some() && title != was_title.as_ref())) {
+        let group = (chat::is_group.eq(true), chat::title.eq(title.or(was_title.as_ref())));
+        diesel::update(chat::table.find(id)).set(group).execute(conn)?;
+    }
+    Ok((id, contact))
+}
+
+/// Keeps which user of the portal somebody is as a member of groups.
+pub(super) fn keep_member(conn: &mut Conn, portal: &str, (id, user): (ContactId, i64)) -> DbResult<()> {
+    let own = contact::table.find(id.0).filter(contact::portal_id.eq(portal));
+    diesel::update(own).set(contact::b24_member_id.eq(user)).execute(conn)?;
+    Ok(())
+}
+
+/// Whether a user of the portal is somebody outside whom a group has brought.
+pub(super) fn is_member(conn: &mut Conn, portal: &str, user: i64) -> DbResult<bool> {
+    let own = contact::portal_id.eq(portal).and(contact::b24_member_id.eq(user));
+    let found: Option<i64> = contact::table.filter(own).select(contact::id).first(conn).optional()?;
+    Ok(found.is_some())
+}
+
+/// People by their ids.
+pub(super) fn contacts(conn: &mut Conn, ids: &[i64]) -> DbResult<HashMap<i64, Contact>> {
+    let found: Vec<Contact> = contact::table.filter(contact::id.eq_any(ids)).load(conn)?;
+    Ok(found.into_iter().map(|contact| (contact.id, contact)).collect())
 }
 
 impl Db {
@@ -202,7 +252,8 @@ impl Db {
         .await
     }
 
-    /// Chats whose person has one of these phones or usernames, or whose peer is one of these; newest first, at most 50.
+    /// Chats whose person has one of these phones or usernames, or whose peer is one of these; newest first, at most 50. A group is
+    /// found by itself alone, never by who is in it.
     pub async fn chat_search(
         &self,
         portal: &PortalId,

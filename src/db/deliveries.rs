@@ -71,8 +71,12 @@ stored_enum! {
         CardInStep = "card_in_step",
         /// Bringing the CRM cards of a chat in step with it.
         ChatInStep = "chat_in_step",
+        /// How far a message has come that was not written down yet when its messenger told of it.
+        EarlyStatus = "early_status",
         /// What became of a text for which the channel is the provider.
         SmsStatus = "sms_status",
+        /// A group's new title, to the portal.
+        Rename = "rename",
     }
 }
 
@@ -127,8 +131,12 @@ pub enum Lane {
     ChatInStep(ChatId),
     /// What a customer's own system is told, in its order.
     Hook(BindingId),
+    /// What came before its message was written down, by channel and the messenger's id.
+    Early(String),
     /// What the portal is told of a text, by the portal's id of it.
     Sms(String),
+    /// What a group is called: no message waits for it.
+    Title(ChatId),
 }
 
 impl Lane {
@@ -149,7 +157,9 @@ impl Lane {
             Self::CardInStep(kind, id) => format!("card_in_step:{kind}:{id}"),
             Self::ChatInStep(chat) => format!("chat_in_step:{chat}"),
             Self::Hook(binding) => format!("hook:{binding}"),
+            Self::Early(message) => format!("early:{message}"),
             Self::Sms(id) => format!("sms:{id}"),
+            Self::Title(chat) => format!("title:{chat}"),
         })
     }
 }
@@ -181,7 +191,8 @@ impl NewDelivery {
             | DeliveryKind::Hook
             | DeliveryKind::SmsStatus
             | DeliveryKind::CardInStep
-            | DeliveryKind::ChatInStep => Priority::Status,
+            | DeliveryKind::ChatInStep
+            | DeliveryKind::Rename => Priority::Status,
             _other => Priority::Normal,
         };
         Self {
@@ -289,7 +300,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -310,6 +321,8 @@ impl DeliveryKind {
         Self::SmsStatus,
         Self::CardInStep,
         Self::ChatInStep,
+        Self::EarlyStatus,
+        Self::Rename,
     ];
 
     /// Whether it calls a messenger, or anybody else outside; all others call the portal.

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Db, DbResult, NewDelivery, PortalState,
+    Db, DbResult, NewDelivery, PortalState, chats,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch,
@@ -41,11 +41,20 @@ pub struct Missed {
     pub chat: ChatId,
     /// The portal's number of it.
     pub message: i64,
+    /// Its author, who may be one of a group instead of an operator.
+    pub stranger: Option<i64>,
     pub look: NewDelivery,
 }
 
 /// Has a message looked for, unless it has come.
 pub(super) fn insert_missed(conn: &mut Conn, owner: &str, missed: &Missed, now: Millis) -> DbResult<()> {
+    if let Some(author) = missed.stranger {
+        // Whom the portal takes him for is told by the answer to what is being written there.
+        let is_open = dispatch::is_held(conn, &Lane::InOf(missed.chat))?;
+        if is_open || chats::is_member(conn, owner, author)? {
+            return Ok(());
+        }
+    }
     if known(conn, owner, missed.chat, &[missed.message])?.is_empty() {
         dispatch::insert(conn, owner, &missed.look, now)?;
     }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     clock::Millis,
     domain::ids::{ChannelId, ChatId, MediaId, MessageId, PartId, PortalId},
+    messaging::Group,
 };
 
 /// A chat in which people write is compared with the portal's history so long after the first message since the last time: at most
@@ -115,6 +116,9 @@ impl Part {
 pub struct NewMessage {
     pub channel: ChannelId,
     pub peer: String,
+    /// Set where the conversation is known to be a group.
+    pub group: Option<Group>,
+    /// The person outside; of a group the one who wrote it, if it was one of them.
     pub who: Option<NewContact>,
     pub direction: Direction,
     pub origin: MessageOrigin,
@@ -169,6 +173,7 @@ struct Row {
     progress: String,
     sent_at: i64,
     _created_at: i64,
+    contact_id: Option<i64>,
 }
 
 impl TryFrom<Row> for Message {
@@ -190,7 +195,7 @@ impl TryFrom<Row> for Message {
     }
 }
 
-/// A message with all that is needed to carry it to the other side.
+/// A message with all that is needed to carry it to the other side. The person of a group's message is its author.
 #[derive(Clone, Debug)]
 pub struct Carried {
     pub message: Message,
@@ -212,10 +217,15 @@ pub(super) fn carried(conn: &mut Conn, ids: &[i64]) -> DbResult<HashMap<i64, (St
     }
     let chats: Vec<i64> = rows.iter().map(|row| row.chat_id).collect();
     let views = chats::views(conn, &chats)?;
+    let authors: Vec<i64> = rows.iter().filter_map(|row| row.contact_id).collect();
+    let authors = if authors.is_empty() { HashMap::new() } else { chats::contacts(conn, &authors)? };
     let mut carried = HashMap::new();
     for row in rows {
         let (id, portal) = (row.id, row.portal_id.clone());
-        let Some(view) = views.get(&row.chat_id).cloned() else { continue };
+        let Some(mut view) = views.get(&row.chat_id).cloned() else { continue };
+        if view.chat.is_group {
+            view.contact = row.contact_id.and_then(|author| authors.get(&author).cloned());
+        }
         let message = Message::try_from(row)?;
         carried.insert(id, (portal, Arc::new(Carried { message, parts: parts.remove(&id).unwrap_or_default(), view })));
     }
@@ -255,7 +265,9 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
     // People wait for an answer to what a client or an operator wrote; robots write to many who never answer.
     let is_talk = matches!(new.origin, MessageOrigin::Client | MessageOrigin::Operator);
     let look_at = is_talk.then(|| now.after(LOOK_AFTER));
-    let chat = chats::upsert(conn, portal, (&new.channel, &new.peer), new.who.as_ref(), (now, look_at))?;
+    let (who, group) = (new.who.as_ref(), new.group.as_ref());
+    let other = chats::Other { channel: &new.channel, peer: &new.peer, who, group };
+    let (chat, contact) = chats::upsert(conn, portal, other, (now, look_at))?;
     let row = (
         message::portal_id.eq(portal),
         message::chat_id.eq(chat),
@@ -268,6 +280,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
         message::progress.eq(new.progress.text()),
         message::sent_at.eq(new.sent_at.0),
         message::created_at.eq(now.0),
+        message::contact_id.eq(contact.filter(|_| group.is_some())),
     );
     let key = (message::portal_id, message::chat_id, message::direction, message::source_key);
     let insertion = diesel::insert_into(message::table).values(row).on_conflict(key).do_nothing();
@@ -338,21 +351,31 @@ pub(super) fn advance(conn: &mut Conn, portal: &str, id: MessageId, to: MessageP
     Ok(true)
 }
 
-/// The message that a core names by its id, inside one channel.
+/// Where a core's id of a message means one message: in one group, or in all private chats of a channel. (Telegram numbers the
+/// messages of each large group by themselves; and a private chat may have been begun under another address than it has.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorePlace {
+    pub channel: ChannelId,
+    /// The group, if it is one.
+    pub group: Option<String>,
+}
+
+/// The message that a core names by its id.
 pub(super) fn find_by_core_id(
     conn: &mut Conn,
     portal: &str,
-    channel: &ChannelId,
-    core_id: &str,
+    (place, core_id): (&CorePlace, &str),
 ) -> DbResult<Option<MessageId>> {
     use super::schema::chat;
-    let found: Option<i64> = part::table
+    let named = part::table
         .inner_join(message::table.on(message::id.eq(part::message_id)))
         .inner_join(chat::table.on(chat::id.eq(message::chat_id)))
-        .filter(part::portal_id.eq(portal).and(part::core_id.eq(core_id)).and(chat::channel_id.eq(&channel.0)))
-        .select(part::message_id)
-        .first(conn)
-        .optional()?;
+        .filter(part::portal_id.eq(portal).and(part::core_id.eq(core_id)).and(chat::channel_id.eq(&place.channel.0)))
+        .select(part::message_id);
+    let found: Option<i64> = match &place.group {
+        Some(group) => named.filter(chat::peer.eq(group)).first(conn).optional()?,
+        None => named.filter(chat::is_group.eq(false)).first(conn).optional()?,
+    };
     Ok(found.map(MessageId))
 }
 
@@ -385,15 +408,14 @@ impl Db {
         .await
     }
 
-    /// The message of the business that a core names by its id inside a channel, with its parts in order.
+    /// The message of the business that a core names by its id, with its parts in order.
     pub async fn message_by_core(
         &self,
         portal: &PortalId,
-        channel: &ChannelId,
-        core_id: &str,
+        (place, core_id): (&CorePlace, &str),
     ) -> DbResult<Option<(Message, Vec<Part>)>> {
-        let (portal, channel, core_id) = (portal.0.clone(), channel.clone(), core_id.to_owned());
-        self.read(move |conn| match find_by_core_id(conn, &portal, &channel, &core_id)? {
+        let (portal, place, core_id) = (portal.0.clone(), place.clone(), core_id.to_owned());
+        self.read(move |conn| match find_by_core_id(conn, &portal, (&place, &core_id))? {
             Some(id) => read_one(conn, &portal, id),
             None => Ok(None),
         })

@@ -60,7 +60,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 #[cfg(feature = "bench")]
 pub use bench::Ceiling;
-pub use bindings::{Binding, BindingState, NewBinding};
+pub use bindings::{Binding, BindingState, NewBinding, serving};
 pub use buckets::Bucket;
 pub use channels::{Channel, ChannelState, Intake, NewChannel};
 pub use chats::{Chat, ChatView, Contact, NewContact};
@@ -77,7 +77,8 @@ pub use logins::Login;
 pub use looks::{Gap, Missed};
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{
-    Carried, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded, SentPart,
+    Carried, CorePlace, Direction, Message, MessageOrigin, MessageProgress, NewMessage, NewPart, Part, Recorded,
+    SentPart,
 };
 pub use nodes::{Interrupted, Resumption};
 pub use parking::{Held, Parking};

@@ -153,6 +153,7 @@ diesel::table! {
         picture -> Nullable<Text>,
         created_at -> BigInt,
         changed_at -> BigInt,
+        b24_member_id -> Nullable<BigInt>,
     }
 }
 
@@ -168,6 +169,8 @@ diesel::table! {
         last_message_at -> BigInt,
         created_at -> BigInt,
         look_at -> Nullable<BigInt>,
+        is_group -> Bool,
+        title -> Nullable<Text>,
     }
 }
 
@@ -185,6 +188,7 @@ diesel::table! {
         progress -> Text,
         sent_at -> BigInt,
         created_at -> BigInt,
+        contact_id -> Nullable<BigInt>,
     }
 }
 

@@ -10,17 +10,17 @@ use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, 
 
 use super::{
     Db, DbError, DbResult, Delivery, DeliveryState, First, InboxItem, InboxState, MessageProgress, Missed, NewDelivery,
-    NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source,
+    NewMessage, NewRun, RecipientOutcome, Recorded, SentPart, Source, chats,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, firsts,
     kept::{kept, update},
     looks, messages, runs,
-    schema::{attempt, chat, delivery, inbox, message},
+    schema::{attempt, chat, delivery, inbox},
 };
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, InboxId, MessageId, PartId, PortalId, RunId},
+    domain::ids::{ChatId, ContactId, InboxId, MessageId, PartId, PortalId, RunId},
     failpoint,
 };
 
@@ -33,13 +33,13 @@ pub struct Expansion {
     pub deliveries: Vec<NewDelivery>,
     /// A firing of a robot with the deliveries of its recipients (their payload tells the index).
     pub run: Option<(NewRun, Vec<NewDelivery>)>,
-    /// Progress that a core reported of one of our messages.
-    pub progress: Option<(ChannelId, String, MessageProgress)>,
+    /// How far one of our messages has come.
+    pub progress: Option<(MessageId, MessageProgress)>,
     /// The portal's own numbers of chats: chat, and the client's portal user.
     pub chats: Vec<(ChatId, i64, Option<i64>)>,
     /// Messages that ought to have come before this.
     pub missed: Vec<Missed>,
-    /// Follow if `progress` is news; their message, and a chat's lane, are completed.
+    /// Follow if `progress` is news.
     pub when_advanced: Vec<NewDelivery>,
 }
 
@@ -64,6 +64,8 @@ pub struct Settled {
     pub rewritten: Option<(PartId, String)>,
     /// The portal's own numbers of a chat: chat, and the client's portal user.
     pub chat: Option<(ChatId, i64, Option<i64>)>,
+    /// Somebody of a group, and the portal's user that he is there.
+    pub member: Option<(ContactId, i64)>,
     pub progress: Option<(MessageId, MessageProgress)>,
     /// Other waiting deliveries of this message are pointless now.
     pub cancel_rest_of: Option<MessageId>,
@@ -93,6 +95,7 @@ impl Settled {
             sent: None,
             rewritten: None,
             chat: None,
+            member: None,
             progress: None,
             cancel_rest_of: None,
             messages: Vec::new(),
@@ -171,15 +174,10 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
     for missed in &expansion.missed {
         looks::insert_missed(conn, portal, missed, now)?;
     }
-    if let Some((channel, core_id, progress)) = &expansion.progress
-        && let Some(id) = messages::find_by_core_id(conn, portal, channel, core_id)?
-        && messages::advance(conn, portal, id, *progress)?
-        && !expansion.when_advanced.is_empty()
+    if let Some((id, progress)) = expansion.progress
+        && messages::advance(conn, portal, id, progress)?
     {
-        let chat: i64 = message::table.find(id.0).select(message::chat_id).first(conn)?;
-        for follows in &expansion.when_advanced {
-            dispatch::insert(conn, portal, &follows.clone().message(id).in_chat(ChatId(chat)), now)?;
-        }
+        insert_all(conn, portal, &expansion.when_advanced, now)?;
     }
     Ok(())
 }
@@ -193,6 +191,9 @@ fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbRe
     }
     if let Some(numbers) = settled.chat {
         keep_numbers(conn, portal, numbers)?;
+    }
+    if let Some(member) = settled.member {
+        chats::keep_member(conn, portal, member)?;
     }
     if let Some((id, progress)) = settled.progress {
         messages::advance(conn, portal, id, progress)?;

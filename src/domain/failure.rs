@@ -41,6 +41,8 @@ pub enum Told {
     Unavailable,
     /// The client has blocked the channel or left.
     BlockedByClient,
+    /// The channel was thrown out of the group, or has never been in it.
+    NotInGroup,
     /// The messenger does not let this channel write first.
     CannotWriteFirst,
     /// No such person in the messenger.
@@ -72,6 +74,7 @@ impl Told {
         match self {
             Self::Unavailable => "unavailable",
             Self::BlockedByClient => "blocked_by_client",
+            Self::NotInGroup => "not_in_group",
             Self::CannotWriteFirst => "cannot_write_first",
             Self::NoSuchRecipient => "no_such_recipient",
             Self::FileTooLarge => "file_too_large",

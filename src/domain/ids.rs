@@ -98,6 +98,10 @@ row_id! {
     ChatId
 }
 row_id! {
+    /// A row of `contact`.
+    ContactId
+}
+row_id! {
     /// A row of `message`.
     MessageId
 }

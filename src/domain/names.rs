@@ -30,6 +30,29 @@ pub fn clean_names(first: &str, last: &str) -> CleanName {
     }
 }
 
+/// The title of a group where the portal wants a person's name: its words as they are, because digits tell groups apart. (The portal's
+/// code takes any characters.)
+pub fn title_name(title: &str) -> CleanName {
+    let known = |c: char| if c.is_control() || u32::from(c) > 0xFFFF { ' ' } else { c };
+    let title: String = title.chars().take(20 * MAX_NAME).map(known).collect();
+    let (mut first, mut last) = (String::new(), String::new());
+    for word in title.split_whitespace() {
+        let word: String = word.chars().take(MAX_NAME).collect();
+        let has_room = |piece: &String| piece.is_empty() || (piece.chars().count() + word.chars().count()) < MAX_NAME;
+        let piece = match (last.is_empty() && has_room(&first), has_room(&last)) {
+            (true, _) => &mut first,
+            (false, true) => &mut last,
+            (false, false) => break,
+        };
+        if !piece.is_empty() {
+            piece.push(' ');
+        }
+        piece.push_str(&word);
+    }
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    CleanName { first: some(first), last: some(last) }
+}
+
 /// The words of a name: letters with hyphens and apostrophes between them; everything else separates.
 fn words(raw: &str) -> Vec<String> {
     let mut words = Vec::new();

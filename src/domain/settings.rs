@@ -13,6 +13,11 @@ pub struct Settings {
     pub operator_name: bool,
     /// A file that is too large for the messenger goes as a link.
     pub file_links: bool,
+    /// Groups, too, come through the connector for private chats, unless they have one of their own: each as one client, with the
+    /// author's name before his words.
+    pub group_messages: bool,
+    /// Operators see the phone numbers of people in groups.
+    pub group_phones: bool,
     /// The portal offers the channel as a provider of text messages.
     pub sms: bool,
     /// What went that way stands in the Open Channel, too.
@@ -68,6 +73,8 @@ impl Default for Settings {
             assign: Cards::default(),
             widget: Widget::default(),
             hook_url: String::new(),
+            group_messages: false,
+            group_phones: false,
         }
     }
 }
@@ -79,6 +86,8 @@ impl Settings {
             "phone_messages" => Field::Switch(&mut self.phone_messages),
             "operator_name" => Field::Switch(&mut self.operator_name),
             "file_links" => Field::Switch(&mut self.file_links),
+            "group_messages" => Field::Switch(&mut self.group_messages),
+            "group_phones" => Field::Switch(&mut self.group_phones),
             "sms" => Field::Switch(&mut self.sms),
             "sms_shown" => Field::Switch(&mut self.sms_shown),
             "chat_names" => Field::Switch(&mut self.chat_names),

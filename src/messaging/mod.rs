@@ -143,6 +143,25 @@ pub struct Person {
     pub picture: Option<Origin>,
 }
 
+/// A conversation of many people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// What it is called, if the messenger tells.
+    pub title: Option<String>,
+}
+
+impl Group {
+    /// Whoever is in it may call it anything.
+    fn called(title: Option<&str>) -> Self {
+        let title = title.unwrap_or_default().chars().map(|c| if c.is_control() { ' ' } else { c });
+        let title: String = title.take(LONGEST_TITLE).collect();
+        Self { title: Some(title.trim().to_owned()).filter(|title| !title.is_empty()) }
+    }
+}
+
+/// Longest title of a group that is kept, in characters: Telegram's are 128, WhatsApp's 100.
+const LONGEST_TITLE: usize = 200;
+
 /// Who wrote a message that a core reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,8 +182,9 @@ pub struct IncomingMessage {
     pub id: String,
     /// How the messenger names the conversation.
     pub peer: String,
-    pub group: bool,
+    pub group: Option<Group>,
     pub author: Author,
+    /// The client; in a group the author, if he is none of the business, else the group itself.
     pub person: Person,
     /// Milliseconds since 1970.
     pub at: i64,
@@ -183,6 +203,19 @@ pub enum Progress {
     Failed { reason: String },
 }
 
+/// A client has put an emoji on a message, of whomever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// How the messenger names the conversation.
+    pub peer: String,
+    pub group: bool,
+    /// Who did it.
+    pub person: Person,
+    /// The messenger's id of the message.
+    pub message: String,
+    pub emoji: String,
+}
+
 /// The decoded thing from a core.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,14 +223,11 @@ pub enum CoreEvent {
     Message(Box<IncomingMessage>),
     /// A message says something else than before.
     Edited(Box<IncomingMessage>),
-    /// The client has put an emoji on a message, of whomever.
-    Reaction {
-        peer: String,
-        message: String,
-        emoji: String,
-    },
+    Reaction(Box<Reaction>),
     Status {
         message: String,
+        /// The group in which it stands, if it is one.
+        group: Option<String>,
         tracking: Option<String>,
         progress: Progress,
         /// Milliseconds since 1970.
@@ -259,6 +289,11 @@ pub trait MessagingCore: Send + Sync {
     /// the same contact when he answers.
     fn person_of(&self, _connector: Connector, peer: &str) -> String {
         peer.to_owned()
+    }
+
+    /// Whether a conversation is a group, as far as its name tells.
+    fn is_group(&self, _connector: Connector, _peer: &str) -> bool {
+        false
     }
 
     /// Sends one thing into a conversation (`peer` is a conversation id or a bare address).
@@ -333,6 +368,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_title_is_one_line() {
+        assert_eq!(Group::called(Some(" Flat 42\nneighbours ")).title.as_deref(), Some("Flat 42 neighbours"));
+        assert_eq!(Group::called(Some(&"x".repeat(900))).title.map(|title| title.len()), Some(LONGEST_TITLE));
+        assert_eq!([Group::called(Some("\t")), Group::called(None)], [Group::default(), Group::default()]);
+    }
 
     #[test]
     fn an_item_holds_nothing_that_no_database_stores() {

@@ -158,14 +158,13 @@ pub async fn connect(
     // Two clicks must not register two webhooks, of which only the later one's secret is known.
     let lock = app.connecting.of(portal);
     let _one_at_a_time = lock.lock().await;
-    let channel = app.db.channel_get(portal, channel).await?.filter(|channel| channel.connector == connector);
+    let fits = |channel: &Channel| channel.connector == connector.messenger();
+    let channel = app.db.channel_get(portal, channel).await?.filter(fits);
     let channel = channel.ok_or(AccountError::ChannelGone)?;
     if app.db.channel_serves_elsewhere(portal, &channel).await? {
         return Err(AccountError::TakenElsewhere);
     }
-    for taken in
-        [app.db.binding_of_channel(portal, &channel.id).await?, app.db.binding_on_line(portal, connector, line).await?]
-    {
+    for taken in [own(app, &channel, connector).await?, app.db.binding_on_line(portal, connector, line).await?] {
         match taken {
             Some(binding) if binding.channel == channel.id && binding.line == line => {
                 let settings = line_settings(app, installation, line).await?;
@@ -193,14 +192,28 @@ pub async fn connect(
     if !app.db.binding_add(portal, new, app.clock.now()).await? {
         return Err(AccountError::Taken(settings.line_name));
     }
-    let binding = app.db.binding_of_channel(portal, &channel.id).await?.ok_or(AccountError::ChannelGone)?;
+    let binding = own(app, &channel, connector).await?.ok_or(AccountError::ChannelGone)?;
     if let Err(error) = switch_on(app, installation, (&channel, &binding), &settings).await {
-        app.db.binding_remove(portal, binding.id).await?;
-        be_silent(app, &channel).await;
+        release(app, &channel, &binding).await?;
         return Err(error);
     }
     // The robots' list of channels has grown.
     provision::refresh_robots(app, portal, installation.id).await?;
+    Ok(())
+}
+
+/// The channel's binding with a connector.
+async fn own(app: &App, channel: &Channel, connector: Connector) -> Result<Option<Binding>, DbError> {
+    let bindings = app.db.binding_list(&channel.portal).await?;
+    Ok(bindings.into_iter().find(|known| known.channel == channel.id && known.connector == connector))
+}
+
+/// Takes a binding off its channel, which falls silent when that was its last one.
+async fn release(app: &App, channel: &Channel, binding: &Binding) -> Result<(), DbError> {
+    app.db.binding_remove(&channel.portal, binding.id).await?;
+    if !app.db.binding_list(&channel.portal).await?.iter().any(|known| known.channel == channel.id) {
+        be_silent(app, channel).await;
+    }
     Ok(())
 }
 
@@ -333,7 +346,8 @@ pub(super) async fn name_account(
     } else if is_whatsapp && !phone.is_empty() {
         format!("https://wa.me/{}", phone.trim_start_matches('+'))
     } else {
-        channel.link.clone().unwrap_or_default()
+        // Nobody comes into a group by the account's own address.
+        channel.link.clone().filter(|_| !binding.connector.is_group()).unwrap_or_default()
     };
     let title = if title.is_empty() { &channel.title } else { title };
     let name = format!("{title} {phone}");
@@ -353,9 +367,9 @@ pub async fn disconnect(
     let lock = app.connecting.of(portal);
     let _one_at_a_time = lock.lock().await;
     if let Some(binding) = app.db.binding_on_line(portal, connector, line).await? {
-        app.db.binding_remove(portal, binding.id).await?;
-        if let Some(channel) = app.db.channel_get(portal, &binding.channel).await? {
-            be_silent(app, &channel).await;
+        match app.db.channel_get(portal, &binding.channel).await? {
+            Some(channel) => release(app, &channel, &binding).await?,
+            None => app.db.binding_remove(portal, binding.id).await?,
         }
         provision::refresh_robots(app, portal, installation.id).await?;
     }

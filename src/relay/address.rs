@@ -21,7 +21,7 @@ use crate::{
         failure::{Failure, Told},
         ids::{ChannelId, PortalId},
     },
-    messaging::{CoreKind, Found, IdempotencyKey, Outgoing, Person, Sent},
+    messaging::{CoreKind, Found, Group, IdempotencyKey, Outgoing, Person, Sent},
 };
 
 /// Nobody is told of a turn that comes sooner.
@@ -147,7 +147,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     };
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     // Asked before the send: a failure after it would send the text again.
-    let task = Task { binding: binding(app, delivery, &channel.id).await?, channel, job };
+    let task = Task { binding: binding(app, delivery, (&channel, &job)).await?, channel, job };
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
     let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
@@ -155,8 +155,13 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     Ok(task.sent(app, delivery, sent).await)
 }
 
-async fn binding(app: &App, delivery: &Delivery, channel: &ChannelId) -> Result<Option<Binding>, Failure> {
-    app.db.binding_of_channel(&delivery.portal, channel).await.map_err(db_failure)
+async fn binding(app: &App, delivery: &Delivery, (channel, job): (&Channel, &Job)) -> Result<Option<Binding>, Failure> {
+    let chats = (&channel.id, is_group(app, channel, &job.to.wire()));
+    app.db.binding_of_chats(&delivery.portal, chats).await.map_err(db_failure)
+}
+
+fn is_group(app: &App, channel: &Channel, peer: &str) -> bool {
+    app.core(channel.core).is_group(channel.connector, peer)
 }
 
 fn key(channel: &Channel, delivery: &Delivery) -> IdempotencyKey {
@@ -168,7 +173,7 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     let job = job(delivery)?;
     let channel = channel_of(app, &delivery.portal, &job.channel).await?;
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
-    let task = Task { binding: binding(app, delivery, &channel.id).await?, channel, job };
+    let task = Task { binding: binding(app, delivery, (&channel, &job)).await?, channel, job };
     let core = app.core(task.channel.core);
     Ok(match core.find_sent(&access, &task.job.to.wire(), (&key(&task.channel, delivery), delivery.tried_at)).await? {
         Found::Happened(sent) => Resolved::Happened(Box::new(task.sent(app, delivery, sent).await)),
@@ -210,12 +215,13 @@ impl Task {
         };
         // Who it is, is written only for a chat that is new; of an unreadable one the worst is a contact too many.
         let known = app.db.chat_of_peer(&delivery.portal, &channel.id, &peer).await.ok().flatten();
-        let who = known
-            .is_none()
+        let is_group = is_group(app, channel, &peer);
+        let who = (known.is_none() && !is_group)
             .then(|| NewContact { connector: channel.connector, person: person(app, channel, &job.to, &peer) });
         NewMessage {
             channel: channel.id.clone(),
             peer,
+            group: is_group.then(Group::default),
             who,
             direction: Direction::Out,
             origin,
@@ -276,6 +282,7 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
     } else {
         RecipientOutcome::Refused { code: told.code().into(), text: notes::reason_text(&lang, told.code()).into() }
     };
-    let binding = binding(app, delivery, &job.channel).await.ok().flatten();
+    // Only text messages ask for it, and they go to people alone.
+    let binding = app.db.binding_of_chats(&delivery.portal, (&job.channel, false)).await.ok().flatten();
     *settled = decided(app, delivery, (&job, binding.as_ref()), outcome, settled.clone());
 }

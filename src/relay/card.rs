@@ -22,7 +22,7 @@ use crate::{
     },
     db::{
         Binding, Channel, ChannelState, ChatView, DbError, Delivery, Direction, Expansion, InboxItem, Installation,
-        MessageOrigin, MessageProgress, NewInbox, Part, Source,
+        MessageOrigin, MessageProgress, NewInbox, Part, Source, serving,
     },
     domain::{
         address::{Address, Field, parse_field},
@@ -201,7 +201,8 @@ pub async fn chats(
     for view in found {
         let Some(channel) = channels.iter().find(|channel| channel.id == view.chat.channel()) else { continue };
         let markup = app.core(channel.core).capabilities(channel.connector).markup;
-        let is_signed = bindings.iter().any(|binding| binding.channel == channel.id && binding.shows_name());
+        let binding = serving(&bindings, &channel.id, view.chat.is_group);
+        let is_signed = binding.is_some_and(Binding::shows_name);
         let last = last_message(app, portal, (view.chat.id(), markup, is_signed)).await?;
         chats.push(CardChat { view, connector: channel.connector, channel: channel.title.clone(), last });
     }
@@ -290,7 +291,8 @@ pub async fn writers(app: &App, portal: &PortalId) -> Result<Vec<(Channel, Bindi
         .into_iter()
         .filter(|channel| channel.state == ChannelState::Alive)
         .filter_map(|channel| {
-            let binding = bindings.iter().find(|binding| binding.channel == channel.id)?.clone();
+            // Where groups alone are shown, the answer would be lost.
+            let binding = serving(&bindings, &channel.id, false)?.clone();
             Some((channel, binding))
         })
         .collect())

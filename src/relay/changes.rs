@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, card, carried, channel_of, db_failure, grant, notes::Note, part_of, status, status::Written, through,
-    to_core, to_portal,
+    ExpandError, card, carried, channel_of, db_failure, grant, groups, notes::Note, part_of, status, status::Written,
+    through, to_core, to_portal,
 };
 use crate::{
     app::App,
@@ -20,15 +20,16 @@ use crate::{
         methods::messages::{LineChat, LineMessage, LineText, LineUser, UpdateMessages},
     },
     db::{
-        Binding, Carried, Channel, Delivery, DeliveryKind, DeliveryState, Direction, Expansion, InboxItem, Lane,
-        Message, MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
+        Binding, Carried, Channel, CorePlace, Delivery, DeliveryKind, DeliveryState, Direction, Expansion, InboxItem,
+        Lane, Message, MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
     },
     domain::{
         capabilities::Capabilities,
+        connector::Connector,
         failure::{Failure, Told},
         ids::ExternalChatId,
     },
-    messaging::{Author, IncomingMessage, SentRef},
+    messaging::{Author, IncomingMessage, Reaction, SentRef},
 };
 
 /// Stands before the new text of a message that could not be changed.
@@ -37,12 +38,12 @@ const CORRECTION: &str = "✏️ ";
 /// Characters of a message that others refer to.
 const BEGINNING: usize = 80;
 
-/// What a part says now, and from which line that came.
+/// What a part says now, and where that was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Edit {
     text: String,
-    #[serde(default)]
-    line: Option<i64>,
+    #[serde(flatten)]
+    written: Written,
 }
 
 /// An operator's message that we have sent.
@@ -54,10 +55,16 @@ struct Known {
     parts: Vec<Part>,
 }
 
-async fn known(app: &App, item: &InboxItem, message: &OperatorMessage) -> Result<Option<Known>, ExpandError> {
+async fn known(
+    app: &App,
+    item: &InboxItem,
+    (written, message): (Written, &OperatorMessage),
+) -> Result<Option<Known>, ExpandError> {
     let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
     let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
-    let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
+    let chats = (&chat.channel, written.connector.is_some_and(Connector::is_group));
+    let binding = app.db.binding_of_written(&item.portal, chats, written.connector).await?;
+    let Some(binding) = binding else { return Ok(None) };
     let number = message.im.message_id.to_string();
     let found = app.db.message_find(&item.portal, (&channel.id, &chat.peer), (Direction::Out, &number)).await?;
     Ok(found.map(|(message, parts)| Known { channel, binding, peer: chat.peer, message, parts }))
@@ -69,15 +76,16 @@ pub async fn edited_by_operators(
     items: LineItems<OperatorMessage>,
 ) -> Result<Expansion, ExpandError> {
     let mut expansion = Expansion::default();
+    let written = Written::through(&items.connector, items.line);
     for edited in &items.messages {
-        let Some(known) = known(app, item, edited).await? else { continue };
+        let Some(known) = known(app, item, (written, edited)).await? else { continue };
         let can = app.core(known.channel.core).capabilities(known.channel.connector);
         let text = to_core::signed(&edited.text, &known.binding);
         let pieces = to_core::pieces(&text, can);
         let is_open = can.edit.is_open(known.message.sent_at, app.clock.now());
         let changes = changes(&known.parts, &pieces, can).filter(|changes| changes.is_empty() || is_open);
         let Some(changes) = changes else {
-            expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));
+            expansion.messages.extend(correction(app, (item, written), &known, &text, can));
             continue;
         };
         let lane = Lane::OutOf(known.message.chat);
@@ -85,7 +93,7 @@ pub async fn edited_by_operators(
             NewDelivery {
                 part: Some(part.id),
                 ..NewDelivery::new(lane.clone(), DeliveryKind::EditToCore, app.clock.now())
-                    .payload(&Edit { text, line: Some(items.line) })
+                    .payload(&Edit { text, written })
                     .message(known.message.id)
             }
         }));
@@ -113,13 +121,13 @@ fn changes<'a>(parts: &'a [Part], pieces: &[String], can: Capabilities) -> Optio
 /// The new text as a message of its own; nothing when nothing is left of it.
 fn correction(
     app: &App,
-    (item, line): (&InboxItem, i64),
+    (item, written): (&InboxItem, Written),
     known: &Known,
     text: &str,
     can: Capabilities,
 ) -> Option<NewMessage> {
     let now = app.clock.now();
-    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { line: Some(line) });
+    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
     if text.trim().is_empty() {
         return None;
     }
@@ -127,6 +135,7 @@ fn correction(
     Some(NewMessage {
         channel: known.channel.id.clone(),
         peer: known.peer.clone(),
+        group: None,
         who: None,
         direction: Direction::Out,
         origin: MessageOrigin::Operator,
@@ -151,7 +160,8 @@ pub async fn deleted_by_operators(
     // One element comes for each id of the messenger.
     let mut seen = BTreeSet::new();
     for deleted in items.messages.iter().filter(|message| seen.insert(message.im)) {
-        let Some(Known { channel, message, .. }) = known(app, item, deleted).await? else { continue };
+        let written = Written::through(&items.connector, items.line);
+        let Some(Known { channel, message, .. }) = known(app, item, (written, deleted)).await? else { continue };
         let now = app.clock.now();
         let can = app.core(channel.core).capabilities(channel.connector);
         let follows = if can.delete.is_open(message.sent_at, now) {
@@ -178,31 +188,34 @@ pub async fn edited_by_client(
         return to_portal::expand_message(app, item, channel, edited).await;
     };
     let part = parts.iter().find(|part| part.media.is_none()).filter(|part| part.text != edited.text);
-    let (Some(part), Some(_bound)) = (part, app.db.binding_of_channel(&item.portal, &channel.id).await?) else {
+    let chats = (&channel.id, edited.group.is_some());
+    let (Some(part), Some(_bound)) = (part, app.db.binding_of_chats(&item.portal, chats).await?) else {
         return Ok(Expansion::default());
     };
     let delivery = NewDelivery::new(Lane::InOf(message.chat), DeliveryKind::EditToPortal, app.clock.now());
-    let delivery = delivery.payload(&Edit { text: edited.text, line: None }).message(message.id);
+    let delivery = delivery.payload(&Edit { text: edited.text, written: Written::default() }).message(message.id);
     let deliveries = vec![NewDelivery { part: Some(part.id), ..delivery }];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
 }
 
-/// Shows which message the client has put an emoji on.
+/// Shows which message the client has put an emoji on; of a group also who did it.
 pub async fn reacted(
     app: &App,
     item: &InboxItem,
     channel: &Channel,
-    (peer, id, emoji): (&str, &str, &str),
+    reaction: Reaction,
 ) -> Result<Expansion, ExpandError> {
-    let by_client = app.db.message_find(&item.portal, (&channel.id, peer), (Direction::In, id)).await?;
+    let Reaction { peer, group, person, message: id, emoji } = reaction;
+    let by_client = app.db.message_find(&item.portal, (&channel.id, &peer), (Direction::In, &id)).await?;
+    let place = CorePlace { channel: channel.id.clone(), group: group.then_some(peer) };
     let found = match by_client {
         Some(found) => Some(found),
-        None => app.db.message_by_core(&item.portal, &channel.id, id).await?,
+        None => app.db.message_by_core(&item.portal, (&place, &id)).await?,
     };
-    let (Some((message, parts)), Some(binding)) = (found, app.db.binding_of_channel(&item.portal, &channel.id).await?)
-    else {
-        return Ok(Expansion::default());
-    };
+    let binding = app.db.binding_of_chats(&item.portal, (&channel.id, group)).await?;
+    let (Some((message, parts)), Some(binding)) = (found, binding) else { return Ok(Expansion::default()) };
+    let lang = app.db.portal_get(&item.portal).await?.map_or_else(String::new, |portal| portal.lang);
+    let who = group.then(|| groups::person_name(&lang, &person, binding.settings.group_phones));
     let about =
         parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()).map(|text| match message.direction {
             Direction::In => text.to_owned(),
@@ -212,7 +225,7 @@ pub async fn reacted(
             }
         });
     let about = about.map_or_else(|| "📎".to_owned(), |text| beginning(&text));
-    let note = Note::Reaction { emoji: bbcode::from_plain(emoji), about };
+    let note = Note::Reaction { emoji: bbcode::from_plain(&emoji), about, who };
     let deliveries = vec![note.in_chat(message.chat, app.clock.now()).message(message.id)];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
 }
@@ -246,7 +259,7 @@ fn edit(delivery: &Delivery) -> Result<Edit, Failure> {
 
 pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let Job { carried, channel } = job(app, delivery).await?;
-    let (Edit { text, line }, part) = (edit(delivery)?, part_of(carried, delivery)?);
+    let (Edit { text, written }, part) = (edit(delivery)?, part_of(carried, delivery)?);
     // What never reached the messenger cannot be changed there; the operator has read that it did not.
     let Some(id) = part.core_ids().next() else {
         return Ok(Settled::new(DeliveryState::Cancelled, "not_sent"));
@@ -256,7 +269,7 @@ pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Fai
     let core = app.core(channel.core);
     through(app, &channel, core.edit(&access, message, &text)).await?;
     // The portal waits for the word that its change has gone out, too.
-    let status = status::delivery(&carried.message, Written { line }, app.clock.now());
+    let status = status::delivery(&carried.message, written, app.clock.now());
     Ok(Settled { rewritten: Some((part.id, text)), follow: vec![status], ..Settled::done() })
 }
 
@@ -275,13 +288,13 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
     let carried = carried(delivery)?;
     let (Edit { text, .. }, part) = (edit(delivery)?, part_of(carried, delivery)?);
     let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
-    let person = place.view.contact.as_ref().map_or(&place.external.peer, |contact| &contact.person);
+    let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map_or_else(String::new, |it| it.lang);
     let message = LineMessage {
-        user: LineUser { id: person.clone(), ..LineUser::default() },
+        user: LineUser { id: place.user_id().to_owned(), ..LineUser::default() },
         message: LineText {
             id: carried.message.source_key.clone(),
             date: carried.message.sent_at.seconds(),
-            text: text.clone(),
+            text: groups::said(&lang, &place, text.clone()),
             ..LineText::default()
         },
         chat: LineChat { id: place.external.to_string(), ..LineChat::default() },

@@ -2,7 +2,7 @@
 //! messages, and the CRM cards of the chat. Called where an inbox item has been understood and where an attempt has ended; what follows is written with
 //! either.
 
-use super::{hooks, in_step, sms};
+use super::{hooks, in_step};
 use crate::{
     app::App,
     db::{
@@ -12,19 +12,17 @@ use crate::{
     domain::ids::{ChannelId, PortalId},
 };
 
-async fn binding_of(app: &App, portal: &PortalId, channel: &ChannelId) -> Result<Option<Binding>, DbError> {
-    let binding = app.db.binding_of_channel(portal, channel).await?;
-    Ok(binding.filter(|binding| hooks::listens(binding) || binding.settings.sms))
+/// The connection of a chat, if its webhook is to hear of it.
+async fn listening(app: &App, portal: &PortalId, chats: (&ChannelId, bool)) -> Result<Option<Binding>, DbError> {
+    Ok(app.db.binding_of_chats(portal, chats).await?.filter(hooks::listens))
 }
 
-/// What came in, and how far one of our messages has come.
+/// What came in.
 pub(super) async fn of_expansion(app: &App, portal: &PortalId, expansion: &mut Expansion) -> Result<(), DbError> {
     let now = app.clock.now();
     for message in &expansion.messages {
-        if let (MessageOrigin::Operator, Some(author)) = (message.origin, message.author)
-            && let Some(binding) = app.db.binding_of_channel(portal, &message.channel).await?
-        {
-            let look = in_step::taken_over(app, portal, (&binding, &message.peer), author).await?;
+        if let (MessageOrigin::Operator, Some(author)) = (message.origin, message.author) {
+            let look = in_step::taken_over(app, portal, (&message.channel, &message.peer), author).await?;
             expansion.deliveries.extend(look);
         }
     }
@@ -35,18 +33,9 @@ pub(super) async fn of_expansion(app: &App, portal: &PortalId, expansion: &mut E
             // Told when the messenger has it.
             (Direction::Out, _) => continue,
         };
-        let binding = binding_of(app, portal, &message.channel).await?.filter(hooks::listens);
+        let binding = listening(app, portal, (&message.channel, message.group.is_some())).await?;
         message.hook = binding.map(|binding| hooks::delivery(&binding, event, now));
     }
-    let Some((channel, core_id, progress)) = &expansion.progress else { return Ok(()) };
-    let Some(binding) = binding_of(app, portal, channel).await? else { return Ok(()) };
-    let hook = hooks::listens(&binding).then(|| hooks::delivery(&binding, hooks::Event::Progress(*progress), now));
-    let status = match app.db.message_by_core(portal, channel, core_id).await? {
-        _off if !binding.settings.sms => None,
-        Some((message, _parts)) => sms::progress(&binding, &message, *progress, now),
-        None => sms::early(&binding, core_id, *progress, now),
-    };
-    expansion.when_advanced.extend(hook.into_iter().chain(status));
     Ok(())
 }
 
@@ -60,16 +49,18 @@ pub(super) async fn of_attempt(app: &App, delivery: &Delivery, settled: &mut Set
 async fn tell(app: &App, delivery: &Delivery, settled: &mut Settled) -> Result<(), DbError> {
     let now = app.clock.now();
     for message in &mut settled.messages {
-        let binding = binding_of(app, &delivery.portal, &message.channel).await?.filter(hooks::listens);
+        let binding = listening(app, &delivery.portal, (&message.channel, message.group.is_some())).await?;
         message.hook = binding.map(|binding| hooks::delivery(&binding, hooks::Event::Sent, now));
     }
     if let (Some((chat, ..)), Some(carried)) = (settled.chat, &delivery.carried) {
-        let binding = app.db.binding_of_channel(&delivery.portal, &carried.view.chat.channel()).await?;
+        let chats = (&carried.view.chat.channel(), carried.view.chat.is_group);
+        let binding = app.db.binding_of_chats(&delivery.portal, chats).await?;
         let is_named = binding.is_some_and(|binding| binding.settings.chat_names);
         settled.follow.extend(is_named.then(|| in_step::look(chat, now)));
     }
     let (Some(carried), Some(event)) = (&delivery.carried, event(delivery, settled)) else { return Ok(()) };
-    let binding = binding_of(app, &delivery.portal, &carried.view.chat.channel()).await?.filter(hooks::listens);
+    let chats = (&carried.view.chat.channel(), carried.view.chat.is_group);
+    let binding = listening(app, &delivery.portal, chats).await?;
     let hook = binding.map(|binding| hooks::delivery(&binding, event, now).message(carried.message.id));
     settled.follow.extend(hook);
     Ok(())

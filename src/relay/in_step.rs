@@ -24,7 +24,7 @@ use crate::{
     },
     domain::{
         failure::{Failure, Retry, Told},
-        ids::{ChatId, ExternalChatId, InstallationId, PortalId},
+        ids::{ChannelId, ChatId, ExternalChatId, InstallationId, PortalId},
     },
 };
 
@@ -87,13 +87,14 @@ pub(super) fn look(chat: ChatId, now: Millis) -> NewDelivery {
 pub(super) async fn taken_over(
     app: &App,
     portal: &PortalId,
-    (binding, peer): (&Binding, &str),
+    (channel, peer): (&ChannelId, &str),
     author: i64,
 ) -> Result<Option<NewDelivery>, DbError> {
-    if !binding.settings.assign.any() {
+    let bindings = app.db.binding_list(portal).await?;
+    if !bindings.iter().any(|binding| binding.channel == *channel && binding.settings.assign.any()) {
         return Ok(None);
     }
-    let Some(view) = app.db.chat_of_peer(portal, &binding.channel, peer).await? else { return Ok(None) };
+    let Some(view) = app.db.chat_of_peer(portal, channel, peer).await? else { return Ok(None) };
     let known = app.db.chat_operator_get(portal, view.chat.id()).await?;
     Ok(known.is_none_or(|(user, _)| user != author).then(|| look(view.chat.id(), app.clock.now())))
 }
@@ -124,6 +125,11 @@ async fn may_change(app: &App, portal: &PortalId, chat: ChatId) -> Result<(), Fa
     }
 }
 
+async fn binding(app: &App, portal: &PortalId, view: &ChatView) -> Result<Option<Binding>, Failure> {
+    let chats = (&view.chat.channel(), view.chat.is_group);
+    app.db.binding_of_chats(portal, chats).await.map_err(db_failure)
+}
+
 /// The chats of a card that has changed.
 pub(super) async fn card_in_step(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let Card { installation, entity_type_id, id } = serde_json::from_str(&delivery.payload).map_err(malformed)?;
@@ -138,7 +144,7 @@ pub(super) async fn card_in_step(app: &App, delivery: &Delivery) -> Result<Settl
     let numbers = chats.into_iter().filter_map(|chat| chat.chat_id).collect();
     let mut settled = Settled::done();
     for view in app.db.chat_of_portal(&delivery.portal, numbers).await.map_err(db_failure)? {
-        let binding = app.db.binding_of_channel(&delivery.portal, &view.chat.channel()).await.map_err(db_failure)?;
+        let binding = binding(app, &delivery.portal, &view).await?;
         let Some(binding) = binding.filter(|binding| binding.installation == installation) else { continue };
         if binding.settings.chat_names && entity_type_id == CONTACT {
             rename(app, &binding, &view, &item).await?;
@@ -177,7 +183,7 @@ pub(super) async fn chat_in_step(app: &App, delivery: &Delivery) -> Result<Settl
     let Chat { chat } = serde_json::from_str(&delivery.payload).map_err(malformed)?;
     let portal = &delivery.portal;
     let Some(view) = app.db.chat_get(portal, chat).await.map_err(db_failure)? else { return Ok(Settled::done()) };
-    let binding = app.db.binding_of_channel(portal, &view.chat.channel()).await.map_err(db_failure)?;
+    let binding = binding(app, portal, &view).await?;
     let (Some(binding), Some(number)) = (binding, view.chat.b24_chat) else { return Ok(Settled::done()) };
     let owner = (portal, binding.installation);
     let dialog = unless_refused(grant::call_of(app, owner, &DialogGet::ChatId(number)).await)?;
@@ -223,7 +229,8 @@ async fn line_does_it(app: &App, binding: &Binding) -> Result<bool, Failure> {
 async fn rename(app: &App, binding: &Binding, view: &ChatView, contact: &Item) -> Result<(), Failure> {
     let name = format!("{} {}", contact.name, contact.last_name);
     let Some(external) = ExternalChatId::new(binding.channel.clone(), &view.chat.peer) else { return Ok(()) };
-    if name.trim().is_empty() {
+    // A group has a title of its own.
+    if name.trim().is_empty() || view.chat.is_group {
         return Ok(());
     }
     let method = ChatNameSet {
@@ -231,7 +238,7 @@ async fn rename(app: &App, binding: &Binding, view: &ChatView, contact: &Item) -
         line: binding.line,
         chat_id: &external.to_string(),
         name: name.trim(),
-        user_id: view.contact.as_ref().map_or(&view.chat.peer, |contact| &contact.person),
+        user_id: Some(view.contact.as_ref().map_or(&view.chat.peer, |contact| &contact.person)),
     };
     unless_refused(grant::call_of(app, (&binding.portal, binding.installation), &method).await)?;
     Ok(())

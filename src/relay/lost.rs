@@ -101,10 +101,12 @@ pub async fn begin_due(app: &App) {
 pub fn missed(app: &App, view: &ChatView, receipt: &LineItem) -> Option<Missed> {
     let by_operator = !receipt.system && receipt.author_id > 0 && Some(receipt.author_id) != receipt.dialog.user_id;
     let (chat, message) = (view.chat.id(), receipt.message_id);
+    // Of a group's chat the portal does not say whose it is.
+    let stranger = Some(receipt.author_id).filter(|_| view.chat.is_group);
     let look = Look { chat: chat.0, message: Some(message) };
     let at = app.clock.now().after(MISSED_AFTER);
     let look = NewDelivery::new(Lane::Look(chat), DeliveryKind::Look, at).payload(&look);
-    by_operator.then_some(Missed { chat, message, look })
+    by_operator.then_some(Missed { chat, message, stranger, look })
 }
 
 /// Compares one chat.
@@ -148,7 +150,7 @@ struct Place {
 
 async fn place(app: &App, portal: &PortalId, chat: ChatId) -> DbResult<Option<Place>> {
     let Some(view) = app.db.chat_get(portal, chat).await? else { return Ok(None) };
-    let binding = app.db.binding_of_channel(portal, &view.chat.channel()).await?;
+    let binding = app.db.binding_of_chats(portal, (&view.chat.channel(), view.chat.is_group)).await?;
     let binding = binding.filter(|binding| binding.state == BindingState::Active);
     let external = ExternalChatId::new(view.chat.channel(), &view.chat.peer).map(|id| id.to_string());
     let (Some(binding), Some(external), Some(number)) = (binding, external, view.chat.b24_chat) else {

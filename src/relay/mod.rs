@@ -8,7 +8,8 @@
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
 //! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
-//! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
+//! * [`to_core`], [`to_portal`]: messages both ways; [`ticks`], [`status`]: how far they have come, as messengers tell and portals are told; [`changes`]: what was edited or deleted afterwards
+//! * [`groups`]: conversations of many people, and how each of them is shown
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought
 //! * [`settings`]: what an administrator chooses for a connected channel; [`sms`], [`hooks`]: what some of it means; [`hearers`]: who
@@ -23,6 +24,7 @@ mod channels;
 mod files;
 pub mod gates;
 pub mod grant;
+mod groups;
 mod hearers;
 pub mod hooks;
 mod in_step;
@@ -37,6 +39,7 @@ mod robot;
 pub mod settings;
 mod sms;
 mod status;
+mod ticks;
 mod to_core;
 mod to_portal;
 mod tokens;
@@ -90,6 +93,8 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::SmsStatus,
     DeliveryKind::CardInStep,
     DeliveryKind::ChatInStep,
+    DeliveryKind::EarlyStatus,
+    DeliveryKind::Rename,
 ];
 
 /// Why an inbox item could not be expanded.
@@ -269,6 +274,8 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::SmsStatus => sms::deliver(app, delivery).await,
         DeliveryKind::CardInStep => in_step::card_in_step(app, delivery).await,
         DeliveryKind::ChatInStep => in_step::chat_in_step(app, delivery).await,
+        DeliveryKind::EarlyStatus => ticks::deliver_early(app, delivery).await,
+        DeliveryKind::Rename => groups::rename(app, delivery).await,
     }
 }
 
@@ -300,6 +307,8 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::SmsStatus
         | DeliveryKind::CardInStep
         | DeliveryKind::ChatInStep
+        | DeliveryKind::EarlyStatus
+        | DeliveryKind::Rename
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, carried, db_failure, to_portal};
+use super::{Resolved, carried, db_failure, groups, to_portal};
 use crate::{
     app::App,
     b24::bbcode,
@@ -34,8 +34,13 @@ pub enum Note {
     NotDeleted { told: String },
     /// The client changed a message, and it could not be changed in the chat: what it says now.
     ClientChanged { text: String },
-    /// The client has put an emoji on a message, of which this is the beginning.
-    Reaction { emoji: String, about: String },
+    /// The client, or one of a group, has put an emoji on a message, of which this is the beginning.
+    Reaction {
+        emoji: String,
+        about: String,
+        #[serde(default)]
+        who: Option<String>,
+    },
     /// A robot has written to the client.
     ByRobot { text: String },
     /// The CRM has sent the client a text message through the channel.
@@ -53,8 +58,10 @@ impl Note {
         self.delivery(Lane::InOf(chat), now)
     }
 
-    fn text(&self, lang: &str, parts: &[Part], files: &[String]) -> String {
+    /// `author`: who of a group wrote the message that it is about.
+    fn text(&self, lang: &str, (parts, files): (&[Part], &[String]), author: Option<&str>) -> String {
         let texts = texts(lang);
+        let said = |text: String| author.map_or_else(|| text.clone(), |author| groups::under(author, &text));
         match self {
             Self::Delayed { told } if told == Told::Unavailable.code() => texts.delayed.to_owned(),
             Self::Delayed { told } => format!("{} {}", texts.delayed, reason(texts, told)),
@@ -62,15 +69,19 @@ impl Note {
                 let head = if *certain { texts.unseen } else { texts.perhaps_unseen };
                 let words = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty());
                 let files = files.iter().map(|name| format!("📎 {}", bbcode::from_plain(name)));
-                std::iter::once(red(head)).chain(words).chain(files).collect::<Vec<_>>().join("[br]")
+                let said = said(words.chain(files).collect::<Vec<_>>().join("[br]"));
+                format!("{}[br]{said}", red(head))
             }
             Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
             Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),
             Self::Unknown => red(texts.unknown),
             Self::NotChanged { told } => red(&format!("{} {}", texts.not_changed, reason(texts, told))),
             Self::NotDeleted { told } => red(&format!("{} {}", texts.not_deleted, reason(texts, told))),
-            Self::Reaction { emoji, about } => format!("[b]{}[/b] {emoji}\n>>{about}", texts.reaction),
-            Self::ClientChanged { text } => format!("[b]{}[/b][br]{text}", texts.client_changed),
+            Self::Reaction { emoji, about, who } => {
+                let who = who.as_ref().map_or_else(|| texts.reaction.to_owned(), |who| format!("{who}:"));
+                format!("[b]{who}[/b] {emoji}\n>>{about}")
+            }
+            Self::ClientChanged { text } => format!("[b]{}[/b][br]{}", texts.client_changed, said(text.clone())),
             Self::ByRobot { text } => format!("[b]{}:[/b][br]{text}", texts.robot),
             Self::BySms { text } => format!("[b]{}:[/b][br]{text}", texts.sms),
             Self::ByCard { author, text } => format!("[b]{author} ({}):[/b][br]{text}", texts.card),
@@ -92,6 +103,11 @@ pub fn from_phone(lang: &str, text: &str) -> String {
     format!("[b]{}:[/b][br]{text}", texts(lang).from_phone)
 }
 
+/// Somebody in a group who has no name that may be shown.
+pub fn member(lang: &str) -> &'static str {
+    texts(lang).member
+}
+
 /// When texts go that have to wait for their turn: whom they are for, and in how many minutes.
 pub fn turns_text(lang: &str, turns: &[(&str, u64)]) -> String {
     let texts = texts(lang);
@@ -108,8 +124,10 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     for media in parts.iter().filter_map(|part| part.media) {
         files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));
     }
-    let text = note.text(&portal.lang, parts, &files);
-    to_portal::write_note(app, &delivery.portal, view, (key(delivery), text)).await
+    let place = to_portal::place(app, &delivery.portal, view.clone()).await?;
+    let author = groups::author_name(&portal.lang, &place);
+    let text = note.text(&portal.lang, (parts, &files), author.as_deref());
+    to_portal::write_note(app, &place, (key(delivery), text)).await
 }
 
 /// Looks for the note in its chat.
@@ -132,6 +150,7 @@ struct Texts {
     not_deleted: &'static str,
     client_changed: &'static str,
     reaction: &'static str,
+    member: &'static str,
     robot: &'static str,
     sms: &'static str,
     from_phone: &'static str,
@@ -141,6 +160,7 @@ struct Texts {
     minutes: &'static str,
     unavailable: &'static str,
     blocked_by_client: &'static str,
+    not_in_group: &'static str,
     cannot_write_first: &'static str,
     no_such_recipient: &'static str,
     file_too_large: &'static str,
@@ -166,6 +186,7 @@ const EN: Texts = Texts {
     not_deleted: "The client still sees the deleted message.",
     client_changed: "The client has changed a message. It says now:",
     reaction: "The client's reaction:",
+    member: "Group member",
     robot: "Robot",
     sms: "SMS from the CRM",
     from_phone: "From the phone",
@@ -175,6 +196,7 @@ const EN: Texts = Texts {
     minutes: "min",
     unavailable: "The messenger was not reachable for too long.",
     blocked_by_client: "The client has blocked this channel.",
+    not_in_group: "The channel is not in this group any more.",
     cannot_write_first: "The messenger does not let this channel write first: the client must begin.",
     no_such_recipient: "The messenger does not know this recipient.",
     file_too_large: "The file is larger than the messenger takes.",
@@ -200,6 +222,7 @@ const RU: Texts = Texts {
     not_deleted: "Клиент по-прежнему видит удалённое сообщение.",
     client_changed: "Клиент изменил сообщение. Теперь в нём:",
     reaction: "Реакция клиента:",
+    member: "Участник группы",
     robot: "Робот",
     sms: "SMS из CRM",
     from_phone: "С телефона",
@@ -209,6 +232,7 @@ const RU: Texts = Texts {
     minutes: "мин.",
     unavailable: "Мессенджер слишком долго недоступен.",
     blocked_by_client: "Клиент заблокировал этот канал.",
+    not_in_group: "Канал больше не состоит в этой группе.",
     cannot_write_first: "Мессенджер не разрешает этому каналу писать первым: начать должен клиент.",
     no_such_recipient: "Мессенджер не знает такого получателя.",
     file_too_large: "Файл больше, чем принимает мессенджер.",
@@ -232,6 +256,7 @@ fn reason(texts: &Texts, told: &str) -> &'static str {
     match told {
         "unavailable" => texts.unavailable,
         "blocked_by_client" => texts.blocked_by_client,
+        "not_in_group" => texts.not_in_group,
         "cannot_write_first" => texts.cannot_write_first,
         "no_such_recipient" => texts.no_such_recipient,
         "file_too_large" => texts.file_too_large,

@@ -74,7 +74,8 @@ impl Notice {
             Self::ChannelDied { channel, told } => {
                 let known = app.db.channel_get(&portal.id, channel).await?;
                 let Some(channel) = known.filter(|known| known.state == ChannelState::Dead) else { return Ok(None) };
-                let line = app.db.binding_of_channel(&portal.id, &channel.id).await?;
+                let bindings = app.db.binding_list(&portal.id).await?;
+                let line = bindings.iter().find(|binding| binding.channel == channel.id);
                 let line = line.map_or_else(String::new, |binding| bbcode::from_plain(&binding.line_name));
                 let name = format!("{} · {}", channel.connector.title(), bbcode::from_plain(&channel.title));
                 let why = if told == Told::LicenseExpired.code() { notes_text(&portal.lang, told) } else { texts.died };

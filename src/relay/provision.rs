@@ -29,7 +29,7 @@ use crate::{
     clock::Millis,
     db::{
         DbResult, Delivery, DeliveryKind, Expansion, Installation, InstallationState, Lane, NewDelivery, Settled, Step,
-        StepState,
+        StepState, serving,
     },
     domain::{
         connector::Connector,
@@ -321,7 +321,8 @@ async fn robot_options(
     let user = app.db.grant_get(portal, installation.id).await?.map_or(0, |grant| grant.user);
     let bindings = app.db.binding_list(portal).await?;
     let channels = app.db.channel_list(portal).await?;
-    let connected = channels.into_iter().filter(|channel| bindings.iter().any(|binding| binding.channel == channel.id));
+    // Robots write to people: where groups alone are shown, their answers would be lost.
+    let connected = channels.into_iter().filter(|channel| serving(&bindings, &channel.id, false).is_some());
     let lines = grant::call_in_setup(app, installation, &ConfigListGet::page(0)).await?.0;
     let options = robots::PortalOptions {
         channels: connected

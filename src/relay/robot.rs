@@ -22,7 +22,7 @@ use crate::{
     clock::Millis,
     db::{
         Delivery, DeliveryKind, Expansion, InboxItem, Lane, NewDelivery, NewRun, Outcomes, RecipientOutcome, Run,
-        Settled,
+        Settled, serving,
     },
     domain::{
         address::{Address, Field, parse_field},
@@ -148,7 +148,7 @@ async fn channels(app: &App, portal: &PortalId) -> Result<Vec<robots::Channel>, 
         .into_iter()
         .map(|channel| {
             let can = app.core(channel.core).capabilities(channel.connector);
-            let lines = bindings.iter().filter(|binding| binding.channel == channel.id);
+            let lines = serving(&bindings, &channel.id, false).into_iter();
             robots::Channel {
                 lines: lines.map(|binding| binding.line.to_string()).collect(),
                 reaches: reaches(can.write_first),

@@ -1,7 +1,7 @@
 //! A channel as a provider of text messages: what the CRM sends as SMS goes to the client's messenger by his phone number, and the
 //! portal is told what became of it. Which channels do, is a setting of their connection.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Installation, Lane, Message,
-        MessageOrigin, MessageProgress, NewDelivery, Settled,
+        Binding, Delivery, DeliveryKind, Expansion, InboxItem, Installation, Lane, Message, MessageOrigin,
+        MessageProgress, NewDelivery, Settled,
     },
     domain::{
         address::{Address, Field, parse_field},
@@ -34,15 +34,11 @@ use crate::{
 const CODE: &str = "chatapp_";
 const KEY: &str = "sms-";
 
-/// Until what is just being written down is there, and the portal has been told that it was sent.
-const EARLY: Duration = Duration::from_secs(10);
-
 /// What the portal is told of a text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Status {
     installation: InstallationId,
     code: String,
-    /// The portal's id; empty: that of the delivery's message.
     message: String,
     fate: String,
 }
@@ -76,7 +72,7 @@ pub(super) async fn expand(
     });
     let channel = call.code.strip_prefix(CODE).and_then(ChannelId::parse);
     let binding = match &channel {
-        Some(channel) => app.db.binding_of_channel(&item.portal, channel).await?,
+        Some(channel) => app.db.binding_of_chats(&item.portal, (channel, false)).await?,
         None => None,
     };
     let delivery = match (phone, channel, binding.filter(|binding| binding.settings.sms)) {
@@ -116,36 +112,19 @@ pub(super) fn progress(
     progress: MessageProgress,
     now: Millis,
 ) -> Option<NewDelivery> {
-    Some(status_of(binding, id_of(message)?, fate_of(progress)?).delivery(now))
-}
-
-/// The same of a message whose sending is just being written down: only then is it known whether it was such a text.
-pub(super) fn early(binding: &Binding, core_id: &str, progress: MessageProgress, now: Millis) -> Option<NewDelivery> {
-    let lane = Lane::Sms(format!("{}:{core_id}", binding.channel));
-    let status = status_of(binding, "", fate_of(progress)?).delivery(now.after(EARLY));
-    Some(NewDelivery { lane, ..status })
-}
-
-/// The portal's id of the text that a message is.
-fn id_of(message: &Message) -> Option<&str> {
-    message.source_key.strip_prefix(KEY).filter(|_| message.origin == MessageOrigin::Sms)
-}
-
-fn fate_of(progress: MessageProgress) -> Option<&'static str> {
-    match progress {
-        MessageProgress::Delivered | MessageProgress::Read => Some("delivered"),
-        MessageProgress::Failed => Some("undelivered"),
-        MessageProgress::Waiting | MessageProgress::Sent => None,
-    }
+    let id = message.source_key.strip_prefix(KEY).filter(|_| message.origin == MessageOrigin::Sms)?;
+    let fate = match progress {
+        MessageProgress::Delivered | MessageProgress::Read => "delivered",
+        MessageProgress::Failed => "undelivered",
+        MessageProgress::Waiting | MessageProgress::Sent => return None,
+    };
+    Some(status_of(binding, id, fate).delivery(now))
 }
 
 pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let malformed = |_other| Failure::permanent(Told::Internal, "the status is not understood");
     let told: Status = serde_json::from_str(&delivery.payload).map_err(malformed)?;
-    let of_message = || delivery.carried.as_ref().and_then(|carried| id_of(&carried.message));
-    let id = Some(told.message.as_str()).filter(|id| !id.is_empty()).or_else(of_message);
-    let Some(id) = id else { return Ok(Settled::new(DeliveryState::Cancelled, "no_text_message")) };
-    let method = StatusUpdate { code: &told.code, message_id: id, status: &told.fate };
+    let method = StatusUpdate { code: &told.code, message_id: &told.message, status: &told.fate };
     match grant::call_of(app, (&delivery.portal, told.installation), &method).await {
         // Who sent it does not ask any more.
         Err(Refused::Portal(error)) if error.code.as_str() == "ERROR_MESSAGE_NOT_FOUND" => Ok(Settled::done()),

@@ -10,19 +10,27 @@ use crate::{
     clock::Millis,
     db::{Carried, Delivery, DeliveryKind, Lane, Message, NewDelivery, Part, Settled},
     domain::{
+        connector::Connector,
         failure::{Failure, Told},
         ids::{DeliveryId, ExternalChatId, PortalId},
     },
 };
 
-/// Where the operator wrote: the channel may feed another Open Channel by the time the tick is due.
+/// Where the operator wrote: the chat may come through another connector, or into another Open Channel, by the time the tick is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     #[serde(default)]
     pub line: Option<i64>,
+    #[serde(default)]
+    pub connector: Option<Connector>,
 }
 
 impl Written {
+    /// By the names of an event.
+    pub fn through(connector: &str, line: i64) -> Self {
+        Self { line: Some(line), connector: Connector::from_id(connector) }
+    }
+
     pub fn of(delivery: &Delivery) -> Self {
         serde_json::from_str(&delivery.payload).unwrap_or_default()
     }
@@ -77,7 +85,9 @@ async fn tell(app: &App, portal: &PortalId, to: LineRef, messages: &[DeliveredMe
 async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
     let Carried { message, parts, view } = carried(delivery)?;
     let channel = view.chat.channel();
-    let binding = app.db.binding_of_channel(&delivery.portal, &channel).await.map_err(db_failure)?;
+    let written = Written::of(delivery);
+    let chats = (&channel, view.chat.is_group);
+    let binding = app.db.binding_of_written(&delivery.portal, chats, written.connector).await.map_err(db_failure)?;
     // Disconnected meanwhile: there is no line that could show a tick.
     let Some(binding) = binding else { return Ok(None) };
     let (Some(chat_id), Some(message_id)) = (message.b24_chat, message.b24_message) else { return Ok(None) };
@@ -85,7 +95,7 @@ async fn tick(app: &App, delivery: &Delivery) -> Result<Option<Tick>, Failure> {
         .ok_or_else(|| Failure::permanent(Told::Internal, "no external id"))?;
     let ids = parts.iter().flat_map(Part::core_ids).map(str::to_owned).collect();
     Ok(Some(Tick {
-        line: LineRef { line: Written::of(delivery).line.unwrap_or(binding.line), ..LineRef::of(&binding) },
+        line: LineRef { line: written.line.unwrap_or(binding.line), ..LineRef::of(&binding) },
         delivered: DeliveredMessage {
             im: ImRef { chat_id, message_id },
             message: DeliveredIds { id: ids, date: app.clock.now().seconds() },

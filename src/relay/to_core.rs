@@ -25,10 +25,11 @@ use crate::{
     },
     domain::{
         capabilities::{Capabilities, Markup},
+        connector::Connector,
         failure::{Failure, Told},
         ids::{ExternalChatId, PartId},
     },
-    messaging::{Found, IdempotencyKey, Outgoing, OutgoingFile, Sent},
+    messaging::{Found, Group, IdempotencyKey, Outgoing, OutgoingFile, Sent},
     queue::retry::STALE,
 };
 
@@ -39,7 +40,7 @@ const LINK_LIFETIME: Duration = Duration::from_hours(7 * 24);
 pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessage>) -> Result<Expansion, ExpandError> {
     let mut expansion = Expansion::default();
     for message in items.messages {
-        match expand_one(app, item, items.line, &message).await? {
+        match expand_one(app, item, Written::through(&items.connector, items.line), &message).await? {
             Some(new) => expansion.messages.push(new),
             None => {
                 tracing::warn!(portal = %item.portal, inbox = %item.id, "an operator's message names no connected chat");
@@ -53,12 +54,15 @@ pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessag
 async fn expand_one(
     app: &App,
     item: &InboxItem,
-    line: i64,
+    written: Written,
     message: &OperatorMessage,
 ) -> Result<Option<NewMessage>, ExpandError> {
     let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
     let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
-    let Some(binding) = app.db.binding_of_channel(&item.portal, &chat.channel).await? else { return Ok(None) };
+    let is_group = written.connector.is_some_and(Connector::is_group);
+    let chats = (&chat.channel, is_group);
+    let binding = app.db.binding_of_written(&item.portal, chats, written.connector).await?;
+    let Some(binding) = binding else { return Ok(None) };
     let portal = app.db.portal_get(&item.portal).await?;
     if portal.as_ref().is_some_and(|portal| portal.state == PortalState::Parked) {
         parking::hasten(app, &item.portal).await?;
@@ -67,13 +71,14 @@ async fn expand_one(
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();
     let by_person = message.user_id > 0;
-    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { line: Some(line) });
+    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
     let parts = parts(message, &binding, capabilities, endpoint.as_ref());
     // Nothing of it can be sent: without a word the operator would look at a spinner for ever.
     let unsupported = parts.is_empty().then(|| notes::Note::Failed { told: Told::Unsupported.code().into() });
     Ok(Some(NewMessage {
         channel: channel.id.clone(),
         peer: chat.peer,
+        group: is_group.then(Group::default),
         who: None,
         direction: Direction::Out,
         origin: if by_person { MessageOrigin::Operator } else { MessageOrigin::Automatic },
@@ -169,6 +174,7 @@ struct Job {
     alone: bool,
     channel: Channel,
     peer: String,
+    is_group: bool,
 }
 
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
@@ -177,7 +183,8 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let chat = &carried.view.chat;
     let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
     let alone = carried.parts.len() == 1;
-    Ok(Job { message: carried.message.clone(), part, alone, channel, peer: chat.peer.clone() })
+    let (peer, is_group) = (chat.peer.clone(), chat.is_group);
+    Ok(Job { message: carried.message.clone(), part, alone, channel, peer, is_group })
 }
 
 /// One attempt at one part.
@@ -190,7 +197,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         Some(media) => app.memory.take(files::size(app, &delivery.portal, media).await?).await,
         None => None,
     };
-    let outgoing = outgoing(app, &job.channel, &job.part).await?;
+    let outgoing = outgoing(app, &job).await?;
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
     let key = key(&job.channel, job.part.id);
@@ -223,12 +230,13 @@ pub async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure
     })
 }
 
-async fn outgoing(app: &App, channel: &Channel, part: &Part) -> Result<Outgoing, Failure> {
+async fn outgoing(app: &App, Job { channel, part, is_group, .. }: &Job) -> Result<Outgoing, Failure> {
     let Some(media) = part.media else { return Ok(Outgoing::Text(part.text.clone())) };
     let file = files::load(app, &channel.portal, media).await?;
     let can = app.core(channel.core).capabilities(channel.connector);
     if u64::try_from(file.bytes.len()).unwrap_or(u64::MAX) > can.upload_limit {
-        let binding = app.db.binding_of_channel(&channel.portal, &channel.id).await.map_err(db_failure)?;
+        let chats = (&channel.id, *is_group);
+        let binding = app.db.binding_of_chats(&channel.portal, chats).await.map_err(db_failure)?;
         if !binding.is_some_and(|binding| binding.settings.file_links) {
             return Err(Failure::permanent(Told::FileTooLarge, format!("{} bytes", file.bytes.len())));
         }
@@ -276,7 +284,6 @@ mod tests {
         db::BindingState,
         domain::{
             capabilities::{Window, WriteFirst},
-            connector::Connector,
             ids::{BindingId, ChannelId, InstallationId, PortalId},
             settings::Settings,
         },

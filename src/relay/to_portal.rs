@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, future::join_all, stream};
 
 use super::{
-    ByLine, ExpandError, LineRef, Resolved, carried, changes, channel_of, db_failure, files, grant, lost, notes,
+    ByLine, ExpandError, LineRef, Resolved, carried, changes, channel_of, db_failure, files, grant, groups, lost,
+    notes,
+    ticks::{self, Report},
 };
 use crate::{
     app::App,
@@ -17,9 +19,9 @@ use crate::{
         open_lines::{HistoryMessage, SessionHistoryGet},
     },
     db::{
-        Binding, Carried, Channel, Chat, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem,
-        Lane, MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage,
-        NewPart, Part, Settled,
+        Binding, Carried, Channel, ChatView, Contact, CorePlace, Delivery, DeliveryKind, Direction, Expansion,
+        InboxItem, Lane, MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia,
+        NewMessage, NewPart, Part, Settled,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -27,11 +29,9 @@ use crate::{
         names,
     },
     media::link,
-    messaging::{Author, CoreEvent, IncomingMessage, Origin, Progress},
+    messaging::{Author, CoreEvent, IncomingMessage, Origin},
 };
 
-/// The longest reason of a messenger that is passed on to the operator, in characters.
-const REASON_LIMIT: usize = 200;
 /// Of messages that were taken together, so many of those that must go alone go at the same time.
 const ALONE_AT_ONCE: usize = 2;
 /// How long a client's words wait for a file that came with them.
@@ -45,10 +45,11 @@ pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<
     match event {
         CoreEvent::Message(message) => expand_message(app, item, &channel, *message).await,
         CoreEvent::Edited(message) => changes::edited_by_client(app, item, &channel, *message).await,
-        CoreEvent::Reaction { peer, message, emoji } => {
-            changes::reacted(app, item, &channel, (&peer, &message, &emoji)).await
+        CoreEvent::Reaction(reaction) => changes::reacted(app, item, &channel, *reaction).await,
+        CoreEvent::Status { message, group, tracking, progress, .. } => {
+            let place = CorePlace { channel: channel.id.clone(), group };
+            ticks::expand(app, item, &channel, (Report::new(place, message, progress), tracking.as_deref())).await
         }
-        CoreEvent::Status { message, progress, .. } => Ok(expand_status(app, channel.id, message, progress)),
         CoreEvent::Other { kind } => {
             tracing::debug!(inbox = %item.id, kind, "an item of a kind that is not served");
             Ok(Expansion::default())
@@ -62,18 +63,20 @@ pub(super) async fn expand_message(
     channel: &Channel,
     message: IncomingMessage,
 ) -> Result<Expansion, ExpandError> {
-    let binding = app.db.binding_of_channel(&item.portal, &channel.id).await?;
+    let is_group = message.group.is_some();
+    let binding = app.db.binding_of_chats(&item.portal, (&channel.id, is_group)).await?;
+    let core_place = CorePlace { channel: channel.id.clone(), group: is_group.then(|| message.peer.clone()) };
     let is_shown = match message.author {
         Author::Client => true,
         // What we sent comes back as an echo.
         Author::Api { .. } => false,
         Author::Phone => {
             binding.as_ref().is_some_and(|binding| binding.settings.phone_messages)
-                && app.db.message_by_core(&item.portal, &channel.id, &message.id).await?.is_none()
+                && app.db.message_by_core(&item.portal, (&core_place, &message.id)).await?.is_none()
         }
     };
-    // Groups have a connector of their own.
-    if !is_shown || message.group {
+    // Groups are shown only where somebody wants to see them.
+    if !is_shown || (is_group && binding.is_none()) {
         return Ok(Expansion::default());
     }
     if ExternalChatId::new(channel.id.clone(), &message.peer).is_none() {
@@ -81,6 +84,14 @@ pub(super) async fn expand_message(
     }
     let by_client = message.author == Author::Client;
     let now = app.clock.now();
+    let mut deliveries = Vec::new();
+    if let Some(group) = &message.group {
+        let chat = (&channel.id, message.peer.as_str());
+        deliveries.extend(groups::renamed(app, &item.portal, chat, group.title.as_ref()).await?);
+    }
+    // What the business writes into a group is nobody's of it.
+    let who = (!is_group || (by_client && !message.person.id.is_empty()))
+        .then_some(NewContact { connector: channel.connector, person: message.person });
     // By its id the messenger tells how far the business's own message has come.
     let core_id = (!by_client).then(|| message.id.clone());
     let text = NewPart { text: message.text, core_id, ..NewPart::default() };
@@ -96,7 +107,8 @@ pub(super) async fn expand_message(
     let new = NewMessage {
         channel: channel.id.clone(),
         peer: message.peer,
-        who: Some(NewContact { connector: channel.connector, person: message.person }),
+        group: message.group,
+        who,
         direction: if by_client { Direction::In } else { Direction::Out },
         origin: if by_client { MessageOrigin::Client } else { MessageOrigin::Phone },
         source_key: message.id,
@@ -109,22 +121,7 @@ pub(super) async fn expand_message(
         delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
         hook: None,
     };
-    Ok(Expansion { relevant: true, messages: vec![new], ..Expansion::default() })
-}
-
-fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progress) -> Expansion {
-    let (progress, failure_note) = match progress {
-        Progress::Sent => (MessageProgress::Sent, None),
-        Progress::Delivered => (MessageProgress::Delivered, None),
-        Progress::Read => (MessageProgress::Read, None),
-        Progress::Failed { reason } => {
-            let reason = reason.chars().take(REASON_LIMIT).collect::<String>();
-            let note = notes::Note::FailedBecause { reason: crate::b24::bbcode::from_plain(&reason) };
-            (MessageProgress::Failed, Some(note.delivery(Lane::ChatIn, app.clock.now())))
-        }
-    };
-    let when_advanced = failure_note.into_iter().collect();
-    Expansion { relevant: true, progress: Some((channel, message, progress)), when_advanced, ..Expansion::default() }
+    Ok(Expansion { relevant: true, messages: vec![new], deliveries, ..Expansion::default() })
 }
 
 /// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer
@@ -152,6 +149,19 @@ pub(super) struct Place {
     pub external: ExternalChatId,
 }
 
+impl Place {
+    /// The portal's id of whoever wrote: the client, or of a group as [`groups::user`] says.
+    pub fn user_id(&self) -> &str {
+        let author = if self.view.chat.is_group { groups::author(self) } else { self.view.contact.as_ref() };
+        author.map_or(&self.external.peer, |contact| &contact.person)
+    }
+
+    /// What the chat is called where the portal does not make it of the client's name.
+    fn title(&self) -> Option<String> {
+        self.view.chat.title.clone().filter(|_| self.binding.connector.is_group())
+    }
+}
+
 /// The message is not in the chat, or nobody knows: its words are shown as a note. Where there is no line, there is
 /// nobody to show them to.
 pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
@@ -175,7 +185,8 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
 pub(super) async fn place(app: &App, portal: &PortalId, view: ChatView) -> Result<Place, Failure> {
     let gone = |what: &str| Failure::permanent(Told::Internal, what);
     let channel = channel_of(app, portal, &view.chat.channel()).await?;
-    let binding = app.db.binding_of_channel(portal, &channel.id).await.map_err(db_failure)?;
+    let chats = (&channel.id, view.chat.is_group);
+    let binding = app.db.binding_of_chats(portal, chats).await.map_err(db_failure)?;
     let binding = binding.ok_or_else(|| Failure::permanent(Told::LineInactive, "the channel feeds no Open Channel"))?;
     let external = ExternalChatId::new(channel.id.clone(), &view.chat.peer).ok_or_else(|| gone("no external id"))?;
     Ok(Place { view, channel, binding, external })
@@ -194,6 +205,10 @@ impl Job {
     fn shares(&self) -> bool {
         self.place.view.chat.b24_chat.is_some() && self.text.files.is_empty()
     }
+
+    fn written(&self, outcome: &SendOutcome) -> Settled {
+        Settled { progress: Some((self.message.id, MessageProgress::Sent)), ..kept(&self.place, outcome) }
+    }
 }
 
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
@@ -207,18 +222,16 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
         // Nobody's words in the portal: it must not send them on to the client, who has them.
         text.user_id = Some(0);
         text.text = notes::from_phone(lang, &text.text);
+    } else {
+        text.text = groups::said(lang, &place, text.text);
     }
     Ok(Job { message: message.clone(), place, text })
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let job = job(app, delivery).await?;
-    let outcome = send(app, &job.place, job.text).await?;
-    Ok(written(&job.message, &job.place.view.chat, &outcome))
-}
-
-fn written(message: &Message, chat: &Chat, outcome: &SendOutcome) -> Settled {
-    Settled { progress: Some((message.id, MessageProgress::Sent)), ..kept(chat, outcome) }
+    let outcome = send(app, &job.place, job.text.clone()).await?;
+    Ok(job.written(&outcome))
 }
 
 /// Messages of different chats of one portal: those that can share a call do, one call for each line.
@@ -241,8 +254,8 @@ pub async fn deliver_all(app: &App, deliveries: &[Delivery]) -> Vec<(DeliveryId,
         }
     }
     let alone = alone.into_iter().map(|(id, job)| async move {
-        let outcome = send(app, &job.place, job.text).await;
-        vec![(id, outcome.map(|outcome| written(&job.message, &job.place.view.chat, &outcome)))]
+        let outcome = send(app, &job.place, job.text.clone()).await;
+        vec![(id, outcome.map(|outcome| job.written(&outcome)))]
     });
     let shared = lines.into_iter().map(|(line, jobs)| send_all(app, line, jobs));
     let alone = stream::iter(alone).buffer_unordered(ALONE_AT_ONCE).collect::<Vec<_>>();
@@ -269,9 +282,7 @@ async fn send_all(app: &App, to: LineRef, jobs: Vec<(DeliveryId, Job)>) -> Vec<(
     let outcome = |(id, job): (DeliveryId, Job)| {
         let outcome = outcomes.next().filter(|_| told);
         let settled = match outcome {
-            Some(outcome) => {
-                outcome.failure().map_or_else(|| Ok(written(&job.message, &job.place.view.chat, &outcome)), Err)
-            }
+            Some(outcome) => outcome.failure().map_or_else(|| Ok(job.written(&outcome)), Err),
             None => Err(Failure::unknown("the portal told nothing about the message")),
         };
         (id, settled)
@@ -304,24 +315,26 @@ pub async fn find(app: &App, portal: &PortalId, view: &ChatView, id: &str) -> Re
 }
 
 /// Writes a system text into a chat of a portal.
-pub async fn write_note(
-    app: &App,
-    portal: &PortalId,
-    view: &ChatView,
-    (id, text): (String, String),
-) -> Result<Settled, Failure> {
-    let place = place(app, portal, view.clone()).await?;
+pub async fn write_note(app: &App, place: &Place, (id, text): (String, String)) -> Result<Settled, Failure> {
     let text = LineText { id, date: app.clock.now().seconds(), text, user_id: Some(0), ..LineText::default() };
-    let outcome = send(app, &place, text).await?;
-    Ok(kept(&view.chat, &outcome))
+    let outcome = send(app, place, text).await?;
+    Ok(kept(place, &outcome))
 }
 
-/// Keeps the portal's numbers of the chat, where they are new.
-fn kept(chat: &Chat, outcome: &SendOutcome) -> Settled {
+/// Keeps the portal's numbers of the chat and of who wrote, where they are new.
+fn kept(place: &Place, outcome: &SendOutcome) -> Settled {
+    let chat = &place.view.chat;
+    // In a group everybody is another user.
+    let user = outcome.user.filter(|_| !chat.is_group);
     let number = outcome.session.as_ref().and_then(|session| session.chat_id);
-    let is_news =
-        |number: &i64| chat.b24_chat != Some(*number) || outcome.user.is_some_and(|user| chat.b24_user != Some(user));
-    Settled { chat: number.filter(is_news).map(|number| (chat.id(), number, outcome.user)), ..Settled::done() }
+    let is_news = |number: &i64| chat.b24_chat != Some(*number) || user.is_some_and(|user| chat.b24_user != Some(user));
+    let member = groups::author(place).zip(outcome.user);
+    let member = member.filter(|(author, user)| author.b24_member != Some(*user));
+    Settled {
+        chat: number.filter(is_news).map(|number| (chat.id(), number, user)),
+        member: member.map(|(author, user)| (author.id(), user)),
+        ..Settled::done()
+    }
 }
 
 /// Text and files of a message. A file that cannot be had (after a while, if it may be had later) is named in the text: the
@@ -379,7 +392,7 @@ async fn line_message(app: &App, place: &Place, text: LineText, first: bool) -> 
     LineMessage {
         user: user(app, place, first).await,
         message: text,
-        chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
+        chat: LineChat { id: place.external.to_string(), name: place.title(), ..LineChat::default() },
     }
 }
 
@@ -392,11 +405,16 @@ async fn call(app: &App, place: &Place, message: &LineMessage) -> Result<SendOut
     report.outcomes.into_iter().next().ok_or_else(|| Failure::unknown("the portal told nothing about the message"))
 }
 
-/// The client as the portal should know him: everything with the first message, afterwards what may have changed.
 async fn user(app: &App, place: &Place, first: bool) -> LineUser {
-    let Some(contact) = &place.view.contact else {
-        return LineUser { id: place.external.peer.clone(), ..LineUser::default() };
-    };
+    match &place.view.contact {
+        _ if place.view.chat.is_group => groups::user(app, place).await,
+        Some(contact) => person(app, place, contact, first).await,
+        None => LineUser { id: place.external.peer.clone(), ..LineUser::default() },
+    }
+}
+
+/// Somebody as the portal should know him: everything with his first message, afterwards what may have changed.
+pub(super) async fn person(app: &App, place: &Place, contact: &Contact, first: bool) -> LineUser {
     let name = shown_name(contact);
     let mut user = LineUser {
         id: contact.person.clone(),

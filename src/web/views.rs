@@ -1,5 +1,7 @@
 //! Fills the templates' views from what the relay knows.
 
+use std::collections::BTreeSet;
+
 use placements::connectors;
 use templates::{
     Health, Problem,
@@ -117,6 +119,13 @@ fn shown(connector: Connector) -> (String, String) {
     (connector.title().to_owned(), icon)
 }
 
+/// The same for a page in somebody's language: the groups of a messenger are called so.
+fn shown_in(lang: &str, connector: Connector) -> (String, String) {
+    let (title, icon) = shown(connector);
+    let label = connectors::find(connector.id()).filter(|known| known.is_group).map(|known| known.label.get(lang));
+    (label.map_or(title, str::to_owned), icon)
+}
+
 fn account_title(channel: &Channel) -> (String, String) {
     match channel.core {
         CoreKind::Chatapp => (channel.title.clone(), "ChatApp".into()),
@@ -186,19 +195,22 @@ async fn accounts(app: &App, installation: &Installation) -> Result<Vec<AccountV
 
 fn account_channel(channel: &Channel, bindings: &[Binding]) -> AccountChannelView {
     let (messenger, icon) = shown(channel.connector);
-    let binding = bindings.iter().find(|binding| binding.channel == channel.id);
-    let health = match (channel.state, binding.map(|binding| binding.state)) {
-        (ChannelState::Dead, _) => Health::Error,
-        (ChannelState::Alive, Some(BindingState::Active)) => Health::Ok,
-        (ChannelState::Alive, Some(BindingState::Off)) => Health::Warn,
-        (ChannelState::Alive, None) => Health::Calm,
+    let own: Vec<&Binding> = bindings.iter().filter(|binding| binding.channel == channel.id).collect();
+    let is_off = own.iter().any(|binding| binding.state == BindingState::Off);
+    let health = match channel.state {
+        ChannelState::Dead => Health::Error,
+        ChannelState::Alive if own.is_empty() => Health::Calm,
+        ChannelState::Alive if is_off => Health::Warn,
+        ChannelState::Alive => Health::Ok,
     };
+    // Private chats and groups may stand in one and the same.
+    let lines: BTreeSet<&str> = own.iter().map(|binding| binding.line_name.as_str()).collect();
     AccountChannelView {
         title: inner_title(channel),
         messenger,
         icon,
         health,
-        line: binding.map(|b| b.line_name.clone()),
+        line: (!lines.is_empty()).then(|| lines.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -208,21 +220,23 @@ pub async fn connector(
     (connector, line): (Connector, i64),
     (may_manage, lang): (bool, &str),
 ) -> Result<ConnectorView, Failed> {
-    let (messenger, icon) = shown(connector);
+    let (messenger, icon) = shown_in(lang, connector);
     let portal = &installation.portal;
     let settings = match app.db.binding_on_line(portal, connector, line).await? {
         Some(binding) => accounts::refresh(app, installation, &binding).await?,
         None => accounts::line_settings(app, installation, line).await?,
     };
     let bindings = app.db.binding_list(portal).await?;
-    let own: Vec<Channel> =
-        app.db.channel_list(portal).await?.into_iter().filter(|channel| channel.connector == connector).collect();
-    let here = bindings.iter().find(|binding| binding.connector == connector && binding.line == line);
-    let forms = forms(app, connector);
+    let channels = app.db.channel_list(portal).await?.into_iter();
+    let own: Vec<Channel> = channels.filter(|channel| channel.connector == connector.messenger()).collect();
+    let bindings: Vec<Binding> = bindings.into_iter().filter(|binding| binding.connector == connector).collect();
+    let here = bindings.iter().find(|binding| binding.line == line);
+    let forms = forms(app, connector.messenger());
     let core = if forms.contains(&AccountForm::TelegramBot) { CoreKind::Embedded } else { CoreKind::Chatapp };
     Ok(ConnectorView {
         messenger,
         icon,
+        about: connectors::find(connector.id()).and_then(|known| Some(known.about.as_ref()?.get(lang).to_owned())),
         line: settings.line_name.clone(),
         connection: connection(here, &own),
         settings: match here {
@@ -281,9 +295,10 @@ fn forms(app: &App, connector: Connector) -> Vec<AccountForm> {
 }
 
 fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities {
-    let can = app.core(core).capabilities(connector);
+    let can = app.core(core).capabilities(connector.messenger());
     Capabilities {
         write_first: match can.write_first {
+            _ if connector.is_group() => WriteFirstView::Never,
             WriteFirst::Never => WriteFirstView::Never,
             WriteFirst::ByPhone => WriteFirstView::ByPhone,
             WriteFirst::ByPhoneOrUsername => WriteFirstView::ByPhoneOrUsername,
@@ -324,7 +339,8 @@ pub async fn card(app: &App, installation: &Installation, right: Right<'_>, card
 }
 
 fn chat(chat: CardChat, card: &CardContents) -> ChatView {
-    let contact = chat.view.contact.as_ref();
+    let group = Some(&chat.view.chat).filter(|chat| chat.is_group);
+    let contact = chat.view.contact.as_ref().filter(|_| group.is_none());
     let phone = contact.and_then(|contact| contact.phone.as_deref()).and_then(E164::parse);
     // Somebody who has not written yet is known by the card alone.
     let owner = || {
@@ -336,6 +352,7 @@ fn chat(chat: CardChat, card: &CardContents) -> ChatView {
     };
     let name = contact
         .and_then(|contact| contact.name.clone().or_else(owner).or_else(|| contact.username.clone()))
+        .or_else(|| group?.title.clone())
         .or_else(|| phone.as_ref().map(ToString::to_string))
         .unwrap_or_else(|| chat.view.chat.peer.clone());
     let (messenger, icon) = shown(chat.connector);

@@ -107,15 +107,17 @@ impl Method for DataSet<'_> {
     const REPEATABLE: bool = true;
 }
 
-/// What a chat is called; it must exist. Ids are ours: of the chat and of its client.
+/// What a chat is called; it must exist. Ids are ours: of the chat, and of its client unless the connector is for groups.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub struct ChatNameSet<'a> {
     pub connector: &'a str,
     pub line: i64,
+    /// The external chat id.
     pub chat_id: &'a str,
     pub name: &'a str,
-    pub user_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<&'a str>,
 }
 
 impl Method for ChatNameSet<'_> {

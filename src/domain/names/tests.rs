@@ -58,3 +58,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_title_keeps_its_words_in_two_pieces() {
+    let name = |title: &str| {
+        let name = title_name(title);
+        (name.first.unwrap_or_default(), name.last.unwrap_or_default())
+    };
+    assert_eq!(name("Дом 5, подъезд 2 🏠"), ("Дом 5, подъезд 2".into(), String::new()));
+    let long = "Собственники жилого дома на улице Космонавтов и их соседи";
+    assert_eq!(name(long), ("Собственники жилого дома".into(), "на улице Космонавтов и их".into()));
+    assert_eq!(name(&"x".repeat(60)), ("x".repeat(25), String::new()));
+    assert_eq!(name(" \n "), (String::new(), String::new()));
+}

@@ -12,7 +12,7 @@ use crate::{
     clock::Millis,
     domain::connector::Connector,
     messaging::{
-        Author, CoreEvent, IncomingFile, IncomingMessage, Malformed, Origin, Person, Progress, RawItem,
+        Author, CoreEvent, Group, IncomingFile, IncomingMessage, Malformed, Origin, Person, Progress, RawItem,
         transfer::{anonymous_key, file_name, item_key},
     },
 };
@@ -108,9 +108,10 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
     let missing = |what: &str| Malformed(format!("a message without {what}"));
     let id = item.id.clone().ok_or_else(|| missing("id"))?;
     let peer = item.chat.id.clone().ok_or_else(|| missing("chat"))?;
-    let group = item.chat.kind.as_deref() == Some("group") || peer.ends_with("@g.us");
+    let is_group = is_group(&item.chat);
     let author = author(item);
-    let person = person(item, connector, &author, group);
+    let person = person(item, connector, &author, is_group);
+    let group = is_group.then(|| Group::called(item.chat.name.as_deref()));
     let files: Vec<IncomingFile> = file(item).into_iter().collect();
     let text = text(item, connector, files.is_empty());
     Ok(CoreEvent::Message(Box::new(IncomingMessage {
@@ -123,6 +124,15 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
         text,
         files,
     })))
+}
+
+fn is_group(chat: &wire::Party) -> bool {
+    chat.kind.as_deref() == Some("group") || chat.id.as_deref().is_some_and(is_group_id)
+}
+
+/// WhatsApp's ids of groups end so. How those of other messengers look is not known.
+pub(super) fn is_group_id(peer: &str) -> bool {
+    peer.ends_with("@g.us")
 }
 
 /// Milliseconds; a message without a time happened now.
@@ -275,7 +285,8 @@ fn status(item: wire::Status, now: Millis) -> Result<CoreEvent, Malformed> {
             return Ok(CoreEvent::Other { kind });
         }
     };
-    Ok(CoreEvent::Status { message, tracking: item.from_app.tracking, progress, at: millis(item.time, now) })
+    let group = item.chat.id.clone().filter(|_| is_group(&item.chat));
+    Ok(CoreEvent::Status { message, group, tracking: item.from_app.tracking, progress, at: millis(item.time, now) })
 }
 
 /// A status failed when it names an error, whatever its type says.

@@ -82,7 +82,7 @@ pub fn capabilities(connector: Connector) -> Capabilities {
         delivered: true,
         read: true,
     };
-    match connector {
+    match connector.messenger() {
         Connector::Whatsapp | Connector::Waba => Capabilities {
             markup: Markup::Whatsapp,
             upload_limit: 100 * MIB,
@@ -109,7 +109,7 @@ pub fn capabilities(connector: Connector) -> Capabilities {
             ..base
         },
         Connector::Viber => Capabilities { write_first: WriteFirst::ByPhone, ..base },
-        Connector::Vk | Connector::Max | Connector::Instagram | Connector::Facebook => base,
+        _other => base,
     }
 }
 

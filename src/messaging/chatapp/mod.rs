@@ -92,6 +92,10 @@ impl MessagingCore for ChatApp {
         events::person_id(peer)
     }
 
+    fn is_group(&self, _connector: Connector, peer: &str) -> bool {
+        events::is_group_id(peer)
+    }
+
     async fn send(&self, channel: &ChannelRef, peer: &str, what: &What, key: &IdempotencyKey) -> Result<Sent, Failure> {
         self.send_one(channel, peer, what, key).await
     }

@@ -59,7 +59,7 @@ fn a_client_s_message_is_understood() {
     let message = message_of("grWhatsApp", anna());
     assert_eq!((message.id.as_str(), message.peer.as_str()), ("3EB0A1", "79001234567@c.us"));
     assert_eq!(message.author, Author::Client);
-    assert!(!message.group);
+    assert_eq!(message.group, None);
     assert_eq!(message.at, 1_789_000_000_000);
     assert!(message.text.starts_with("[b]Hello[/b] ["), "{}", message.text);
     assert!(!message.text.ends_with("[b]"), "what the client typed is no tag");
@@ -127,7 +127,7 @@ fn in_a_group_the_person_is_the_writer() {
     let item =
         with(anna(), json!({"chat": {"id": "120363@g.us", "name": "Neighbours", "image": "https://x.example/g"}}));
     let message = message_of("grWhatsApp", item);
-    assert!(message.group);
+    assert_eq!(message.group.unwrap().title.as_deref(), Some("Neighbours"));
     assert_eq!(message.peer, "120363@g.us");
     assert_eq!(message.person.id, "79001234567");
     assert_eq!(message.person.picture, None, "the group's picture is not the person's");

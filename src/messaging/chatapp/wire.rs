@@ -261,6 +261,8 @@ pub(super) struct Status {
     pub time: Option<i64>,
     #[serde(deserialize_with = "object")]
     pub from_app: FromApp,
+    #[serde(deserialize_with = "object")]
+    pub chat: Party,
     /// A text in the recorded sample; an object is read too.
     pub error: Value,
 }

@@ -82,6 +82,11 @@ impl MessagingCore for Embedded {
         capabilities(connector)
     }
 
+    fn is_group(&self, connector: Connector, peer: &str) -> bool {
+        // Telegram numbers people upwards from zero, and everything else downwards.
+        connector.messenger() == Connector::TelegramBot && peer.starts_with('-')
+    }
+
     async fn send(
         &self,
         channel: &ChannelRef,

@@ -31,6 +31,7 @@ use crate::{
         client::Time,
         error::{CallError, Code},
         methods::{
+            connector::ChatNameSet,
             crm::{ItemGet, TimelineCommentAdd},
             messages::{SendMessages, SendStatusDelivery, UpdateMessages},
             open_lines::{DialogGet, SessionHistoryGet},
@@ -76,11 +77,13 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         DeliveryKind::SmsStatus => Some(StatusUpdate::NAME),
         DeliveryKind::CardInStep => Some(ItemGet::NAME),
         DeliveryKind::ChatInStep => Some(DialogGet::NAME),
+        DeliveryKind::Rename => Some(ChatNameSet::NAME),
         DeliveryKind::ToCore
         | DeliveryKind::ToAddress
         | DeliveryKind::EditToCore
         | DeliveryKind::DeleteToCore
         | DeliveryKind::Hook
+        | DeliveryKind::EarlyStatus
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Probe

@@ -196,6 +196,7 @@ fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, s
     ConnectorView {
         messenger: format!("Telegram Bot{spice}"),
         icon: format!("{}{spice}", icon('B', "2a6aa8")),
+        about: (!spice.is_empty()).then(|| format!("Make the bot an administrator of its groups {spice}")),
         line: format!("Продажи{spice}"),
         settings: if matches!(connection, Connection::None) { SettingsView::default() } else { settings(spice) },
         connection,

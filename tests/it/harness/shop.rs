@@ -70,6 +70,18 @@ impl<'s> Deref for BotShop<'s> {
     }
 }
 
+impl<'s> WhatsAppShop<'s> {
+    pub fn into_shop(self) -> Shop<'s> {
+        self.shop
+    }
+}
+
+impl<'s> BotShop<'s> {
+    pub fn into_shop(self) -> Shop<'s> {
+        self.shop
+    }
+}
+
 impl Story {
     /// Anna Petrova may write to the shop's WhatsApp.
     pub async fn whatsapp_shop(&self) -> WhatsAppShop<'_> {

@@ -9,6 +9,7 @@ mod content_out;
 mod firsts;
 mod frames;
 mod grant;
+mod groups;
 mod hooks;
 mod hostile;
 mod in_step;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Case> {
         telegram::list(),
         card::list(),
         changes::list(),
+        groups::list(),
         robot::list(),
         hostile::list(),
         recovery::list(),

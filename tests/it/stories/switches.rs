@@ -62,9 +62,9 @@ async fn an_operators_name_is_switched_off(story: &Story) {
     let shop = story.bot_shop().await;
     let chat = shop.has_a_chat().await;
     shop.operator_writes(chat, "first", &[]);
+    shop.client_receives(1).await;
     let page = shop.chooses(&[]).await;
     assert!(!page.text().contains("с телефона"), "a bot has no phone");
-    shop.client_receives(1).await;
     shop.operator_writes(chat, "second", &[]);
     let texts: Vec<_> = shop.client_receives(2).await.into_iter().map(|it| it.text).collect();
     assert_eq!(texts, ["Светлана Иванова:\nfirst", "second"]);

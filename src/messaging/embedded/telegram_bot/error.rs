@@ -34,6 +34,7 @@ pub(super) struct Refusal {
 pub(super) enum Reason {
     Token,
     Blocked,
+    NotInGroup,
     CannotWriteFirst,
     NoChat,
     /// The text's HTML does not parse.
@@ -117,6 +118,7 @@ impl Refusal {
                 return Failure::permanent(Told::ChannelDisconnected, cause).retry(Retry::WhenChannelReturns);
             }
             Reason::Blocked => Told::BlockedByClient,
+            Reason::NotInGroup => Told::NotInGroup,
             Reason::CannotWriteFirst => Told::CannotWriteFirst,
             Reason::NoChat | Reason::Moved(_) => Told::NoSuchRecipient,
             Reason::TooLong => Told::TextTooLong,
@@ -152,7 +154,9 @@ fn forbidden(description: &str) -> Reason {
     let has = |words: &[&str]| words.iter().any(|word| description.contains(word));
     if has(&["can't initiate", "send messages to bots", "send messages to the user"]) {
         Reason::CannotWriteFirst
-    } else if has(&["blocked", "deactivated", "kicked", "not a member"]) {
+    } else if has(&["kicked", "not a member", "group chat was"]) {
+        Reason::NotInGroup
+    } else if has(&["blocked", "deactivated"]) {
         Reason::Blocked
     } else {
         Reason::Other
@@ -202,6 +206,8 @@ mod tests {
             (404, "Not Found", Told::ChannelDisconnected),
             (403, "Forbidden: bot was blocked by the user", Told::BlockedByClient),
             (403, "Forbidden: user is deactivated", Told::BlockedByClient),
+            (403, "Forbidden: bot was kicked from the supergroup chat", Told::NotInGroup),
+            (403, "Forbidden: bot is not a member of the supergroup chat", Told::NotInGroup),
             (403, "Forbidden: bot can't initiate conversation with a user", Told::CannotWriteFirst),
             (400, "Bad Request: chat not found", Told::NoSuchRecipient),
             (400, "Bad Request: message is too long", Told::TextTooLong),

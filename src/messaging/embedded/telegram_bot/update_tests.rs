@@ -69,7 +69,7 @@ fn a_text_with_entities_is_understood() {
     }));
     assert!(said.text.starts_with("😀 [b]bold[/b] ["), "{}", said.text);
     assert!(!said.text.ends_with("[b]"), "what the client typed is no tag");
-    assert_eq!((said.id.as_str(), said.peer.as_str(), said.group), ("31", "777", false));
+    assert_eq!((said.id.as_str(), said.peer.as_str(), said.group), ("31", "777", None));
     assert_eq!((said.author, said.at), (Author::Client, 1_789_000_000_000));
     let person = said.person;
     assert_eq!((person.id.as_str(), person.name.as_deref()), ("777", Some("Boris B")));
@@ -179,15 +179,16 @@ fn a_reaction_names_its_message() {
     let reaction = |new: Value| {
         event(&update(
             "message_reaction",
-            json!({"chat": {"id": 777, "type": "private"}, "message_id": 31, "new_reaction": new}),
+            json!({
+                "chat": {"id": 777, "type": "private"}, "user": {"id": 777, "first_name": "Boris"},
+                "message_id": 31, "new_reaction": new,
+            }),
         ))
     };
-    let CoreEvent::Reaction { peer, message, emoji } =
-        reaction(json!([{"type": "emoji", "emoji": "👍"}, {"type": "custom_emoji", "custom_emoji_id": "5"}]))
-    else {
-        panic!("not a reaction");
-    };
-    assert_eq!((peer.as_str(), message.as_str(), emoji.as_str()), ("777", "31", "👍⭐"));
+    let both = json!([{"type": "emoji", "emoji": "👍"}, {"type": "custom_emoji", "custom_emoji_id": "5"}]);
+    let CoreEvent::Reaction(found) = reaction(both) else { panic!("not a reaction") };
+    assert_eq!((found.peer.as_str(), found.message.as_str(), found.emoji.as_str()), ("777", "31", "👍⭐"));
+    assert_eq!((found.group, found.person.name.as_deref()), (false, Some("Boris")));
     assert!(matches!(reaction(json!([])), CoreEvent::Other { .. }), "one that was taken back");
 }
 
@@ -204,7 +205,8 @@ fn what_nobody_wrote_is_no_message() {
 fn in_a_group_the_person_is_the_writer_or_in_whose_name_he_writes() {
     let chat = json!({"id": -1_001_234_567_890_i64, "type": "supergroup", "title": "Neighbours"});
     let said = message(json!({"text": "hi", "chat": chat}));
-    assert_eq!((said.group, said.peer.as_str(), said.person.id.as_str()), (true, "-1001234567890", "777"));
+    assert_eq!((said.peer.as_str(), said.person.id.as_str()), ("-1001234567890", "777"));
+    assert_eq!(said.group.unwrap().title.as_deref(), Some("Neighbours"));
     let channel = json!({"id": -5, "type": "channel", "title": "News", "username": "news"});
     let person = message(json!({"text": "hi", "chat": chat, "sender_chat": channel})).person;
     assert_eq!((person.id.as_str(), person.name.as_deref()), ("-5", Some("News")));

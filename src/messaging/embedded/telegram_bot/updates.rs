@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use super::{content, wire};
 use crate::{
     clock::Millis,
-    messaging::{Author, CoreEvent, IncomingMessage, Malformed, Person, RawItem, transfer::anonymous_key},
+    messaging::{
+        Author, CoreEvent, Group, IncomingMessage, Malformed, Person, RawItem, Reaction, transfer::anonymous_key,
+    },
 };
 
 /// The key under which the embedded core keeps a Telegram update.
@@ -90,7 +92,7 @@ fn parse_message(value: &Value) -> Result<Result<Box<IncomingMessage>, &str>, Ma
     Ok(Ok(Box::new(IncomingMessage {
         id: message.message_id.to_string(),
         peer: message.chat.id.to_string(),
-        group: message.chat.kind != "private",
+        group: message.chat.is_group().then(|| Group::called(message.chat.title.as_deref())),
         // A bot is never told what it wrote itself.
         author: Author::Client,
         person: person(&message),
@@ -108,9 +110,16 @@ fn parse_reaction(value: &Value) -> Option<CoreEvent> {
         None => "⭐".to_owned(),
     };
     let emoji: String = value.get("new_reaction")?.as_array()?.iter().take(MOST_REACTIONS).map(emoji).collect();
-    let peer = value.pointer("/chat/id")?.as_i64()?.to_string();
+    let chat: wire::Chat = serde_json::from_value(value.get("chat")?.clone()).ok()?;
+    let (user, actor_chat) = (value.get("user").cloned(), value.get("actor_chat").cloned());
+    let who = wire::Writer {
+        user: user.and_then(|user| serde_json::from_value(user).ok()),
+        chat: actor_chat.and_then(|chat| serde_json::from_value(chat).ok()),
+    };
     let message = value.get("message_id")?.as_i64()?.to_string();
-    (!emoji.is_empty()).then_some(CoreEvent::Reaction { peer, message, emoji })
+    let reaction =
+        Reaction { peer: chat.id.to_string(), group: chat.is_group(), person: who.person(&chat), message, emoji };
+    (!reaction.emoji.is_empty()).then(|| CoreEvent::Reaction(Box::new(reaction)))
 }
 
 fn service_kind(message: &Value) -> Option<&str> {
@@ -118,28 +127,29 @@ fn service_kind(message: &Value) -> Option<&str> {
     message.as_object()?.keys().map(String::as_str).find(|key| SERVICE.contains(key) || family(key))
 }
 
-/// The writer; in a group, a channel or anonymous administrator may write in a chat's name.
 fn person(message: &wire::Message) -> Person {
-    let (id, name, username) = match (&message.sender_chat, &message.from) {
-        (Some(chat), _) => (chat.id, chat.name(), chat.username.clone()),
-        (None, Some(user)) => (user.id, user.full_name(), user.username.clone()),
-        (None, None) => (message.chat.id, message.chat.name(), message.chat.username.clone()),
-    };
-    let link = username.as_ref().map(|username| format!("https://t.me/{username}"));
-    Person {
-        id: id.to_string(),
-        name: Some(name).filter(|name| !name.is_empty()),
-        phone: own_phone(message, id),
-        username,
-        link,
-        picture: None,
+    let writer = message.writer.person(&message.chat);
+    Person { phone: own_phone(message, &writer.id), ..writer }
+}
+
+impl wire::Writer {
+    /// In a group, a channel or an anonymous administrator may act in a chat's name.
+    fn person(&self, place: &wire::Chat) -> Person {
+        let (id, name, username) = match (&self.chat, &self.user) {
+            (Some(chat), _) => (chat.id, chat.name(), chat.username.clone()),
+            (None, Some(user)) => (user.id, user.full_name(), user.username.clone()),
+            (None, None) => (place.id, place.name(), place.username.clone()),
+        };
+        let link = username.as_ref().map(|username| format!("https://t.me/{username}"));
+        let name = Some(name).filter(|name| !name.is_empty());
+        Person { id: id.to_string(), name, phone: None, username, link, picture: None }
     }
 }
 
 /// A bot learns a phone only when the person shares his own card.
-fn own_phone(message: &wire::Message, person: i64) -> Option<String> {
+fn own_phone(message: &wire::Message, person: &str) -> Option<String> {
     let contact = message.content.contact.as_ref()?;
     let digits: String = contact.phone_number.chars().filter(char::is_ascii_digit).collect();
-    let own = contact.user_id == Some(person) && (8..=15).contains(&digits.len());
+    let own = contact.user_id.is_some_and(|id| id.to_string() == person) && (8..=15).contains(&digits.len());
     own.then(|| format!("+{digits}"))
 }

@@ -54,6 +54,11 @@ pub(super) struct Chat {
 }
 
 impl Chat {
+    /// A group, a supergroup or a channel.
+    pub(super) fn is_group(&self) -> bool {
+        self.kind != "private"
+    }
+
     /// A group's title or a person's name.
     pub(super) fn name(&self) -> String {
         self.title
@@ -71,13 +76,21 @@ pub(super) struct Message {
     pub message_id: i64,
     pub date: i64,
     pub chat: Chat,
-    #[serde(default, deserialize_with = "lenient")]
-    pub from: Option<User>,
-    /// A channel or an anonymous administrator in whose name it is written.
-    #[serde(default, deserialize_with = "lenient")]
-    pub sender_chat: Option<Chat>,
+    #[serde(flatten)]
+    pub writer: Writer,
     #[serde(flatten)]
     pub content: Content,
+}
+
+/// Who wrote or did something.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Writer {
+    #[serde(rename = "from", deserialize_with = "lenient")]
+    pub user: Option<User>,
+    /// A channel or an anonymous administrator in whose name it was done.
+    #[serde(rename = "sender_chat", deserialize_with = "lenient")]
+    pub chat: Option<Chat>,
 }
 
 #[derive(Default, Deserialize)]

@@ -7,7 +7,7 @@ use super::{
     model::{Attachment, Core, Entity, Extra, MediaKind, Message, Side, Status},
     people::Refusal,
     phone::Account,
-    store::Draft,
+    store::{Draft, Store},
     telegram,
 };
 
@@ -178,7 +178,7 @@ impl Client {
         self.messengers.change(|store| {
             let core = store.account(account.id()).map(|row| row.core.clone());
             if let (Some(place), Some(Core::TelegramBot { token })) = (store.place(key), core) {
-                telegram::updates::reaction(store, &token, place, emoji, now_ms);
+                telegram::updates::reaction(store, &token, (place, &self.id), emoji, now_ms);
             }
         });
         self.messengers.post_all();
@@ -193,27 +193,7 @@ impl Client {
             .filter(|message| message.side == Side::Business && message.status != Status::Failed)
             .collect();
         messages.sort_by_key(|message| message.key);
-        let file = |file: &Attachment| File {
-            name: file.name.clone(),
-            mime: file.mime.clone(),
-            kind: file.kind,
-            url: self.messengers.file_url(file),
-            bytes: store.files.get(&file.file).map(|row| row.bytes.clone()).unwrap_or_default(),
-        };
-        let shown = messages.into_iter().map(|message| Received {
-            id: message.external_id.clone(),
-            text: message.text.clone(),
-            raw: message.raw.clone(),
-            html: markup::html(message),
-            entities: message.entities.clone(),
-            files: message.files.iter().map(file).collect(),
-            album: message.album.clone(),
-            tracking: message.from_app.as_ref().and_then(|app| app.tracking.clone()),
-            at_ms: message.time_ms,
-            edited: message.edited,
-            deleted: message.deleted,
-        });
-        shown.collect()
+        messages.into_iter().map(|message| received(&self.messengers, &store, message)).collect()
     }
 
     /// Waits until the business has written so many messages to this person, half a minute at most.
@@ -274,12 +254,7 @@ impl Client {
     }
 
     fn keep(&self, file: (&str, &str, impl Into<web::Bytes>), kind: MediaKind) -> Attachment {
-        let (name, mime, bytes) = (file.0, file.1, file.2.into());
-        self.messengers.change(|store| {
-            let id = store.files.add(name, mime, bytes);
-            let kept = store.files.attachment_as(&id, kind);
-            kept.expect("the file was added just now")
-        })
+        kept(&self.messengers, file, kind)
     }
 
     fn key(&self, account: &Account, id: &str) -> u64 {
@@ -288,6 +263,44 @@ impl Client {
         let mut messages = chats.flat_map(|chat| &chat.messages);
         messages.find(|message| message.external_id == id).unwrap_or_else(|| panic!("no message {id}")).key
     }
+}
+
+/// A message of the business as it is seen on a phone.
+pub(super) fn received(messengers: &Messengers, store: &Store, message: &Message) -> Received {
+    let file = |file: &Attachment| File {
+        name: file.name.clone(),
+        mime: file.mime.clone(),
+        kind: file.kind,
+        url: messengers.file_url(file),
+        bytes: store.files.get(&file.file).map(|row| row.bytes.clone()).unwrap_or_default(),
+    };
+    Received {
+        id: message.external_id.clone(),
+        text: message.text.clone(),
+        raw: message.raw.clone(),
+        html: markup::html(message),
+        entities: message.entities.clone(),
+        files: message.files.iter().map(file).collect(),
+        album: message.album.clone(),
+        tracking: message.from_app.as_ref().and_then(|app| app.tracking.clone()),
+        at_ms: message.time_ms,
+        edited: message.edited,
+        deleted: message.deleted,
+    }
+}
+
+/// Puts a file where messages take it from.
+pub(super) fn kept(
+    messengers: &Messengers,
+    (name, mime, bytes): (&str, &str, impl Into<web::Bytes>),
+    kind: MediaKind,
+) -> Attachment {
+    let bytes = bytes.into();
+    messengers.change(|store| {
+        let id = store.files.add(name, mime, bytes);
+        let kept = store.files.attachment_as(&id, kind);
+        kept.expect("the file was added just now")
+    })
 }
 
 pub(super) fn done<T>(outcome: Result<T, Refusal>) -> T {

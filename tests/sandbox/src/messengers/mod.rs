@@ -14,6 +14,7 @@ pub mod chatapp;
 mod client;
 pub mod demo;
 mod files;
+mod group;
 mod image;
 mod markup;
 mod model;
@@ -38,6 +39,7 @@ use crate::Surroundings;
 
 pub use chatapp::{Cabinet, ChatApp, License};
 pub use client::{Client, File, Received};
+pub use group::Group;
 pub use model::{Entity, MediaKind, Side, Status};
 pub use phone::{Account, NewPerson, Phone, StatusOf};
 pub use telegram::Telegram;

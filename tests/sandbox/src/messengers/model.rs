@@ -236,7 +236,7 @@ pub(crate) struct Chat {
     /// The messenger's id: `79990000001@c.us`, a number, …
     pub external_id: String,
     pub created_ms: i64,
-    /// The person wants nothing more from this account.
+    /// The person wants nothing more from this account; of a group: it has thrown the account out.
     pub blocked: bool,
     /// The person has written (or pressed Start): a bot may not write before.
     pub begun: bool,

@@ -62,6 +62,23 @@ impl Messengers {
         Ok(keys)
     }
 
+    /// The same into a group.
+    pub(crate) fn staff_writes_to_group(&self, chat: &str, draft: Draft) -> Result<Vec<u64>, Refusal> {
+        let now_ms = self.now_ms();
+        let key = self.change(|store| {
+            let chat = store.chat(chat).ok_or("no such chat")?;
+            let account = store.account(&store.chats[chat].account);
+            if !matches!(account.map(|row| &row.core), Some(Core::ChatApp { .. })) {
+                return Err("a bot has no phone");
+            }
+            let place = store.push(chat, None, draft, now_ms);
+            Ok(store.message(place).key)
+        })?;
+        self.announce(&[key]);
+        self.deliver_later(key);
+        Ok(vec![key])
+    }
+
     /// Tells the business's side about new messages.
     pub(crate) fn announce(&self, keys: &[u64]) {
         let now_ms = self.now_ms();

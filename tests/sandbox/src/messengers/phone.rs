@@ -102,6 +102,10 @@ impl Account {
         &self.id
     }
 
+    pub(super) fn messengers(&self) -> &Messengers {
+        &self.messengers
+    }
+
     /// Statuses of everything that the business has written here, in the order of writing.
     pub fn statuses(&self) -> Vec<StatusOf> {
         let store = self.messengers.read();

@@ -105,11 +105,24 @@ impl Store {
         self.chats.len() - 1
     }
 
+    /// How the account's messenger names a group that is made now.
+    pub(crate) fn new_group_id(&mut self, account: &str) -> String {
+        let number = self.number();
+        match self.account(account).map(|row| (&row.core, row.messenger())) {
+            Some((Core::ChatApp { .. }, "grWhatsApp")) => format!("1203630{number:011}@g.us"),
+            Some((Core::ChatApp { .. }, _)) => format!("-{}", 4_000_000_000 + number),
+            _bot => format!("-100{}", 4_000_000_000 + number),
+        }
+    }
+
     /// Puts a message into a chat. `author` is the writing person, `None` the business.
     pub(crate) fn push(&mut self, chat: usize, author: Option<&str>, draft: Draft, now_ms: i64) -> Place {
         let key = self.number();
         let account = self.account(&self.chats[chat].account).expect("a chat belongs to an account").clone();
+        let is_group = matches!(self.chats[chat].peer, Peer::Group { .. });
         let external_id = match &account.core {
+            // A supergroup has numbers of its own.
+            Core::TelegramBot { .. } if is_group => (self.chats[chat].messages.len() + 1).to_string(),
             Core::TelegramBot { token } => self.telegram.next_message_id(token).to_string(),
             // Seen in recorded samples of WhatsApp Web.
             Core::ChatApp { messenger, .. } if messenger == "grWhatsApp" => {

@@ -182,6 +182,11 @@ impl Portal {
         seed::EMPLOYEE
     }
 
+    /// Somebody whom the portal knows, from outside or not.
+    pub fn user(&self, user: UserId) -> Option<User> {
+        self.read(|state| state.users.get(&user).cloned())
+    }
+
     pub(crate) fn user_is_active(&self, user: UserId) -> bool {
         self.read(|state| state.users.get(&user).is_some_and(|user| user.active))
     }

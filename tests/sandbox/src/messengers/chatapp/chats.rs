@@ -142,11 +142,9 @@ pub(super) async fn create_group(world: web::Data<World>, request: HttpRequest, 
     let body = json_body(&body)?;
     let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let title: String = word("name").trim().chars().take(100).collect();
-    let suffix = match target.messenger.as_str() {
-        "grWhatsApp" => "@g.us",
-        "telegram" => "",
-        _ => return Err(Refused::parameter("type: the messenger has no groups")),
-    };
+    if !["grWhatsApp", "telegram"].contains(&target.messenger.as_str()) {
+        return Err(Refused::parameter("type: the messenger has no groups"));
+    }
     if word("type") != "group" || title.is_empty() || word("participantsType") != "phone" {
         return Err(Refused::parameter("type, name or participantsType"));
     }
@@ -164,12 +162,7 @@ pub(super) async fn create_group(world: web::Data<World>, request: HttpRequest, 
         if members.is_empty() {
             return Err(Refused::parameter("participantsItems: nobody to invite"));
         }
-        let number = store.number();
-        let external = if suffix.is_empty() {
-            format!("-{}", 4_000_000_000 + number)
-        } else {
-            format!("1203630{number:011}{suffix}")
-        };
+        let external = store.new_group_id(&target.account);
         let peer = Peer::Group { title, members };
         store.add_chat(&target.account, peer, external.clone(), now_ms);
         Ok(external)

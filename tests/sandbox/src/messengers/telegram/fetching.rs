@@ -115,6 +115,5 @@ pub(super) fn profile_photos(call: &Call) -> Outcome {
 pub(super) fn chat(call: &Call) -> Outcome {
     let chat = call.chat()?;
     let store = call.messengers.read();
-    let person = store.chats[chat].person().and_then(|id| store.person(id));
-    person.map(messages::chat).ok_or_else(|| Refused::bad("chat not found"))
+    Ok(messages::chat_of(&store, &store.chats[chat]))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::messengers::{
-    model::{Attachment, Extra, MediaKind, Message, Person, Side},
+    model::{Attachment, Chat, Extra, MediaKind, Message, Peer, Person, Side},
     store::{Place, Store},
 };
 
@@ -35,6 +35,16 @@ pub(super) fn chat(person: &Person) -> Value {
     chat
 }
 
+/// A private chat, or a group with its title.
+pub(super) fn chat_of(store: &Store, row: &Chat) -> Value {
+    match &row.peer {
+        Peer::Person(id) => store.person(id).map_or(Value::Null, chat),
+        Peer::Group { title, .. } => {
+            json!({ "id": row.external_id.parse::<i64>().unwrap_or_default(), "type": "supergroup", "title": title })
+        }
+    }
+}
+
 fn names(person: &Person) -> Value {
     let mut names = json!({ "id": person.telegram_id, "first_name": person.first_name() });
     if let Some(last) = person.last_name() {
@@ -46,7 +56,7 @@ fn names(person: &Person) -> Value {
     names
 }
 
-/// A message of a private chat with a bot. Fields that have nothing to say are absent, as on the wire.
+/// A message of a chat with a bot. Fields that have nothing to say are absent, as on the wire.
 pub(super) fn message(store: &Store, token: &str, place: Place) -> Value {
     let mut shown = bare(store, token, place);
     let reply = store.message(place).reply_to.as_deref();
@@ -62,15 +72,14 @@ pub(super) fn message(store: &Store, token: &str, place: Place) -> Value {
 
 fn bare(store: &Store, token: &str, place: Place) -> Value {
     let row = store.message(place);
-    let person = store.chats[place.0].person().and_then(|id| store.person(id));
     let from = match row.side {
         Side::Business => bot(store, token),
-        Side::Client => person.map_or(Value::Null, user),
+        Side::Client => row.author.as_deref().and_then(|id| store.person(id)).map_or(Value::Null, user),
     };
     let mut shown = json!({
         "message_id": row.number(),
         "from": from,
-        "chat": person.map_or(Value::Null, chat),
+        "chat": chat_of(store, &store.chats[place.0]),
         "date": row.time_ms / 1000,
     });
     if row.edited {

@@ -6,7 +6,7 @@
 //! A token of no make-believe bot goes to the upstream of [`crate::Options::telegram_upstream`], byte for byte, so that
 //! somebody can try a real bot in the demo; without one it is 401.
 //!
-//! Not here: groups and channels, inline keyboards, method calls in the answer to a webhook, flood limits (except by
+//! Not here: channels, basic groups (all are supergroups), inline keyboards, method calls in the answer to a webhook, flood limits (except by
 //! order of a test).
 
 mod editing;
@@ -183,7 +183,7 @@ impl Call {
         me
     }
 
-    /// The private chat that `chat_id` means. Nobody can be written to who has not started the bot.
+    /// The chat that `chat_id` means. Nobody can be written to who has not started the bot, and no group that it is not in.
     fn chat(&self) -> Result<usize, Refused> {
         let given = self.params.text("chat_id");
         if given.is_empty() {
@@ -192,6 +192,12 @@ impl Call {
         let not_found = || Refused::bad("chat not found");
         let id: i64 = given.parse().map_err(|_| not_found())?;
         let store = self.messengers.read();
+        if id < 0 {
+            let account = store.telegram.bot(&self.token).map_or("", |bot| bot.account.as_str());
+            let group = store.chat_by_external(account, given).ok_or_else(not_found)?;
+            let text = "Forbidden: bot was kicked from the supergroup chat";
+            return if store.chats[group].blocked { Err(Refused::new(403, text)) } else { Ok(group) };
+        }
         let person = store.people.iter().find(|person| person.telegram_id == id).ok_or_else(not_found)?;
         let account = store.telegram.bot(&self.token).map_or("", |bot| bot.account.as_str());
         let chat = store.private_chat(account, &person.id).filter(|chat| store.chats[*chat].begun);

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{knobs::Update, messages};
-use crate::messengers::store::{Place, Store};
+use crate::messengers::{
+    model::Peer,
+    store::{Draft, Place, Store},
+};
 
 /// Milliseconds that an update is kept; the server's source says 24 hours.
 pub(super) const KEPT_MS: i64 = 24 * 3600 * 1000;
@@ -20,19 +23,23 @@ pub(crate) fn edited(store: &mut Store, token: &str, place: Place, now_ms: i64) 
     queue(store, token, "edited_message", body, now_ms);
 }
 
-/// The person has blocked the bot or has taken it back.
+/// The person has blocked the bot or has taken it back; or a member of a group has thrown it out, or made it an administrator.
 pub(crate) fn membership(store: &mut Store, token: &str, chat: usize, now_ms: i64) {
     let row = &store.chats[chat];
-    let Some(person) = row.person().and_then(|id| store.person(id)) else {
+    let (who, status) = match &row.peer {
+        Peer::Person(id) => (Some(id), "member"),
+        Peer::Group { members, .. } => (members.first(), "administrator"),
+    };
+    let Some(person) = who.and_then(|id| store.person(id)) else {
         return;
     };
     let bot = messages::bot(store, token);
     let state = |blocked: bool| match blocked {
         true => json!({ "user": bot, "status": "kicked", "until_date": 0 }),
-        false => json!({ "user": bot, "status": "member" }),
+        false => json!({ "user": bot, "status": status }),
     };
     let body = json!({
-        "chat": messages::chat(person),
+        "chat": messages::chat_of(store, row),
         "from": messages::user(person),
         "date": now_ms / 1000,
         "old_chat_member": state(!row.blocked),
@@ -41,14 +48,24 @@ pub(crate) fn membership(store: &mut Store, token: &str, chat: usize, now_ms: i6
     queue(store, token, "my_chat_member", body, now_ms);
 }
 
-/// The person has put an emoji on a message.
-pub(crate) fn reaction(store: &mut Store, token: &str, place: Place, emoji: &str, now_ms: i64) {
-    let person = store.chats[place.0].person().and_then(|id| store.person(id));
-    let Some(person) = person else {
+/// A group is called something else: a message that nobody wrote, with a number like any other.
+pub(crate) fn renamed(store: &mut Store, token: &str, chat: usize, now_ms: i64) {
+    let Peer::Group { title, members } = store.chats[chat].peer.clone() else {
+        return;
+    };
+    let place = store.push(chat, members.first().map(String::as_str), Draft::default(), now_ms);
+    let mut body = messages::message(store, token, place);
+    body["new_chat_title"] = json!(title);
+    queue(store, token, "message", body, now_ms);
+}
+
+/// A person has put an emoji on a message.
+pub(crate) fn reaction(store: &mut Store, token: &str, (place, who): (Place, &str), emoji: &str, now_ms: i64) {
+    let Some(person) = store.person(who) else {
         return;
     };
     let body = json!({
-        "chat": messages::chat(person),
+        "chat": messages::chat_of(store, &store.chats[place.0]),
         "user": messages::user(person),
         "message_id": store.message(place).number(),
         "date": now_ms / 1000,

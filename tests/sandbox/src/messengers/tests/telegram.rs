@@ -320,6 +320,40 @@ async fn other_things_a_person_sends() {
 }
 
 #[tokio::test]
+async fn a_group_has_members_and_numbers_of_its_own() {
+    let api = Api::new().await;
+    let account = api.bot.account();
+    let boris = api.sandbox.messengers().phone().person("Борис", None, None);
+    api.maria.writes(&account, "наедине");
+    let group = account.is_taken_into("Соседи", &[&api.maria, &boris]);
+    let first = group.hears(&boris, "при всех");
+    assert_eq!(first, "1");
+    group.is_renamed("Подъезд");
+    group.hears_reply(&api.maria, &first, "да");
+    let updates = api.updates(json!({ "allowed_updates": ["message", "my_chat_member"] })).await;
+    let chat: i64 = group.id.parse().unwrap();
+    assert!(chat < 0);
+    let taken = &updates[1]["my_chat_member"];
+    assert_eq!((&taken["chat"]["id"], &taken["new_chat_member"]["status"]), (&json!(chat), &json!("administrator")));
+    let heard = &updates[2]["message"];
+    assert_eq!(heard["chat"], json!({ "id": chat, "type": "supergroup", "title": "Соседи" }));
+    assert_eq!(
+        (&heard["from"]["first_name"], &heard["message_id"]),
+        (&json!("Борис"), &updates[0]["message"]["message_id"])
+    );
+    assert_eq!(updates[3]["message"]["new_chat_title"], "Подъезд");
+    assert_eq!(updates[4]["message"]["reply_to_message"]["text"], "при всех");
+    let (status, sent) = api.call("sendMessage", json!({ "chat_id": chat, "text": "и вам" })).await;
+    assert_eq!((status, &sent["result"]["chat"]["id"]), (200, &json!(chat)));
+    assert_eq!((group.received().len(), boris.received(&account).len()), (1, 1));
+    group.takes_in(false);
+    let gone = api.refused("sendMessage", json!({ "chat_id": chat, "text": "?" })).await;
+    assert_eq!(gone, (403, "Forbidden: bot was kicked from the supergroup chat".to_owned()));
+    let foreign = api.refused("sendMessage", json!({ "chat_id": chat - 1, "text": "?" })).await;
+    assert_eq!(foreign, (400, "Bad Request: chat not found".to_owned()));
+}
+
+#[tokio::test]
 async fn an_unknown_token_goes_upstream_untouched() {
     let ear = Ear::open();
     let upstream = ear.url.strip_suffix("/hook/secret").unwrap().parse().unwrap();
