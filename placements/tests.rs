@@ -148,6 +148,20 @@ fn no_two_connectors_share_an_id_an_icon_or_a_messenger_type() {
 }
 
 #[test]
+fn groups_have_the_settings_of_their_messenger_that_mean_something_there() {
+    let names = |id: &str| -> Vec<&str> {
+        connectors::find(id).unwrap().settings().map(|setting| setting.name.as_str()).collect()
+    };
+    for connector in connectors::all().iter().filter(|connector| connector.is_group) {
+        let private = names(connector.id.trim_end_matches("_groups"));
+        assert!(private.contains(&"group_messages") && private.contains(&"group_phones"), "{}", connector.id);
+        let (own, kept) = (names(&connector.id), private.iter().filter(|name| **name != "group_messages"));
+        assert_eq!(own, kept.copied().collect::<Vec<_>>());
+    }
+    assert!(!names("chatapp_vk").contains(&"group_phones"));
+}
+
+#[test]
 fn an_icon_is_a_data_address_that_no_css_can_trip_over() {
     for connector in connectors::all() {
         let icon = connector.icon();

@@ -70,7 +70,7 @@ impl Note {
                 let words = parts.iter().map(|part| part.text.clone()).filter(|text| !text.is_empty());
                 let files = files.iter().map(|name| format!("📎 {}", bbcode::from_plain(name)));
                 let said = said(words.chain(files).collect::<Vec<_>>().join("[br]"));
-                format!("{}[br]{said}", red(head))
+                [red(head), said].into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("[br]")
             }
             Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
             Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),

@@ -23,6 +23,7 @@ stories![
     an_event_that_comes_again_is_sent_once,
     a_webhook_that_comes_again_is_written_once,
     statuses_that_come_in_any_order_only_go_forward,
+    a_status_that_is_faster_than_the_answer_is_not_lost,
     what_the_business_writes_elsewhere_is_not_mistaken_for_the_client,
 ];
 
@@ -268,6 +269,26 @@ async fn statuses_that_come_in_any_order_only_go_forward(story: &Story) {
     let told = chatapp.posted().into_iter().find(|it| it.body["meta"]["type"] == "messageStatus").unwrap();
     assert_eq!(story.http().post(&told.url).json(&told.body).send().await.unwrap().status(), 200);
     story.calms_down().await;
+    assert_eq!(progress(story, &shop, message).await, "Read");
+    assert_eq!(shop.delivery_statuses(message).await.len(), 1);
+}
+
+async fn a_status_that_is_faster_than_the_answer_is_not_lost(story: &Story) {
+    let shop = story.whatsapp_shop().await;
+    let chat = shop.has_a_chat().await;
+    let chatapp = story.sandbox.messengers().chatapp();
+    chatapp.answers_late(Duration::from_millis(700));
+    let message = shop.operator_writes(chat, "hello", &[]);
+    shop.client_receives(1).await;
+    shop.client.reads(&shop.account);
+    story
+        .until("our server has heard that it was read", async || {
+            let is_read = |it: &sandbox::messengers::chatapp::Posted| it.body.to_string().contains("\"viewed\"");
+            chatapp.posted().iter().any(is_read).then_some(())
+        })
+        .await;
+    assert_eq!(progress(story, &shop, message).await, "Waiting", "its answer has not come yet");
+    story.passes_until_calm().await;
     assert_eq!(progress(story, &shop, message).await, "Read");
     assert_eq!(shop.delivery_statuses(message).await.len(), 1);
 }

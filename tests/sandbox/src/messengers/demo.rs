@@ -55,7 +55,7 @@ pub struct Demo {
     pub bot: Bot,
 }
 
-/// Fills the world for the demo: the people, a ChatApp license with WhatsApp and Telegram, a Telegram bot.
+/// Fills the world for the demo: the people, a ChatApp license with WhatsApp and Telegram, a Telegram bot; and a group of each.
 pub fn seed(messengers: &Messengers, language: &str) -> Demo {
     let phone = messengers.phone();
     for person in &PEOPLE {
@@ -69,5 +69,10 @@ pub fn seed(messengers: &Messengers, language: &str) -> Demo {
     let cabinet = messengers.add_cabinet(CHATAPP_EMAIL, CHATAPP_PASSWORD);
     let license = cabinet.add_license(None, &["grWhatsApp", "telegram"]);
     let bot = messengers.add_bot(BOT_TOKEN, BOT_USERNAME);
+    let members = PEOPLE.map(|person| phone.client(person.id));
+    let [maria, ivan, olga, timur] = &members;
+    let title = |ru: &'static str, en: &'static str| if language == "ru" { ru } else { en };
+    license.account("grWhatsApp").is_taken_into(title("Соседи", "Neighbours"), &[maria, ivan, olga]);
+    bot.account().is_taken_into(title("Ремонт кухни", "The new kitchen"), &[maria, olga, timur]);
     Demo { cabinet, license, bot }
 }
