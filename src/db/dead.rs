@@ -125,7 +125,43 @@ fn revive_message(conn: &mut Conn, id: i64, now: Millis) -> DbResult<()> {
     rest.iter().try_for_each(|row| revive(conn, row, now))
 }
 
+/// What is dead of a message that was to go to the messenger.
+fn of_message(conn: &mut Conn, portal: &str, id: MessageId) -> DbResult<Vec<super::deliveries::Row>> {
+    let own = delivery::portal_id.eq(portal).and(delivery::message_id.eq(id.0));
+    let to_core = delivery::kind.eq(DeliveryKind::ToCore.text());
+    Ok(delivery::table.filter(IsDead).filter(own.and(to_core)).order(delivery::id).load(conn)?)
+}
+
 impl Db {
+    /// What was given up of an operator's message.
+    pub async fn dead_of_message(&self, portal: &PortalId, id: MessageId) -> DbResult<Vec<DeadDelivery>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| of_message(conn, &portal, id)?.into_iter().map(DeadDelivery::try_from).collect()).await
+    }
+
+    /// Has what was given up of an operator's message tried again, because a person wants it: once for each message. False:
+    /// that was done before, or nothing of it is dead.
+    pub async fn dead_retry(&self, portal: &PortalId, id: MessageId, now: Millis) -> DbResult<bool> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let own = message::id.eq(id.0).and(message::portal_id.eq(&portal)).and(message::retried_at.is_null());
+            let alive = portal::table.find(&portal).filter(portal::state.ne(PortalState::Stopped.text()));
+            let dead = of_message(conn, &portal, id)?;
+            if dead.is_empty() || alive.count().get_result::<i64>(conn)? == 0 {
+                return Ok(false);
+            }
+            if diesel::update(message::table.filter(own)).set(message::retried_at.eq(now.0)).execute(conn)? == 0 {
+                return Ok(false);
+            }
+            for row in &dead {
+                revive(conn, row, now)?;
+            }
+            revive_message(conn, id.0, now)?;
+            Ok(true)
+        })
+        .await
+    }
+
     /// The dead, the oldest first, at most `limit` of each kind.
     pub async fn dead_list(&self, filter: DeadFilter, limit: i64) -> DbResult<(Vec<DeadDelivery>, Vec<DeadItem>)> {
         self.read(move |conn| {

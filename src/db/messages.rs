@@ -88,6 +88,15 @@ pub struct Message {
     pub progress: MessageProgress,
     /// When its author sent it.
     pub sent_at: Millis,
+    /// When a person had its failed parts sent again.
+    pub retried_at: Option<Millis>,
+}
+
+impl Message {
+    /// When somebody last wanted it to be sent.
+    pub fn wanted_at(&self) -> Millis {
+        self.retried_at.map_or(self.sent_at, |at| at.max(self.sent_at))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +174,7 @@ struct Row {
     progress: String,
     sent_at: i64,
     _created_at: i64,
+    retried_at: Option<i64>,
 }
 
 impl TryFrom<Row> for Message {
@@ -182,6 +192,7 @@ impl TryFrom<Row> for Message {
             b24_chat: row.b24_chat_id,
             progress: MessageProgress::read(&row.progress)?,
             sent_at: Millis(row.sent_at),
+            retried_at: row.retried_at.map(Millis),
         })
     }
 }

@@ -184,6 +184,7 @@ diesel::table! {
         progress -> Text,
         sent_at -> BigInt,
         created_at -> BigInt,
+        retried_at -> Nullable<BigInt>,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, card, carried, channel_of, db_failure, grant, notes::Note, part_of, status, status::Written, through,
+    ExpandError, carried, channel_of, db_failure, grant, notes::Note, part_of, shown, status, status::Written, through,
     to_core, to_portal,
 };
 use crate::{
@@ -202,14 +202,9 @@ pub async fn reacted(
     else {
         return Ok(Expansion::default());
     };
-    let about =
-        parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()).map(|text| match message.direction {
-            Direction::In => text.to_owned(),
-            Direction::Out => {
-                let markup = app.core(channel.core).capabilities(channel.connector).markup;
-                card::as_written(text, markup, binding.shows_name())
-            }
-        });
+    let style = (app.core(channel.core).capabilities(channel.connector).markup, binding.shows_name());
+    let text = parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty());
+    let about = text.map(|text| shown::words(text, message.origin, style));
     let about = about.map_or_else(|| "📎".to_owned(), |text| beginning(&text));
     let note = Note::Reaction { emoji: bbcode::from_plain(emoji), about };
     let deliveries = vec![note.in_chat(message.chat, app.clock.now()).message(message.id)];

@@ -10,6 +10,7 @@
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+//! * [`retry`]: sending again what failed, because a person wants it
 //! * [`lost`]: what operators wrote and no event brought
 
 pub mod accounts;
@@ -28,7 +29,9 @@ pub mod parking;
 pub mod polling;
 pub mod proof;
 pub mod provision;
+pub mod retry;
 mod robot;
+mod shown;
 mod status;
 mod to_core;
 mod to_portal;
@@ -220,6 +223,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         match resolve(app, delivery).await? {
             Resolved::Happened(settled) => return Ok(*settled),
             Resolved::DidNot => {}
+            Resolved::CannotTell if is_wanted(delivery) => {}
             Resolved::CannotTell => {
                 let unknown = Failure::unknown("nobody can tell whether an earlier attempt succeeded");
                 let is_final = !may_tell_later(delivery, app.clock.now());
@@ -245,6 +249,12 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Notice => notices::deliver(app, delivery).await,
         DeliveryKind::Look => lost::deliver(app, delivery).await,
     }
+}
+
+/// Whether a person who has read that nobody knows wants it to be sent, and this is the first attempt since.
+fn is_wanted(delivery: &Delivery) -> bool {
+    let wanted_at = delivery.carried.as_ref().and_then(|carried| carried.message.retried_at);
+    delivery.tries == 1 && wanted_at == Some(delivery.created_at)
 }
 
 /// What became of an attempt whose answer was not seen.

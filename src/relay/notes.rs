@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, carried, db_failure, to_portal};
+use super::{Resolved, carried, db_failure, retry, to_portal};
 use crate::{
     app::App,
     b24::bbcode,
@@ -99,13 +99,17 @@ pub fn turns_text(lang: &str, turns: &[(&str, u64)]) -> String {
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
     let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
-    let Carried { parts, view, .. } = carried(delivery)?;
+    let Carried { message, parts, view } = carried(delivery)?;
     let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
     let mut files = Vec::new();
     for media in parts.iter().filter_map(|part| part.media) {
         files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));
     }
-    let text = note.text(&portal.lang, parts, &files);
+    let mut text = note.text(&portal.lang, parts, &files);
+    if let (Note::Failed { .. } | Note::Unknown, true) = (&note, retry::is_offered(message, parts)) {
+        let link = retry::link(app, &delivery.portal, message.id).map_err(Failure::transient)?;
+        text = format!("{text} [url={link}]{}[/url]", texts(&portal.lang).send_again);
+    }
     to_portal::write_note(app, &delivery.portal, view, (key(delivery), text)).await
 }
 
@@ -125,6 +129,7 @@ struct Texts {
     unseen: &'static str,
     perhaps_unseen: &'static str,
     unknown: &'static str,
+    send_again: &'static str,
     not_changed: &'static str,
     not_deleted: &'static str,
     client_changed: &'static str,
@@ -158,6 +163,7 @@ const EN: Texts = Texts {
     unseen: "A message of the client could not be shown as it is:",
     perhaps_unseen: "The connection broke while a message of the client was on its way; it may stand here twice:",
     unknown: "It is not known whether the message was delivered: the connection broke while it was being sent. Ask the client before you repeat it.",
+    send_again: "Send again",
     not_changed: "The client still sees the old text.",
     not_deleted: "The client still sees the deleted message.",
     client_changed: "The client has changed a message. It says now:",
@@ -191,6 +197,7 @@ const RU: Texts = Texts {
     unseen: "Сообщение клиента не удалось показать как есть:",
     perhaps_unseen: "Связь прервалась, пока сообщение клиента передавалось; оно может стоять здесь дважды:",
     unknown: "Неизвестно, доставлено ли сообщение: связь прервалась во время отправки. Уточните у клиента, прежде чем повторять.",
+    send_again: "Отправить ещё раз",
     not_changed: "Клиент по-прежнему видит старый текст.",
     not_deleted: "Клиент по-прежнему видит удалённое сообщение.",
     client_changed: "Клиент изменил сообщение. Теперь в нём:",

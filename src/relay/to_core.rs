@@ -182,7 +182,7 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
 /// One attempt at one part.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let job = job(app, delivery).await?;
-    if app.clock.now() >= job.message.sent_at.after(STALE) {
+    if app.clock.now() >= job.message.wanted_at().after(STALE) {
         return Err(Failure::permanent(Told::TooOld, "it had waited for more than a day"));
     }
     let _held = match job.part.media {

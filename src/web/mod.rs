@@ -14,6 +14,7 @@ mod frame;
 mod health;
 mod operators;
 mod pages;
+mod retry;
 mod session;
 mod views;
 mod webhooks;
@@ -71,6 +72,11 @@ fn routes(config: &mut ServiceConfig) {
     config.route("/b24/oauth/callback", web::get().to(consent::callback));
     // files, both ways
     config.route("/media/{token}", web::get().to(files::media)).route("/media/{token}", web::head().to(files::media));
+    // a failed message once more
+    config
+        .route("/retry/{token}", web::get().to(retry::page))
+        .route("/retry/{token}", web::head().to(retry::page))
+        .route("/retry/{token}", web::post().to(retry::take));
     // the frames' own requests
     config
         .route("/frame/install/provision", web::post().to(frame::install_provision))

@@ -22,6 +22,15 @@ pub(super) const TEXTS: Texts = Texts {
         neutral_text: "This page belongs to an application. Open it from the menu of your Bitrix24.",
         granted_title: "ChatApp has its access again",
         granted_text: "Close this tab and go back to Bitrix24.",
+        retry_title: "Send this message again?",
+        retry_doubt: "It is not known whether the client has received it. If nobody can tell, it is sent, and he may get it twice.",
+        retry_button: "Send again",
+        retry_once: "This can be done once. If it fails again, the chat says so.",
+        retry_sends: "The message is being sent again",
+        retry_waits: "Close this tab and go back to Bitrix24. If it fails again, the chat says so.",
+        retry_sent: "The message has been sent",
+        retry_failed: "The message has failed again",
+        retry_write: "Write it anew in the chat.",
     },
     problems: PROBLEMS,
 };
@@ -287,6 +296,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     ),
     text_too_long: words("The text is too long for this messenger.", "Shorten it or send it in parts."),
     chat_gone: words("This chat no longer exists.", "Reload the list."),
+    link_over: words("This link is not valid any more.", "Go back to Bitrix24 and write the message again."),
     outcome_unknown: words(
         "We do not know whether the message went out.",
         "Look into the messenger before you send it again.",

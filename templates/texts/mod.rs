@@ -178,4 +178,13 @@ pub struct PlainTexts {
     pub neutral_text: &'static str,
     pub granted_title: &'static str,
     pub granted_text: &'static str,
+    pub retry_title: &'static str,
+    pub retry_doubt: &'static str,
+    pub retry_button: &'static str,
+    pub retry_once: &'static str,
+    pub retry_sends: &'static str,
+    pub retry_waits: &'static str,
+    pub retry_sent: &'static str,
+    pub retry_failed: &'static str,
+    pub retry_write: &'static str,
 }

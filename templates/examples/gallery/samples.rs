@@ -300,8 +300,14 @@ fn plain_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
         request_id: format!("req_01jx3v{spice}"),
         support_url: Some(format!("mailto:help@example.com{spice}")),
     };
+    let retry = plain::RetryView {
+        text: format!("Доставим завтра\nв 10:00{spice}"),
+        files: vec![format!("Счёт.pdf{spice}")],
+        doubtful: true,
+    };
     vec![
         Sample { name: "error", html: plain::error(document, &view).into_string() },
+        Sample { name: "retry", html: plain::retry(document, &retry).into_string() },
         Sample { name: "neutral", html: plain::neutral(document).into_string() },
         Sample {
             name: "notice",

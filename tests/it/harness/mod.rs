@@ -25,7 +25,7 @@ mod window;
 
 pub use balancer::Balancer;
 pub use crowd::Crowd;
-pub use frame::{Answer, Frame};
+pub use frame::{Answer, Frame, text_of};
 pub use portal::Portal;
 pub use process::{Own, Process};
 pub(crate) use runner::stories;

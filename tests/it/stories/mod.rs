@@ -18,6 +18,7 @@ mod operating;
 mod parking;
 mod portal_away;
 mod recovery;
+mod retry;
 mod robot;
 mod schema;
 mod switches;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         content_in::list(),
         content_out::list(),
         content_failing::list(),
+        retry::list(),
         switches::list(),
         telegram::list(),
         card::list(),
