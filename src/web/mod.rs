@@ -1,7 +1,7 @@
 //! The server's door: one flat list of routes, thin handlers, and the start and stop of everything that runs.
 //!
 //! Who is who: [`events`] and [`webhooks`] take what portals and messengers send; [`pages`] opens frames, [`frame`] answers their
-//! script; [`answer`] is how a person reads a page or a failure; [`session`] is what lets a page act.
+//! script; [`retry`] is behind a red note's link; [`answer`] is how a person reads a page or a failure; [`session`] is what lets a page act.
 
 mod answer;
 mod body;
