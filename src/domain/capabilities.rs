@@ -30,6 +30,8 @@ pub struct Capabilities {
     pub client_edit: bool,
     /// Whether the messenger tells that the client has deleted a message.
     pub client_delete: bool,
+    /// Whether what an operator quotes becomes the messenger's own reply.
+    pub quotes: bool,
     /// Whether the messenger reports that a message reached the client's device.
     pub delivered: bool,
     /// Whether the messenger reports that the client read a message.

@@ -82,6 +82,22 @@ pub struct OutgoingFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(pub String);
 
+/// Where something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// A conversation's id, or a bare address.
+    pub peer: &'a str,
+    /// The messenger's id of a message there that it answers, where the channel can do that ([`Capabilities::quotes`]). One that
+    /// is gone is no reason to fail.
+    pub answers: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    fn from(peer: &'a str) -> Self {
+        Self { peer, answers: None }
+    }
+}
+
 /// The core has accepted a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -261,11 +277,11 @@ pub trait MessagingCore: Send + Sync {
         peer.to_owned()
     }
 
-    /// Sends one thing into a conversation (`peer` is a conversation id or a bare address).
+    /// Sends one thing.
     async fn send(
         &self,
         channel: &ChannelRef,
-        peer: &str,
+        to: Target<'_>,
         what: &Outgoing,
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;

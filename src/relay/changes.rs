@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::App,
     b24::{
-        bbcode,
+        bbcode::{self, Node},
         incoming::{LineItems, OperatorMessage},
         methods::messages::{LineChat, LineMessage, LineText, LineUser, UpdateMessages},
     },
@@ -72,12 +72,12 @@ pub async fn edited_by_operators(
     for edited in &items.messages {
         let Some(known) = known(app, item, edited).await? else { continue };
         let can = app.core(known.channel.core).capabilities(known.channel.connector);
-        let text = to_core::signed(&edited.text, &known.binding);
-        let pieces = to_core::pieces(&text, can);
+        let composed = to_core::compose(app, &known.channel, (&known.peer, &edited.text), &known.binding).await?;
+        let pieces = to_core::pieces_of(&composed.nodes, can);
         let is_open = can.edit.is_open(known.message.sent_at, app.clock.now());
         let changes = changes(&known.parts, &pieces, can).filter(|changes| changes.is_empty() || is_open);
         let Some(changes) = changes else {
-            expansion.messages.extend(correction(app, (item, items.line), &known, &text, can));
+            expansion.messages.extend(correction(app, (item, items.line), &known, composed.nodes, can));
             continue;
         };
         let lane = Lane::OutOf(known.message.chat);
@@ -115,15 +115,16 @@ fn correction(
     app: &App,
     (item, line): (&InboxItem, i64),
     known: &Known,
-    text: &str,
+    mut nodes: Vec<Node>,
     can: Capabilities,
 ) -> Option<NewMessage> {
     let now = app.clock.now();
-    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { line: Some(line) });
-    if text.trim().is_empty() {
+    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written::on(line));
+    if to_core::pieces_of(&nodes, can).is_empty() {
         return None;
     }
-    let pieces = to_core::pieces(&format!("{CORRECTION}{text}"), can).into_iter();
+    nodes.insert(0, Node::Text(CORRECTION.to_owned()));
+    let pieces = to_core::pieces_of(&nodes, can).into_iter();
     Some(NewMessage {
         channel: known.channel.id.clone(),
         peer: known.peer.clone(),
@@ -250,7 +251,7 @@ pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Fai
     let core = app.core(channel.core);
     through(app, &channel, core.edit(&access, message, &text)).await?;
     // The portal waits for the word that its change has gone out, too.
-    let status = status::delivery(&carried.message, Written { line }, app.clock.now());
+    let status = status::delivery(&carried.message, &Written { line, answers: None }, app.clock.now());
     Ok(Settled { rewritten: Some((part.id, text)), follow: vec![status], ..Settled::done() })
 }
 

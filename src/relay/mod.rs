@@ -29,6 +29,7 @@ pub mod parking;
 pub mod polling;
 pub mod proof;
 pub mod provision;
+mod quotes;
 pub mod retry;
 mod robot;
 mod shown;

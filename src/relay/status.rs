@@ -15,22 +15,30 @@ use crate::{
     },
 };
 
-/// Where the operator wrote: the channel may feed another Open Channel by the time the tick is due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of an operator's message besides what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
+    /// Where he wrote: the channel may feed another Open Channel by the time the tick is due.
     #[serde(default)]
     pub line: Option<i64>,
+    /// The messenger's id of the message that this part answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
 }
 
 impl Written {
+    pub fn on(line: i64) -> Self {
+        Self { line: Some(line), answers: None }
+    }
+
     pub fn of(delivery: &Delivery) -> Self {
         serde_json::from_str(&delivery.payload).unwrap_or_default()
     }
 }
 
 /// The delivery that tells it.
-pub fn delivery(message: &Message, written: Written, now: Millis) -> NewDelivery {
-    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(&written)
+pub fn delivery(message: &Message, written: &Written, now: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(written)
 }
 
 /// One status with the place where it is told.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, carried, channel_of, db_failure, files, notes, parking, part_of,
+    ExpandError, Resolved, carried, channel_of, db_failure, files, notes, parking, part_of, quotes,
     status::{self, Written},
     through,
 };
@@ -19,7 +19,7 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
+        Binding, Channel, DbError, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
         MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, PortalState, SentPart,
         Settled,
     },
@@ -28,7 +28,7 @@ use crate::{
         failure::{Failure, Told},
         ids::{ExternalChatId, PartId},
     },
-    messaging::{Found, IdempotencyKey, Outgoing, OutgoingFile, Sent},
+    messaging::{Found, IdempotencyKey, Outgoing, OutgoingFile, Sent, Target},
     queue::retry::STALE,
 };
 
@@ -67,8 +67,13 @@ async fn expand_one(
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();
     let by_person = message.user_id > 0;
-    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { line: Some(line) });
-    let parts = parts(message, &binding, capabilities, endpoint.as_ref());
+    let to_core = |answers| {
+        NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { answers, ..Written::on(line) })
+    };
+    let composed = compose(app, &channel, (&chat.peer, &message.text), &binding).await?;
+    // The first part answers, the others follow it.
+    let mut answers = composed.answers;
+    let parts = parts(&composed.nodes, message, capabilities, endpoint.as_ref());
     // Nothing of it can be sent: without a word the operator would look at a spinner for ever.
     let unsupported = parts.is_empty().then(|| notes::Note::Failed { told: Told::Unsupported.code().into() });
     Ok(Some(NewMessage {
@@ -83,14 +88,41 @@ async fn expand_one(
         b24_chat: Some(message.im.chat_id),
         progress: if unsupported.is_some() { MessageProgress::Failed } else { MessageProgress::Waiting },
         sent_at: message.sent_at.map_or(item.received_at, Millis::from_seconds).min(item.received_at),
-        parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core.clone()), ..part }).collect(),
+        parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core(answers.take())), ..part }).collect(),
         delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
     }))
 }
 
+/// An operator's text as the client is to have it.
+pub(super) struct Composed {
+    pub nodes: Vec<Node>,
+    /// The messenger's id of the message that it answers.
+    pub answers: Option<String>,
+}
+
+/// Understands an operator's text: whose name stands before it, and what it quotes.
+pub(super) async fn compose(
+    app: &App,
+    channel: &Channel,
+    (peer, text): (&str, &str),
+    binding: &Binding,
+) -> Result<Composed, DbError> {
+    let can = app.core(channel.core).capabilities(channel.connector);
+    let (mut nodes, mut said) = signed(text, binding);
+    let mut answers = None;
+    if can.quotes
+        && let Some(view) = app.db.chat_of_peer(&channel.portal, &channel.id, peer).await?
+    {
+        let style = (can.markup, binding.shows_name());
+        answers = quotes::take(app, &channel.portal, view.chat.id(), &mut said, style).await?;
+    }
+    nodes.append(&mut said);
+    Ok(Composed { nodes, answers })
+}
+
 /// Texts first, then files; a short text goes with the first file as its caption.
-fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal: Option<&Url>) -> Vec<NewPart> {
-    let mut texts = pieces(&signed(&message.text, binding), can);
+fn parts(nodes: &[Node], message: &OperatorMessage, can: Capabilities, portal: Option<&Url>) -> Vec<NewPart> {
+    let mut texts = pieces_of(nodes, can);
     let mut files: Vec<NewPart> = message.files.iter().filter_map(|file| file_part(file, portal)).collect();
     if let (Some(first), [text]) = (files.first_mut(), texts.as_slice())
         && bbcode::Unit::Utf16.count(text) <= can.caption_limit
@@ -102,21 +134,26 @@ fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal
     texts.chain(files).collect()
 }
 
-/// The operator's name as the line puts it before his text, on a line of its own, if the client is to read it. Whether there is one
-/// is the line's setting: an operator may begin a text with bold words himself.
-pub(super) fn signed(text: &str, binding: &Binding) -> String {
+/// The operator's name as the line puts it before his text, on a line of its own, if the client is to read it; and the text. Whether
+/// there is a name is the line's setting: an operator may begin a text with bold words himself.
+fn signed(text: &str, binding: &Binding) -> (Vec<Node>, Vec<Node>) {
     match bbcode::split_signature(text).filter(|_| binding.signature) {
-        Some((name, rest)) if binding.settings.operator_name => format!("[b]{name}:[/b]\n{rest}"),
-        Some((_name, rest)) => rest.to_owned(),
-        None => text.to_owned(),
+        Some((name, rest)) if binding.settings.operator_name => {
+            (bbcode::parse(&format!("[b]{name}:[/b]\n")), bbcode::parse(rest))
+        }
+        Some((_name, rest)) => (Vec::new(), bbcode::parse(rest)),
+        None => (Vec::new(), bbcode::parse(text)),
     }
 }
 
 /// A text in the messenger's markup, cut to its limit.
 pub fn pieces(text: &str, can: Capabilities) -> Vec<String> {
-    let nodes = bbcode::parse(text);
+    pieces_of(&bbcode::parse(text), can)
+}
+
+pub(super) fn pieces_of(nodes: &[Node], can: Capabilities) -> Vec<String> {
     let limit = can.text_limit.max(bbcode::MIN_LIMIT);
-    bbcode::split_nodes(&nodes, limit, &|nodes| measure(nodes, can.markup))
+    bbcode::split_nodes(nodes, limit, &|nodes| measure(nodes, can.markup))
         .iter()
         .map(|nodes| render(nodes, can.markup))
         .filter(|text| !text.trim().is_empty())
@@ -193,14 +230,17 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
     let key = key(&job.channel, job.part.id);
-    let sent = through(app, &job.channel, core.send(&access, &job.peer, &outgoing, &key)).await?;
+    let answers = Written::of(delivery).answers;
+    let to = Target { peer: &job.peer, answers: answers.as_deref() };
+    let sent = through(app, &job.channel, core.send(&access, to, &outgoing, &key)).await?;
     Ok(accepted(app, delivery, &job, sent))
 }
 
 /// The messenger has the part; the portal is told when it has all of them.
 fn accepted(app: &App, delivery: &Delivery, job: &Job, sent: Sent) -> Settled {
     let message = &job.message;
-    let status = |_| (message.id, status::delivery(message, Written::of(delivery), app.clock.now()));
+    let written = || Written { answers: None, ..Written::of(delivery) };
+    let status = |_| (message.id, status::delivery(message, &written(), app.clock.now()));
     Settled {
         sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
         progress: Some((message.id, MessageProgress::Sent)),
@@ -293,6 +333,7 @@ mod tests {
         delete: Window::Never,
         client_edit: false,
         client_delete: false,
+        quotes: false,
         delivered: false,
         read: false,
     };
@@ -318,9 +359,15 @@ mod tests {
         OperatorMessage { text: text.into(), files: vec![file; files], ..OperatorMessage::default() }
     }
 
+    fn nodes(text: &str, binding: &Binding) -> Vec<Node> {
+        let (mut name, mut text) = signed(text, binding);
+        name.append(&mut text);
+        name
+    }
+
     fn texts(message: &OperatorMessage, signature: bool) -> Vec<(String, bool)> {
         let portal = Url::parse("https://portal.example/rest/").unwrap();
-        parts(message, &binding(signature), CAN, Some(&portal))
+        parts(&nodes(&message.text, &binding(signature)), message, CAN, Some(&portal))
             .into_iter()
             .map(|p| (p.text, p.media.is_some()))
             .collect()
@@ -333,7 +380,7 @@ mod tests {
         assert_ne!(texts(&message, false), texts(&message, true));
         let mut nameless = binding(true);
         nameless.settings.operator_name = false;
-        assert_eq!(signed(&message.text, &nameless), "Добрый день");
+        assert_eq!(pieces_of(&nodes(&message.text, &nameless), CAN), ["Добрый день"]);
     }
 
     #[test]

@@ -301,6 +301,7 @@ fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities
         edit: can.edit != Window::Never,
         delete: can.delete != Window::Never,
         client_edit: can.client_edit,
+        quotes: can.quotes,
         delivered: can.delivered,
         read: can.read,
         file_limit_mb: u32::try_from(can.upload_limit / MEGABYTE).ok().filter(|limit| *limit > 0),

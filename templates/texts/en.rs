@@ -170,6 +170,8 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     delete_no: "A message that was sent cannot be deleted for the client",
     client_edit_yes: "Operators see a client's edits",
     client_edit_no: "A client's edits do not reach operators",
+    quotes_yes: "An operator's answer to a message is one in the messenger, too",
+    quotes_no: "What an operator answers stands in his text as a quotation",
     statuses: |delivered, read| match (delivered, read) {
         (true, true) => "Shows when a message is delivered and read",
         (true, false) => "Shows when a message is delivered, not when it is read",

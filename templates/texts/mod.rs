@@ -143,6 +143,8 @@ pub struct ConnectorTexts {
     pub delete_no: &'static str,
     pub client_edit_yes: &'static str,
     pub client_edit_no: &'static str,
+    pub quotes_yes: &'static str,
+    pub quotes_no: &'static str,
     /// By whether delivered and read are reported.
     pub statuses: fn(bool, bool) -> &'static str,
     /// By the limit in megabytes.

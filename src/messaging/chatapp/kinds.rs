@@ -79,6 +79,7 @@ pub fn capabilities(connector: Connector) -> Capabilities {
         delete: Window::Never,
         client_edit: false,
         client_delete: false,
+        quotes: false,
         delivered: true,
         read: true,
     };

@@ -175,6 +175,7 @@ fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, s
             edit: true,
             delete: true,
             client_edit: true,
+            quotes: true,
             delivered: false,
             read: false,
             file_limit_mb: Some(50),

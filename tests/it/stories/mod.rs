@@ -14,6 +14,7 @@ mod install;
 mod intake;
 mod limits;
 mod lost;
+mod meaning;
 mod operating;
 mod parking;
 mod portal_away;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
         telegram::list(),
         card::list(),
         changes::list(),
+        meaning::list(),
         robot::list(),
         hostile::list(),
         recovery::list(),

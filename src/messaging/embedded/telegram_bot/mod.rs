@@ -52,6 +52,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     delete: Window::For(DELETABLE),
     client_edit: true,
     client_delete: false,
+    quotes: true,
     delivered: false,
     read: false,
 };

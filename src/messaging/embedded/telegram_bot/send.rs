@@ -14,13 +14,14 @@ use super::{
 };
 use crate::{
     domain::failure::{Failure, Told},
-    messaging::{ChannelRef, Outgoing, OutgoingFile, Sent, transfer::part},
+    messaging::{ChannelRef, Outgoing, OutgoingFile, Sent, Target, transfer::part},
     secret::Secret,
 };
 
 /// How one try differs from the first.
 struct Try {
     chat: String,
+    answers: Option<i64>,
     plain: bool,
     document: bool,
     moved: bool,
@@ -40,6 +41,11 @@ impl Try {
         }
     }
 
+    /// What is answered may have been deleted meanwhile.
+    fn reply_parameters(&self) -> Option<Value> {
+        self.answers.map(|id| json!({ "message_id": id, "allow_sending_without_reply": true }))
+    }
+
     fn text(&self, html: &str) -> String {
         if self.plain { plain(html) } else { html.to_owned() }
     }
@@ -49,11 +55,12 @@ impl TelegramBot {
     pub(in crate::messaging::embedded) async fn send(
         &self,
         channel: &ChannelRef,
-        peer: &str,
+        to: Target<'_>,
         what: &Outgoing,
     ) -> Result<Sent, Failure> {
         check(what)?;
-        let mut next = Try { chat: chat_id(peer)?, plain: false, document: false, moved: false };
+        let answers = to.answers.and_then(|id| id.parse().ok());
+        let mut next = Try { chat: chat_id(to.peer)?, answers, plain: false, document: false, moved: false };
         loop {
             let answer = match what {
                 Outgoing::Text(html) => self.send_text(&channel.secret, html, &next).await,
@@ -69,8 +76,9 @@ impl TelegramBot {
 
     async fn send_text(&self, token: &Secret, html: &str, now: &Try) -> Result<SentMessage, ApiError> {
         let mut body = json!({ "chat_id": now.chat, "text": now.text(html) });
-        if let (false, Value::Object(fields)) = (now.plain, &mut body) {
-            fields.insert("parse_mode".to_owned(), json!("HTML"));
+        if let Value::Object(fields) = &mut body {
+            fields.extend((!now.plain).then(|| ("parse_mode".to_owned(), json!("HTML"))));
+            fields.extend(now.reply_parameters().map(|answered| ("reply_parameters".to_owned(), answered)));
         }
         self.api.call(token, "sendMessage", &body).await
     }
@@ -78,6 +86,9 @@ impl TelegramBot {
     async fn send_file(&self, token: &Secret, file: &OutgoingFile, now: &Try) -> Result<SentMessage, ApiError> {
         let (method, field) = if now.document { DOCUMENT } else { method(file) };
         let mut form = Form::new().text("chat_id", now.chat.clone()).part(field, part(file));
+        if let Some(answered) = now.reply_parameters() {
+            form = form.text("reply_parameters", answered.to_string());
+        }
         if !file.caption.is_empty() {
             form = form.text("caption", now.text(&file.caption));
             if !now.plain {
@@ -230,7 +241,7 @@ mod tests {
 
     #[test]
     fn each_objection_is_met_once() {
-        let mut next = Try { chat: "1".into(), plain: false, document: false, moved: false };
+        let mut next = Try { chat: "1".into(), answers: None, plain: false, document: false, moved: false };
         assert!(next.mend(Some(Reason::Markup)) && next.plain);
         assert!(!next.mend(Some(Reason::Markup)));
         assert!(next.mend(Some(Reason::Moved(-100))) && next.chat == "-100");

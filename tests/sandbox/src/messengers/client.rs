@@ -43,6 +43,8 @@ pub struct Received {
     pub files: Vec<File>,
     /// Parts of one album have the same.
     pub album: Option<String>,
+    /// The messenger's id of the message that it answers.
+    pub reply_to: Option<String>,
     pub tracking: Option<String>,
     pub at_ms: i64,
     pub edited: bool,
@@ -202,6 +204,7 @@ impl Client {
             entities: message.entities.clone(),
             files: message.files.iter().map(file).collect(),
             album: message.album.clone(),
+            reply_to: message.reply_to.clone(),
             tracking: message.from_app.as_ref().and_then(|app| app.tracking.clone()),
             at_ms: message.time_ms,
             edited: message.edited,
