@@ -94,7 +94,8 @@ pub struct LastMessage {
     /// BB-code, without the signature that a line puts before operators' texts.
     pub text: String,
     pub from_client: bool,
-    pub failed: bool,
+    /// How far it has come; None for what the client wrote.
+    pub progress: Option<MessageProgress>,
     pub at_ms: i64,
 }
 
@@ -241,7 +242,7 @@ async fn last_message(
             Some(text) => shown::words(text, message.origin, (markup, is_signed)),
         },
         from_client: message.direction == Direction::In,
-        failed: message.progress == MessageProgress::Failed,
+        progress: (message.direction == Direction::Out).then_some(message.progress),
         at_ms: message.sent_at.0,
     }))
 }

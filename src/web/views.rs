@@ -9,7 +9,7 @@ use templates::{
         ConnectorView, SettingView, WriteFirst as WriteFirstView,
     },
     crm_chat::{
-        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
+        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, Tick, WriteChannelView, WriteView,
     },
     install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
 };
@@ -18,7 +18,10 @@ use super::{answer::Failed, consent};
 use crate::{
     app::App,
     b24::bbcode,
-    db::{Binding, BindingState, Channel, ChannelState, Installation, InstallationState, Portal, Step, StepState},
+    db::{
+        Binding, BindingState, Channel, ChannelState, Installation, InstallationState, MessageProgress, Portal, Step,
+        StepState,
+    },
     domain::{
         address::{Address, E164},
         capabilities::{Window, WriteFirst},
@@ -350,7 +353,7 @@ fn chat(chat: CardChat, card: &CardContents) -> ChatView {
         .unwrap_or_else(|| chat.view.chat.peer.clone());
     let (messenger, icon) = shown(chat.connector);
     let state = match &chat.last {
-        Some(last) if last.failed => ChatState::Failed,
+        Some(last) if last.progress == Some(MessageProgress::Failed) => ChatState::Failed,
         Some(last) if last.from_client => ChatState::Unanswered,
         Some(_answered) => ChatState::Open,
         None => ChatState::Closed,
@@ -364,8 +367,19 @@ fn chat(chat: CardChat, card: &CardContents) -> ChatView {
         last: chat.last.map(|last| LastMessageView {
             text: excerpt(&last.text),
             is_from_client: last.from_client,
+            tick: last.progress.map(tick),
             at_ms: last.at_ms,
         }),
+    }
+}
+
+fn tick(progress: MessageProgress) -> Tick {
+    match progress {
+        MessageProgress::Waiting => Tick::Waiting,
+        MessageProgress::Sent => Tick::Sent,
+        MessageProgress::Delivered => Tick::Delivered,
+        MessageProgress::Read => Tick::Read,
+        MessageProgress::Failed => Tick::Failed,
     }
 }
 

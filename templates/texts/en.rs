@@ -2,7 +2,7 @@
 
 use crate::app::AppState;
 use crate::connector::{AccountForm, WriteFirst};
-use crate::crm_chat::{CardKind, ChatState};
+use crate::crm_chat::{CardKind, ChatState, Tick};
 use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
@@ -198,6 +198,13 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
         ChatState::Failed => "not sent",
     },
     you: "You",
+    tick: |tick| match tick {
+        Tick::Waiting => "is on its way",
+        Tick::Sent => "sent",
+        Tick::Delivered => "delivered",
+        Tick::Read => "read",
+        Tick::Failed => "not sent",
+    },
     open: "Open chat",
     write: "Write first",
     channel: "Channel",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::app::AppState;
 use crate::connector::{AccountForm, WriteFirst};
-use crate::crm_chat::{CardKind, ChatState};
+use crate::crm_chat::{CardKind, ChatState, Tick};
 use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::ProblemTexts;
@@ -160,6 +160,7 @@ pub struct CrmChatTexts {
     pub chats_how: &'static str,
     pub chat_state: fn(ChatState) -> &'static str,
     pub you: &'static str,
+    pub tick: fn(Tick) -> &'static str,
     pub open: &'static str,
     pub write: &'static str,
     pub channel: &'static str,

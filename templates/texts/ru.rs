@@ -2,7 +2,7 @@
 
 use crate::app::AppState;
 use crate::connector::{AccountForm, WriteFirst};
-use crate::crm_chat::{CardKind, ChatState};
+use crate::crm_chat::{CardKind, ChatState, Tick};
 use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
@@ -198,6 +198,13 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
         ChatState::Failed => "не отправлено",
     },
     you: "Вы",
+    tick: |tick| match tick {
+        Tick::Waiting => "отправляется",
+        Tick::Sent => "отправлено",
+        Tick::Delivered => "доставлено",
+        Tick::Read => "прочитано",
+        Tick::Failed => "не отправлено",
+    },
     open: "Открыть чат",
     write: "Написать первым",
     channel: "Канал",

@@ -7,7 +7,8 @@ use templates::connector::{
     ConnectorView, SettingView, WriteFirst,
 };
 use templates::crm_chat::{
-    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
+    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, Tick, WriteChannelView,
+    WriteView,
 };
 use templates::install::{self, InstallView, Phase, StepKey, StepState, StepView};
 use templates::plain::{self, ErrorView};
@@ -291,7 +292,12 @@ fn chat(id: &str, look: (char, &str), state: ChatState, last: (&str, bool), spic
         channel: format!("+7 900 000-00-01{spice}"),
         icon: format!("{}{spice}", icon(look.0, look.1)),
         state,
-        last: Some(LastMessageView { text: format!("{}{spice}", last.0), is_from_client: last.1, at_ms: NOW_MS }),
+        last: Some(LastMessageView {
+            text: format!("{}{spice}", last.0),
+            is_from_client: last.1,
+            tick: (!last.1).then_some(if state == ChatState::Failed { Tick::Failed } else { Tick::Read }),
+            at_ms: NOW_MS,
+        }),
     }
 }
 
