@@ -187,6 +187,27 @@ pub struct IncomingMessage {
     /// BB-code, with what the client typed neutralised.
     pub text: String,
     pub files: Vec<IncomingFile>,
+    /// What it answers.
+    pub answers: Option<Answered>,
+}
+
+/// A message that another one answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The messenger's id of it.
+    pub id: String,
+    /// Its words as BB-code lines that the portal shows as a quotation.
+    pub quoted: String,
+}
+
+impl IncomingMessage {
+    /// The text behind the quotation of what it answers.
+    pub fn with_quotation(&self) -> String {
+        match &self.answers {
+            Some(answered) => format!("{}\n{}", answered.quoted, self.text),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// How far an outgoing message has come. Only ever forward.

@@ -31,11 +31,13 @@ use crate::{
     messaging::{Author, IncomingMessage, SentRef},
 };
 
-/// Stands before the new text of a message that could not be changed.
+/// Stands before the new text of a message that could not be changed, and before the former text of one that was.
 const CORRECTION: &str = "✏️ ";
 
 /// Characters of a message that others refer to.
 const BEGINNING: usize = 80;
+/// Characters of what a message said before it was changed.
+const FORMER: usize = 200;
 
 /// What a part says now, and from which line that came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -151,13 +153,14 @@ pub async fn deleted_by_operators(
     // One element comes for each id of the messenger.
     let mut seen = BTreeSet::new();
     for deleted in items.messages.iter().filter(|message| seen.insert(message.im)) {
-        let Some(Known { channel, message, .. }) = known(app, item, deleted).await? else { continue };
+        let Some(Known { channel, binding, message, parts, .. }) = known(app, item, deleted).await? else { continue };
         let now = app.clock.now();
         let can = app.core(channel.core).capabilities(channel.connector);
         let follows = if can.delete.is_open(message.sent_at, now) {
             NewDelivery::new(Lane::OutOf(message.chat), DeliveryKind::DeleteToCore, now)
         } else {
-            Note::NotDeleted { told: Told::Unsupported.code().into() }.in_chat(message.chat, now)
+            let still = known_by(app, (&channel, binding.shows_name()), &message, &parts);
+            Note::NotDeleted { told: Told::Unsupported.code().into(), still }.in_chat(message.chat, now)
         };
         expansion.deliveries.push(follows.message(message.id));
     }
@@ -177,12 +180,13 @@ pub async fn edited_by_client(
     let Some((message, parts)) = found.filter(|_| edited.author == Author::Client) else {
         return to_portal::expand_message(app, item, channel, edited).await;
     };
-    let part = parts.iter().find(|part| part.media.is_none()).filter(|part| part.text != edited.text);
+    let text = to_portal::said(app, &item.portal, channel, &edited).await?;
+    let part = parts.iter().find(|part| part.media.is_none()).filter(|part| part.text != text);
     let (Some(part), Some(_bound)) = (part, app.db.binding_of_channel(&item.portal, &channel.id).await?) else {
         return Ok(Expansion::default());
     };
     let delivery = NewDelivery::new(Lane::InOf(message.chat), DeliveryKind::EditToPortal, app.clock.now());
-    let delivery = delivery.payload(&Edit { text: edited.text, line: None }).message(message.id);
+    let delivery = delivery.payload(&Edit { text, line: None }).message(message.id);
     let deliveries = vec![NewDelivery { part: Some(part.id), ..delivery }];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
 }
@@ -203,10 +207,7 @@ pub async fn reacted(
     else {
         return Ok(Expansion::default());
     };
-    let style = (app.core(channel.core).capabilities(channel.connector).markup, binding.shows_name());
-    let text = parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty());
-    let about = text.map(|text| shown::words(text, message.origin, style));
-    let about = about.map_or_else(|| "📎".to_owned(), |text| beginning(&text));
+    let about = known_by(app, (channel, binding.shows_name()), &message, &parts);
     let note = Note::Reaction { emoji: bbcode::from_plain(emoji), about };
     let deliveries = vec![note.in_chat(message.chat, app.clock.now()).message(message.id)];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
@@ -214,12 +215,31 @@ pub async fn reacted(
 
 /// The first line of a text, at most so long that one knows it again.
 fn beginning(text: &str) -> String {
-    let plain = bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default());
-    // What it quotes itself is not its own.
-    let line = plain.lines().find(|line| !line.trim().is_empty() && !line.starts_with('>')).unwrap_or_default();
-    let cut: String = line.chars().take(BEGINNING).collect();
-    let rest = if cut.len() < line.len() { "…" } else { "" };
-    format!("{}{rest}", bbcode::from_plain(&cut))
+    let plain = shown::plain(text);
+    let line = own_lines(&plain).next().unwrap_or_default();
+    bbcode::from_plain(&cut(line, BEGINNING))
+}
+
+/// A client's changed text with what it said before, struck through on a line of its own: the portal shows only the last words, and
+/// the former may be what an operator has answered.
+fn with_former(text: &str, former: &str) -> String {
+    let former = shown::plain(former);
+    let former = own_lines(&former).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    if former.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text}\n{CORRECTION}[s]{}[/s]", bbcode::from_plain(&cut(&former, FORMER)))
+}
+
+/// What a text quotes is not its own.
+fn own_lines(plain: &str) -> impl Iterator<Item = &str> {
+    plain.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('>'))
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let cut: String = text.chars().take(most).collect();
+    let rest = if cut.len() < text.len() { "…" } else { "" };
+    cut + rest
 }
 
 /// A change of something that the messenger has.
@@ -276,7 +296,7 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
         message: LineText {
             id: carried.message.source_key.clone(),
             date: carried.message.sent_at.seconds(),
-            text: text.clone(),
+            text: with_former(&text, &part.text),
             ..LineText::default()
         },
         chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
@@ -290,16 +310,38 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
     }
 }
 
+/// The beginning of a message, by which one knows it again.
+fn known_by(app: &App, (channel, is_signed): (&Channel, bool), message: &Message, parts: &[Part]) -> String {
+    let style = (app.core(channel.core).capabilities(channel.connector).markup, is_signed);
+    let text = parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty());
+    text.map_or_else(|| "📎".to_owned(), |text| beginning(&shown::words(text, message.origin, style)))
+}
+
 /// The change did not go through: who made it, or ought to see it, reads so.
-pub fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
-    let (Some(message), Some(carried)) = (delivery.message, &delivery.carried) else { return };
+pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
+    let (Some(id), Some(carried)) = (delivery.message, &delivery.carried) else { return };
     let told = told.code().to_owned();
     let note = match (delivery.kind, edit(delivery)) {
-        (DeliveryKind::DeleteToCore, _) => Note::NotDeleted { told },
         (DeliveryKind::EditToPortal, Ok(edit)) => Note::ClientChanged { text: edit.text },
-        _edit => Note::NotChanged { told },
+        (kind, _edit) => {
+            let still = still_seen(app, delivery, carried).await.unwrap_or_default();
+            if kind == DeliveryKind::DeleteToCore {
+                Note::NotDeleted { told, still }
+            } else {
+                Note::NotChanged { told, still }
+            }
+        }
     };
-    settled.follow.push(note.in_chat(carried.message.chat, app.clock.now()).message(message));
+    settled.follow.push(note.in_chat(carried.message.chat, app.clock.now()).message(id));
+}
+
+async fn still_seen(app: &App, delivery: &Delivery, carried: &Carried) -> Option<String> {
+    let channel = channel_of(app, &delivery.portal, &carried.view.chat.channel()).await.ok()?;
+    let binding = app.db.binding_of_channel(&delivery.portal, &channel.id).await.ok()?;
+    let own =
+        carried.parts.iter().filter(|part| delivery.part.is_none_or(|id| id == part.id)).cloned().collect::<Vec<_>>();
+    let is_signed = binding.is_some_and(|binding| binding.shows_name());
+    Some(known_by(app, (&channel, is_signed), &carried.message, &own))
 }
 
 #[cfg(test)]
@@ -331,5 +373,16 @@ mod tests {
         assert_eq!(changed(&files, &["better"]), Some(vec![(1, "better".into())]));
         assert_eq!(changed(&files, &[]), Some(vec![(1, String::new())]));
         assert_eq!(changed(&files, &[&"long ".repeat(400)]), None);
+    }
+
+    #[test]
+    fn what_a_client_said_before_stays_readable_on_one_line() {
+        let former = ">>Earlier\n[b]Is it[/b]\n100?";
+        assert_eq!(with_former("Is it 200?", former), "Is it 200?\n✏️ [s]Is it 100?[/s]");
+        assert_eq!(with_former("A caption", ""), "A caption");
+        let long = with_former("short", &"word ".repeat(100));
+        assert!(long.ends_with("…[/s]") && long.chars().count() < FORMER + 30, "{long}");
+        let typed = with_former("x", &bbcode::from_plain("[/s][send=1]no[/send]"));
+        assert!(!typed.contains("[send=") && typed.matches("[/s]").count() == 1, "{typed:?}");
     }
 }

@@ -379,7 +379,7 @@ async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled)
             DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::EditToCore | DeliveryKind::DeleteToCore | DeliveryKind::EditToPortal => {
-                changes::gave_up(app, delivery, told, settled);
+                changes::gave_up(app, delivery, told, settled).await;
             }
             _quiet => {}
         },

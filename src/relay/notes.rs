@@ -29,9 +29,18 @@ pub enum Note {
     /// The client's message has not got into the chat, or nobody can tell: its words, so that they are not lost.
     Unseen { certain: bool },
     /// An operator's edit did not reach the client.
-    NotChanged { told: String },
+    NotChanged {
+        told: String,
+        /// The beginning of what the client still sees.
+        #[serde(default)]
+        still: String,
+    },
     /// An operator's deletion did not reach the client.
-    NotDeleted { told: String },
+    NotDeleted {
+        told: String,
+        #[serde(default)]
+        still: String,
+    },
     /// The client changed a message, and it could not be changed in the chat: what it says now.
     ClientChanged { text: String },
     /// The client has put an emoji on a message, of which this is the beginning.
@@ -65,8 +74,12 @@ impl Note {
             Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
             Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),
             Self::Unknown => red(texts.unknown),
-            Self::NotChanged { told } => red(&format!("{} {}", texts.not_changed, reason(texts, told))),
-            Self::NotDeleted { told } => red(&format!("{} {}", texts.not_deleted, reason(texts, told))),
+            Self::NotChanged { told, still } => {
+                format!("{}\n>>{still}", red(&format!("{} {}", texts.not_changed, reason(texts, told))))
+            }
+            Self::NotDeleted { told, still } => {
+                format!("{}\n>>{still}", red(&format!("{} {}", texts.not_deleted, reason(texts, told))))
+            }
             Self::Reaction { emoji, about } => format!("[b]{}[/b] {emoji}\n>>{about}", texts.reaction),
             Self::ClientChanged { text } => format!("[b]{}[/b][br]{text}", texts.client_changed),
             Self::ByRobot { text } => format!("[b]{}:[/b][br]{text}", texts.robot),

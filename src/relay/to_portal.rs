@@ -80,10 +80,11 @@ pub(super) async fn expand_message(
         return Err(ExpandError::Malformed("a peer that no portal can carry".into()));
     }
     let by_client = message.author == Author::Client;
+    let said = said(app, &item.portal, channel, &message).await?;
     let now = app.clock.now();
     // By its id the messenger tells how far the business's own message has come.
     let core_id = (!by_client).then(|| message.id.clone());
-    let text = NewPart { text: message.text, core_id, ..NewPart::default() };
+    let text = NewPart { text: said, core_id, ..NewPart::default() };
     let files = message.files.into_iter().map(|file| NewPart {
         media: Some(NewMedia {
             owner: MediaOwner::Channel { channel: channel.id.clone(), origin: file.origin },
@@ -109,6 +110,28 @@ pub(super) async fn expand_message(
         delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
     };
     Ok(Expansion { relevant: true, messages: vec![new], ..Expansion::default() })
+}
+
+/// What a message says, behind what it answers. The portal takes a rating for one only when nothing stands before it, so an answer to
+/// one of the line's own texts (the request to rate is one) goes bare.
+pub(super) async fn said(
+    app: &App,
+    portal: &PortalId,
+    channel: &Channel,
+    message: &IncomingMessage,
+) -> Result<String, ExpandError> {
+    if let Some(answered) = message.answers.as_ref().filter(|_| is_rating(&message.text)) {
+        let found = app.db.message_by_core(portal, &channel.id, &answered.id).await?;
+        if found.is_some_and(|(found, _parts)| found.origin == MessageOrigin::Automatic) {
+            return Ok(message.text.clone());
+        }
+    }
+    Ok(message.with_quotation())
+}
+
+/// What a session that waits for a rating takes for one: `1` or `0`, alone or as the first word.
+fn is_rating(text: &str) -> bool {
+    matches!(text.split(' ').next(), Some("1" | "0"))
 }
 
 fn expand_status(app: &App, channel: ChannelId, message: String, progress: Progress) -> Expansion {

@@ -122,6 +122,8 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
         at: millis(item.time, now),
         text,
         files,
+        // No sample of one is known.
+        answers: None,
     })))
 }
 

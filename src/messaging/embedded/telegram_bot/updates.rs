@@ -97,6 +97,7 @@ fn parse_message(value: &Value) -> Result<Result<Box<IncomingMessage>, &str>, Ma
         at: Millis::from_seconds(message.date).0,
         text: content.text,
         files: content.files,
+        answers: content.answers,
     })))
 }
 

@@ -89,6 +89,12 @@ impl Client {
         self.sends(account, draft).remove(0)
     }
 
+    /// Passes on what somebody has written who does not let others be led to him.
+    pub fn forwards(&self, account: &Account, from: &str, text: &str) -> String {
+        let draft = Draft { forwarded_from: Some(from.to_owned()), ..Draft::text(text) };
+        self.sends(account, draft).remove(0)
+    }
+
     /// Sends a file, shown as its type says.
     pub fn sends_file(&self, account: &Account, file: (&str, &str, impl Into<web::Bytes>), caption: &str) -> String {
         let (name, mime, bytes) = file;
