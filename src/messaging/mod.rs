@@ -189,6 +189,8 @@ pub struct IncomingMessage {
     pub files: Vec<IncomingFile>,
     /// What it answers.
     pub answers: Option<Answered>,
+    /// The messenger's name of the album whose piece it is: its other files come as messages of their own.
+    pub album: Option<String>,
 }
 
 /// A message that another one answers.

@@ -176,12 +176,18 @@ pub async fn edited_by_client(
     edited: IncomingMessage,
 ) -> Result<Expansion, ExpandError> {
     let place = (&channel.id, edited.peer.as_str());
-    let found = app.db.message_find(&item.portal, place, (Direction::In, &edited.id)).await?;
-    let Some((message, parts)) = found.filter(|_| edited.author == Author::Client) else {
+    let found = match app.db.message_find(&item.portal, place, (Direction::In, &edited.id)).await? {
+        // A piece of an album is known by its part.
+        None => app.db.message_by_core(&item.portal, &channel.id, &edited.id).await?,
+        found => found,
+    };
+    let by_client = |(message, _): &(Message, Vec<Part>)| message.direction == Direction::In;
+    let Some((message, parts)) = found.filter(by_client).filter(|_| edited.author == Author::Client) else {
         return to_portal::expand_message(app, item, channel, edited).await;
     };
     let text = to_portal::said(app, &item.portal, channel, &edited).await?;
-    let part = parts.iter().find(|part| part.media.is_none()).filter(|part| part.text != text);
+    let is_it = |part: &&Part| part.media.is_none() && part.core_ids().all(|id| id == edited.id);
+    let part = parts.iter().find(is_it).filter(|part| part.text != text);
     let (Some(part), Some(_bound)) = (part, app.db.binding_of_channel(&item.portal, &channel.id).await?) else {
         return Ok(Expansion::default());
     };
@@ -289,6 +295,8 @@ pub async fn delete_to_core(app: &App, delivery: &Delivery) -> Result<Settled, F
 pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let carried = carried(delivery)?;
     let (Edit { text, .. }, part) = (edit(delivery)?, part_of(carried, delivery)?);
+    let now = carried.parts.iter().map(|other| if other.id == part.id { &text } else { &other.text });
+    let whole = now.filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n");
     let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
     let person = place.view.contact.as_ref().map_or(&place.external.peer, |contact| &contact.person);
     let message = LineMessage {
@@ -296,7 +304,7 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
         message: LineText {
             id: carried.message.source_key.clone(),
             date: carried.message.sent_at.seconds(),
-            text: with_former(&text, &part.text),
+            text: with_former(&whole, &part.text),
             ..LineText::default()
         },
         chat: LineChat { id: place.external.to_string(), ..LineChat::default() },

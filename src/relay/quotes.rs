@@ -65,10 +65,8 @@ fn answered(recent: &[(Message, Vec<Part>)], reply: &Reply, style: (Markup, bool
 
 /// How the messenger names a message.
 fn id(message: &Message, parts: &[Part]) -> Option<String> {
-    match message.direction {
-        Direction::In => Some(message.source_key.clone()),
-        Direction::Out => parts.iter().flat_map(Part::core_ids).next().map(str::to_owned),
-    }
+    let by_part = parts.iter().flat_map(Part::core_ids).next().map(str::to_owned);
+    by_part.or_else(|| (message.direction == Direction::In).then(|| message.source_key.clone()))
 }
 
 /// The words of a text alone: without what it quotes itself, what it said before a change, and how it is broken into lines.
@@ -114,7 +112,7 @@ mod tests {
             position: i32::try_from(position).unwrap(),
             text: (*text).to_owned(),
             media: None,
-            core_id: Some(format!("c{id}.{position}")),
+            core_id: (direction == Direction::Out).then(|| format!("c{id}.{position}")),
         };
         (message, texts.iter().enumerate().map(part).collect())
     }

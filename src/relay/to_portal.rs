@@ -19,7 +19,7 @@ use crate::{
     db::{
         Binding, Carried, Channel, Chat, ChatView, Contact, Delivery, DeliveryKind, Direction, Expansion, InboxItem,
         Lane, MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia, NewMessage,
-        NewPart, Part, Settled,
+        NewPart, Part, Settled, album_key,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -34,6 +34,8 @@ use crate::{
 const REASON_LIMIT: usize = 200;
 /// Of messages that were taken together, so many of those that must go alone go at the same time.
 const ALONE_AT_ONCE: usize = 2;
+/// The pieces of an album follow each other; after so much time without another one it is whole.
+const ALBUM_PAUSE: Duration = Duration::from_millis(1500);
 /// How long a client's words wait for a file that came with them.
 const FILE_PATIENCE: Duration = Duration::from_mins(2);
 
@@ -83,7 +85,9 @@ pub(super) async fn expand_message(
     let said = said(app, &item.portal, channel, &message).await?;
     let now = app.clock.now();
     // By its id the messenger tells how far the business's own message has come.
-    let core_id = (!by_client).then(|| message.id.clone());
+    let album = message.album.filter(|_| by_client && !message.files.is_empty());
+    let core_id = (!by_client || album.is_some()).then(|| message.id.clone());
+    let due_at = if album.is_some() { now.after(ALBUM_PAUSE) } else { now };
     let text = NewPart { text: said, core_id, ..NewPart::default() };
     let files = message.files.into_iter().map(|file| NewPart {
         media: Some(NewMedia {
@@ -100,14 +104,14 @@ pub(super) async fn expand_message(
         who: Some(NewContact { connector: channel.connector, person: message.person }),
         direction: if by_client { Direction::In } else { Direction::Out },
         origin: if by_client { MessageOrigin::Client } else { MessageOrigin::Phone },
-        source_key: message.id,
+        source_key: album.as_deref().map_or(message.id, album_key),
         author: None,
         b24_message: None,
         b24_chat: None,
         progress: if by_client { MessageProgress::Waiting } else { MessageProgress::Sent },
         sent_at: crate::clock::Millis(message.at),
         parts: std::iter::once(text).chain(files).collect(),
-        delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
+        delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, due_at)),
     };
     Ok(Expansion { relevant: true, messages: vec![new], ..Expansion::default() })
 }

@@ -122,8 +122,9 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
         at: millis(item.time, now),
         text,
         files,
-        // No sample of one is known.
+        // No sample of either is known.
         answers: None,
+        album: None,
     })))
 }
 
