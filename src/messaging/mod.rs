@@ -62,11 +62,13 @@ pub struct ChannelRef {
     pub secret: Secret,
 }
 
-/// One thing to send: a text, or a file with its caption. The text is in the messenger's own markup already.
+/// One thing to send: a text, a file with its caption, or files that are shown together. The text is in the messenger's own markup already.
 #[derive(Clone, Debug)]
 pub enum Outgoing {
     Text(String),
     File(OutgoingFile),
+    /// At most [`Capabilities::album`], all of one [`MessagingCore::album_kind`]. All are sent or none is.
+    Album(Vec<OutgoingFile>),
 }
 
 #[derive(Clone, Debug)]
@@ -298,6 +300,11 @@ pub trait MessagingCore: Send + Sync {
     /// the same contact when he answers.
     fn person_of(&self, _connector: Connector, peer: &str) -> String {
         peer.to_owned()
+    }
+
+    /// Files of which this gives the same word can stand in one album. None: such a file goes alone.
+    fn album_kind(&self, _connector: Connector, _mime: &str, _size: u64) -> Option<&'static str> {
+        None
     }
 
     /// Sends one thing.

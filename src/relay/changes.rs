@@ -277,7 +277,7 @@ pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Fai
     let core = app.core(channel.core);
     through(app, &channel, core.edit(&access, message, &text)).await?;
     // The portal waits for the word that its change has gone out, too.
-    let status = status::delivery(&carried.message, &Written { line, answers: None }, app.clock.now());
+    let status = status::delivery(&carried.message, &Written { line, ..Written::default() }, app.clock.now());
     Ok(Settled { rewritten: Some((part.id, text)), follow: vec![status], ..Settled::done() })
 }
 

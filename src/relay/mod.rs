@@ -15,6 +15,7 @@
 
 pub mod accounts;
 pub mod address;
+mod albums;
 mod attempts;
 pub mod card;
 mod changes;

@@ -24,11 +24,14 @@ pub struct Written {
     /// The messenger's id of the message that this part answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<String>,
+    /// The part goes together with those behind it: how many are one album.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub album: Option<usize>,
 }
 
 impl Written {
     pub fn on(line: i64) -> Self {
-        Self { line: Some(line), answers: None }
+        Self { line: Some(line), ..Self::default() }
     }
 
     pub fn of(delivery: &Delivery) -> Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, carried, channel_of, db_failure, files, notes, parking, part_of, quotes,
+    ExpandError, Resolved, albums, carried, channel_of, db_failure, files, notes, parking, part_of, quotes,
     status::{self, Written},
     through,
 };
@@ -67,13 +67,16 @@ async fn expand_one(
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();
     let by_person = message.user_id > 0;
-    let to_core = |answers| {
-        NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&Written { answers, ..Written::on(line) })
-    };
+    let to_core = |written: Written| NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
     let composed = compose(app, &channel, (&chat.peer, &message.text), &binding).await?;
     // The first part answers, the others follow it.
     let mut answers = composed.answers;
     let parts = parts(&composed.nodes, message, capabilities, endpoint.as_ref());
+    let kind = |part: &NewPart| {
+        let size = u64::try_from(part.media.as_ref()?.size?).ok()?;
+        Some((app.core(channel.core).album_kind(channel.connector, &part.media.as_ref()?.mime, size)?, size))
+    };
+    let albums = albums::counts(&parts.iter().map(kind).collect::<Vec<_>>(), capabilities);
     // Nothing of it can be sent: without a word the operator would look at a spinner for ever.
     let unsupported = parts.is_empty().then(|| notes::Note::Failed { told: Told::Unsupported.code().into() });
     Ok(Some(NewMessage {
@@ -88,7 +91,17 @@ async fn expand_one(
         b24_chat: Some(message.im.chat_id),
         progress: if unsupported.is_some() { MessageProgress::Failed } else { MessageProgress::Waiting },
         sent_at: message.sent_at.map_or(item.received_at, Millis::from_seconds).min(item.received_at),
-        parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core(answers.take())), ..part }).collect(),
+        parts: parts
+            .into_iter()
+            .zip(albums)
+            .map(|(part, count)| NewPart {
+                delivery: (count > 0).then(|| {
+                    let album = (count > 1).then_some(count);
+                    to_core(Written { answers: answers.take(), album, ..Written::on(line) })
+                }),
+                ..part
+            })
+            .collect(),
         delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
     }))
 }
@@ -197,14 +210,23 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
     IdempotencyKey(format!("{}-{part}", channel.id))
 }
 
-/// A part with all that is needed to send it.
+/// A part, or an album of several, with all that is needed to send it.
 struct Job {
     message: Message,
     part: Part,
+    /// What goes together with it.
+    others: Vec<Part>,
     /// The message has no other parts.
     alone: bool,
     channel: Channel,
     peer: String,
+}
+
+impl Job {
+    /// All that goes at once.
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.part).chain(&self.others)
+    }
 }
 
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
@@ -212,8 +234,11 @@ async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let part = part_of(carried, delivery)?.clone();
     let chat = &carried.view.chat;
     let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
-    let alone = carried.parts.len() == 1;
-    Ok(Job { message: carried.message.clone(), part, alone, channel, peer: chat.peer.clone() })
+    let count = Written::of(delivery).album.unwrap_or(1);
+    let behind = carried.parts.iter().filter(|other| other.position > part.position);
+    let others: Vec<Part> = behind.take(count.saturating_sub(1)).cloned().collect();
+    let alone = carried.parts.len() == 1 + others.len();
+    Ok(Job { message: carried.message.clone(), part, others, alone, channel, peer: chat.peer.clone() })
 }
 
 /// One attempt at one part.
@@ -222,11 +247,17 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     if app.clock.now() >= job.message.wanted_at().after(STALE) {
         return Err(Failure::permanent(Told::TooOld, "it had waited for more than a day"));
     }
-    let _held = match job.part.media {
-        Some(media) => app.memory.take(files::size(app, &delivery.portal, media).await?).await,
+    let mut size = job.part.media.map(|_file| Some(0_i64));
+    for media in job.parts().filter_map(|part| part.media) {
+        let one = files::size(app, &delivery.portal, media).await?;
+        size = size.map(|whole| whole.zip(one).map(|(whole, one)| whole.saturating_add(one)));
+    }
+    let _held = match size {
+        Some(size) => app.memory.take(size).await,
         None => None,
     };
-    let outgoing = outgoing(app, &job.channel, &job.part).await?;
+    let outgoing =
+        if job.others.is_empty() { outgoing(app, &job.channel, &job.part).await? } else { album(app, &job).await? };
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
     let key = key(&job.channel, job.part.id);
@@ -239,15 +270,23 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
 /// The messenger has the part; the portal is told when it has all of them.
 fn accepted(app: &App, delivery: &Delivery, job: &Job, sent: Sent) -> Settled {
     let message = &job.message;
-    let written = || Written { answers: None, ..Written::of(delivery) };
+    let written = || Written { line: Written::of(delivery).line, ..Written::default() };
     let status = |_| (message.id, status::delivery(message, &written(), app.clock.now()));
     Settled {
-        sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
+        sent: sent_parts(job, sent.ids),
         progress: Some((message.id, MessageProgress::Sent)),
         when_all_sent: message.b24_message.filter(|_| !job.alone).map(status),
         follow: message.b24_message.filter(|_| job.alone).map(status).map(|(_, follow)| follow).into_iter().collect(),
         ..Settled::done()
     }
+}
+
+/// An album has an id for each of its parts.
+fn sent_parts(job: &Job, ids: Vec<String>) -> Vec<SentPart> {
+    if ids.len() != 1 + job.others.len() {
+        return vec![SentPart { part: job.part.id, core_ids: ids }];
+    }
+    job.parts().zip(ids).map(|(part, id)| SentPart { part: part.id, core_ids: vec![id] }).collect()
 }
 
 /// Asks the core for the key under which the part would have been sent.
@@ -277,6 +316,16 @@ async fn outgoing(app: &App, channel: &Channel, part: &Part) -> Result<Outgoing,
         return Ok(Outgoing::Text(lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")));
     }
     Ok(Outgoing::File(OutgoingFile { name: file.name, mime: file.mime, caption: part.text.clone(), bytes: file.bytes }))
+}
+
+async fn album(app: &App, job: &Job) -> Result<Outgoing, Failure> {
+    let mut album = Vec::with_capacity(1 + job.others.len());
+    for part in job.parts() {
+        let gone = || Failure::permanent(Told::Internal, "a part of an album is no file");
+        let file = files::load(app, &job.channel.portal, part.media.ok_or_else(gone)?).await?;
+        album.push(OutgoingFile { name: file.name, mime: file.mime, caption: part.text.clone(), bytes: file.bytes });
+    }
+    Ok(Outgoing::Album(album))
 }
 
 /// The message ends here: its other parts are pointless, and its author reads why.
@@ -334,6 +383,7 @@ mod tests {
         client_edit: false,
         client_delete: false,
         quotes: false,
+        album: 0,
         delivered: false,
         read: false,
     };

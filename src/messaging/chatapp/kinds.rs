@@ -80,6 +80,7 @@ pub fn capabilities(connector: Connector) -> Capabilities {
         client_edit: false,
         client_delete: false,
         quotes: false,
+        album: 0,
         delivered: true,
         read: true,
     };

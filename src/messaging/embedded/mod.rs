@@ -40,6 +40,7 @@ const NOTHING: Capabilities = Capabilities {
     client_edit: false,
     client_delete: false,
     quotes: false,
+    album: 0,
     delivered: false,
     read: false,
 };
@@ -81,6 +82,13 @@ fn unsupported(connector: Connector) -> Failure {
 impl MessagingCore for Embedded {
     fn capabilities(&self, connector: Connector) -> Capabilities {
         capabilities(connector)
+    }
+
+    fn album_kind(&self, connector: Connector, mime: &str, size: u64) -> Option<&'static str> {
+        match connector {
+            Connector::TelegramBot => TelegramBot::album_kind(mime, size),
+            _other => None,
+        }
     }
 
     async fn send(

@@ -85,10 +85,11 @@ async fn only_what_the_client_has_not_is_sent_again(story: &Story) {
     let shop = story.bot_shop().await;
     let chat = shop.has_a_chat().await;
     let telegram = story.sandbox.messengers().telegram();
-    let file = |name: &str| Upload::new(name, "application/pdf", PDF);
     // Between the first file and the second there is time to break something.
     telegram.answers_late(Duration::from_millis(300));
-    let message = shop.operator_writes(chat, "Three", &[file("1.pdf"), file("2.pdf"), file("3.pdf")]);
+    let file = |name: &str, mime: &str| Upload::new(name, mime, PDF);
+    let files = [file("1.pdf", "application/pdf"), file("2.ogg", "audio/ogg"), file("3.pdf", "application/pdf")];
+    let message = shop.operator_writes(chat, "Three", &files);
     shop.client_receives(1).await;
     telegram.reject_next(400, "Bad Request: nobody knows why");
     telegram.answers_late(Duration::ZERO);
@@ -96,11 +97,11 @@ async fn only_what_the_client_has_not_is_sent_again(story: &Story) {
     let link = link(&note).expect("a way to send it again");
     assert_eq!(shop.client_has().len(), 1);
     let (_, page) = asks(story, Method::GET, &link).await;
-    assert!(!page.contains("1.pdf") && page.contains("2.pdf") && page.contains("3.pdf"), "{page}");
+    assert!(!page.contains("1.pdf") && page.contains("2.ogg") && page.contains("3.pdf"), "{page}");
     asks(story, Method::POST, &link).await;
     let received = shop.client_receives(3).await;
     let names: Vec<_> = received.iter().map(|it| it.files[0].name.as_str()).collect();
-    assert_eq!(names, ["1.pdf", "2.pdf", "3.pdf"]);
+    assert_eq!(names, ["1.pdf", "2.ogg", "3.pdf"]);
     shop.shows_as_sent(chat, message).await;
     assert_eq!(shop.delivery_statuses(message).await[0].len(), 3, "the tick names all of them");
 }

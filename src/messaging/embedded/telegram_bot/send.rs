@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// How one try differs from the first.
-struct Try {
-    chat: String,
+pub(super) struct Try {
+    pub chat: String,
     answers: Option<i64>,
-    plain: bool,
-    document: bool,
+    pub plain: bool,
+    pub document: bool,
     moved: bool,
 }
 
@@ -42,11 +42,11 @@ impl Try {
     }
 
     /// What is answered may have been deleted meanwhile.
-    fn reply_parameters(&self) -> Option<Value> {
+    pub fn reply_parameters(&self) -> Option<Value> {
         self.answers.map(|id| json!({ "message_id": id, "allow_sending_without_reply": true }))
     }
 
-    fn text(&self, html: &str) -> String {
+    pub fn text(&self, html: &str) -> String {
         if self.plain { plain(html) } else { html.to_owned() }
     }
 }
@@ -63,11 +63,12 @@ impl TelegramBot {
         let mut next = Try { chat: chat_id(to.peer)?, answers, plain: false, document: false, moved: false };
         loop {
             let answer = match what {
-                Outgoing::Text(html) => self.send_text(&channel.secret, html, &next).await,
-                Outgoing::File(file) => self.send_file(&channel.secret, file, &next).await,
+                Outgoing::Text(html) => self.send_text(&channel.secret, html, &next).await.map(|one| vec![one]),
+                Outgoing::File(file) => self.send_file(&channel.secret, file, &next).await.map(|one| vec![one]),
+                Outgoing::Album(files) => self.send_album(&channel.secret, files, &next).await,
             };
             match answer {
-                Ok(message) => return Ok(sent(&message)),
+                Ok(messages) => return Ok(sent(&messages)),
                 Err(error) if next.mend(error.reason()) => {}
                 Err(error) => return Err(error.into_failure()),
             }
@@ -84,7 +85,7 @@ impl TelegramBot {
     }
 
     async fn send_file(&self, token: &Secret, file: &OutgoingFile, now: &Try) -> Result<SentMessage, ApiError> {
-        let (method, field) = if now.document { DOCUMENT } else { method(file) };
+        let (method, field) = if now.document { DOCUMENT } else { method(&file.mime, size(file)) };
         let mut form = Form::new().text("chat_id", now.chat.clone()).part(field, part(file));
         if let Some(answered) = now.reply_parameters() {
             form = form.text("reply_parameters", answered.to_string());
@@ -99,24 +100,30 @@ impl TelegramBot {
     }
 }
 
-fn sent(message: &SentMessage) -> Sent {
-    Sent { ids: vec![message.message_id.to_string()], peer: Some(message.chat.id.to_string()) }
+fn sent(messages: &[SentMessage]) -> Sent {
+    Sent {
+        ids: messages.iter().map(|message| message.message_id.to_string()).collect(),
+        peer: messages.first().map(|message| message.chat.id.to_string()),
+    }
 }
 
 /// Spares an upload that Telegram would refuse.
 fn check(what: &Outgoing) -> Result<(), Failure> {
-    match what {
-        Outgoing::File(file) if size(file) > CAPABILITIES.upload_limit => {
-            Err(Failure::permanent(Told::FileTooLarge, "over Telegram's 50 MB"))
-        }
-        Outgoing::File(file) if file.bytes.is_empty() => {
-            Err(Failure::permanent(Told::Rejected, "Telegram takes no empty file"))
-        }
-        _ => Ok(()),
+    let files = match what {
+        Outgoing::Text(_) => &[][..],
+        Outgoing::File(file) => std::slice::from_ref(file),
+        Outgoing::Album(files) => files,
+    };
+    if files.iter().any(|file| size(file) > CAPABILITIES.upload_limit) {
+        return Err(Failure::permanent(Told::FileTooLarge, "over Telegram's 50 MB"));
     }
+    if files.iter().any(|file| file.bytes.is_empty()) {
+        return Err(Failure::permanent(Told::Rejected, "Telegram takes no empty file"));
+    }
+    Ok(())
 }
 
-fn size(file: &OutgoingFile) -> u64 {
+pub(super) fn size(file: &OutgoingFile) -> u64 {
     u64::try_from(file.bytes.len()).unwrap_or(u64::MAX)
 }
 
@@ -141,10 +148,10 @@ const DOCUMENT: (&str, &str) = ("sendDocument", "document");
 
 /// The method and its field that show a file best. What a method would refuse or change goes as a document: pictures over
 /// the limit, sounds other than those that Telegram plays, videos other than MP4.
-fn method(file: &OutgoingFile) -> (&'static str, &'static str) {
-    let mime = file.mime.split(';').next().unwrap_or_default().trim();
+pub(super) fn method(mime: &str, size: u64) -> (&'static str, &'static str) {
+    let mime = mime.split(';').next().unwrap_or_default().trim();
     match mime.to_ascii_lowercase().as_str() {
-        "image/jpeg" | "image/png" | "image/webp" if size(file) <= CAPABILITIES.photo_limit => ("sendPhoto", "photo"),
+        "image/jpeg" | "image/png" | "image/webp" if size <= CAPABILITIES.photo_limit => ("sendPhoto", "photo"),
         "audio/ogg" | "audio/opus" => ("sendVoice", "voice"),
         "audio/mpeg" | "audio/mp3" | "audio/mp4" | "audio/m4a" | "audio/x-m4a" => ("sendAudio", "audio"),
         "video/mp4" => ("sendVideo", "video"),
@@ -206,9 +213,9 @@ mod tests {
             ("application/pdf", "sendDocument"),
             ("", "sendDocument"),
         ] {
-            assert_eq!(method(&file(mime, 1)).0, name, "{mime}");
+            assert_eq!(method(mime, 1).0, name, "{mime}");
         }
-        assert_eq!(method(&file("image/jpeg", 11 << 20)).0, "sendDocument");
+        assert_eq!(method("image/jpeg", 11 << 20).0, "sendDocument");
     }
 
     #[test]
