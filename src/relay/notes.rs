@@ -119,8 +119,9 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));
     }
     let mut text = note.text(&portal.lang, parts, &files);
-    if let (Note::Failed { .. } | Note::Unknown, true) = (&note, retry::is_offered(message, parts)) {
-        let link = retry::link(app, &delivery.portal, message.id).map_err(Failure::transient)?;
+    if matches!(note, Note::Failed { .. } | Note::FailedBecause { .. } | Note::Unknown)
+        && let Some(link) = retry::link_for(app, &delivery.portal, message).await?
+    {
         text = format!("{text} [url={link}]{}[/url]", texts(&portal.lang).send_again);
     }
     to_portal::write_note(app, &delivery.portal, view, (key(delivery), text)).await

@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
-use super::shown;
+use super::{db_failure, shown};
 use crate::{
     app::App,
     clock::Millis,
-    db::{DbError, DeliveryState, Message, MessageOrigin, MessageProgress, Part},
-    domain::ids::{MessageId, PortalId},
+    db::{DbError, DeadDelivery, DeliveryState, Message, MessageOrigin, MessageProgress, Part},
+    domain::{
+        failure::Failure,
+        ids::{MessageId, PortalId},
+    },
     secret::{Purpose, SealError},
 };
 
@@ -33,14 +36,25 @@ pub enum Standing {
     Taken(MessageProgress),
 }
 
-/// Whether a message that failed may be sent again by the person who reads so.
-pub fn is_offered(message: &Message, parts: &[Part]) -> bool {
+/// What a person may have sent again of a message that failed; nothing a second time.
+async fn left(app: &App, portal: &PortalId, message: &Message) -> Result<Vec<DeadDelivery>, DbError> {
     let from_line = matches!(message.origin, MessageOrigin::Operator | MessageOrigin::Automatic);
-    from_line && message.retried_at.is_none() && !parts.is_empty()
+    if !from_line || message.retried_at.is_some() {
+        return Ok(Vec::new());
+    }
+    app.db.dead_of_message(portal, message.id).await
+}
+
+/// The link that belongs into the note of a message's failure, if it may be sent again.
+pub async fn link_for(app: &App, portal: &PortalId, message: &Message) -> Result<Option<String>, Failure> {
+    if left(app, portal, message).await.map_err(db_failure)?.is_empty() {
+        return Ok(None);
+    }
+    link(app, portal, message.id).map(Some).map_err(Failure::transient)
 }
 
 /// `<portal>.<message>.<valid until, seconds>.<signature>` behind our own address.
-pub fn link(app: &App, portal: &PortalId, message: MessageId) -> Result<String, SealError> {
+fn link(app: &App, portal: &PortalId, message: MessageId) -> Result<String, SealError> {
     let until = app.clock.now().after(LIFETIME);
     let token = app.keys.sign(Purpose::Retry, &format!("{portal}.{message}.{}", until.seconds()))?;
     Ok(app.config.own_url(&format!("/retry/{token}")))
@@ -60,13 +74,16 @@ pub async fn offer(app: &App, token: &str) -> Result<Option<Offer>, DbError> {
     let Some((portal, id)) = named(app, token) else { return Ok(None) };
     let Some((message, parts)) = app.db.message_get(&portal, id).await? else { return Ok(None) };
     let Some(lang) = app.db.portal_get(&portal).await?.map(|portal| portal.lang) else { return Ok(None) };
-    let dead = app.db.dead_of_message(&portal, id).await?;
-    if !is_offered(&message, &parts) || dead.is_empty() {
+    let left = left(app, &portal, &message).await?;
+    if left.is_empty() {
         return Ok(Some(Offer { lang, state: Standing::Taken(message.progress) }));
     }
-    let doubtful = dead.iter().any(|delivery| delivery.state == DeliveryState::Unknown);
-    // What the messenger has already is not sent again.
-    let parts: Vec<Part> = parts.into_iter().filter(|part| part.core_id.is_none()).collect();
+    let doubtful = left.iter().any(|delivery| delivery.state == DeliveryState::Unknown);
+    // What the messenger has already is not sent again, unless it failed with all of it.
+    let (mut parts, others): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.core_id.is_none());
+    if parts.is_empty() {
+        parts = others;
+    }
     let text = text(app, &portal, &message, &parts).await?;
     let mut files = Vec::new();
     for media in parts.iter().filter_map(|part| part.media) {

@@ -12,6 +12,7 @@ stories![
     a_red_note_has_the_message_sent_again_once,
     what_fails_a_second_time_is_not_offered_again,
     only_what_the_client_has_not_is_sent_again,
+    what_the_messenger_took_and_failed_with_is_sent_again,
     what_nobody_knows_of_goes_again_when_a_person_wants_it,
     a_link_is_worth_nothing_to_strangers_and_after_a_day,
 ];
@@ -104,6 +105,25 @@ async fn only_what_the_client_has_not_is_sent_again(story: &Story) {
     assert_eq!(names, ["1.pdf", "2.ogg", "3.pdf"]);
     shop.shows_as_sent(chat, message).await;
     assert_eq!(shop.delivery_statuses(message).await[0].len(), 3, "the tick names all of them");
+}
+
+async fn what_the_messenger_took_and_failed_with_is_sent_again(story: &Story) {
+    let shop = story.whatsapp_shop().await;
+    let chat = shop.has_a_chat().await;
+    let chatapp = story.sandbox.messengers().chatapp();
+    chatapp.fail_next("Re-engagement message: 24 hours have passed");
+    shop.operator_writes(chat, "Long time no see", &[]);
+    let note = shop.sees_note(chat, "24 hours have passed").await.text;
+    let link = link(&note).expect("a way to send it again");
+    let (_, page) = asks(story, Method::GET, &link).await;
+    assert!(page.contains("Long time no see") && !page.contains(shop.words().plain.retry_doubt), "{page}");
+    assert_eq!(shop.client_has().len(), 0);
+    asks(story, Method::POST, &link).await;
+    shop.client_receives(1).await;
+    story.calms_down().await;
+    let (_, page) = asks(story, Method::POST, &link).await;
+    assert!(page.contains(shop.words().plain.retry_sent), "{page}");
+    assert_eq!((shop.client_has().len(), shop.red_notes(chat).len()), (1, 1));
 }
 
 async fn what_nobody_knows_of_goes_again_when_a_person_wants_it(story: &Story) {
