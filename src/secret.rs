@@ -11,7 +11,7 @@ use base64::{
 };
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest, hkdf,
+    digest, hkdf, hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use subtle::ConstantTimeEq as _;
@@ -62,6 +62,8 @@ pub enum Purpose {
     Media,
     /// Links to a portal's authorisation page.
     Consent,
+    /// Links that have a failed message sent again.
+    Retry,
 }
 
 impl Purpose {
@@ -71,6 +73,7 @@ impl Purpose {
             Self::Session => b"session",
             Self::Media => b"media",
             Self::Consent => b"consent",
+            Self::Retry => b"retry",
         }
     }
 }
@@ -168,6 +171,21 @@ impl Keys {
         self.old.as_ref().filter(|old| old.id == id).ok_or_else(|| SealError::UnknownKey(id.to_owned()))
     }
 
+    /// `<claim>.<signature>`. Everybody can read what it claims, and nobody else can claim it.
+    pub fn sign(&self, purpose: Purpose, claim: &str) -> Result<String, SealError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.current.derive(purpose)?);
+        Ok(format!("{claim}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, claim.as_bytes()))))
+    }
+
+    /// The claim of what [`Keys::sign`] made for the same purpose.
+    pub fn signed<'a>(&self, purpose: Purpose, token: &'a str) -> Option<&'a str> {
+        let (claim, tag) = token.rsplit_once('.')?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        let made_it =
+            |key: &[u8; 32]| hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), claim.as_bytes(), &tag).is_ok();
+        self.signing(purpose).ok()?.iter().any(made_it).then_some(claim)
+    }
+
     /// The raw key of a purpose for signing, newest first.
     pub fn signing(&self, purpose: Purpose) -> Result<Vec<[u8; 32]>, SealError> {
         std::iter::once(&self.current).chain(&self.old).map(|m| m.derive(purpose)).collect()
@@ -241,6 +259,17 @@ mod tests {
         assert_eq!(rotated.open("p", &sealed).unwrap().expose(), "token");
         let strange = Keys::new(&Secret::new("three"), None);
         assert!(matches!(strange.open("p", &sealed), Err(SealError::UnknownKey(_))));
+    }
+
+    #[test]
+    fn what_is_signed_holds_for_its_purpose_alone() {
+        let token = keys().sign(Purpose::Media, "a.7").unwrap();
+        assert_eq!(keys().signed(Purpose::Media, &token), Some("a.7"));
+        assert_eq!(keys().signed(Purpose::Retry, &token), None);
+        assert_eq!(keys().signed(Purpose::Media, &token.replace(".7", ".8")), None);
+        let rotated = Keys::new(&Secret::new("two"), Some(&Secret::new("one")));
+        assert_eq!(rotated.signed(Purpose::Media, &token), Some("a.7"));
+        assert_eq!(Keys::new(&Secret::new("three"), None).signed(Purpose::Media, &token), None);
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub struct Capabilities {
     pub delete: bool,
     /// A client's edit reaches the operator.
     pub client_edit: bool,
+    /// What an operator quotes becomes the messenger's own reply.
+    pub quotes: bool,
     /// Delivered is reported.
     pub delivered: bool,
     /// Read is reported.
@@ -317,6 +319,7 @@ fn abilities(texts: &Texts, view: &ConnectorView) -> Markup {
                 (ability(can.edit, if can.edit { words.edit_yes } else { words.edit_no }))
                 (ability(can.delete, if can.delete { words.delete_yes } else { words.delete_no }))
                 (ability(can.client_edit, if can.client_edit { words.client_edit_yes } else { words.client_edit_no }))
+                (ability(can.quotes, if can.quotes { words.quotes_yes } else { words.quotes_no }))
                 (ability(can.delivered || can.read, (words.statuses)(can.delivered, can.read)))
                 @if let Some(limit) = can.file_limit_mb { (ability(true, &(words.files)(limit))) }
             }

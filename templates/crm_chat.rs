@@ -90,8 +90,38 @@ pub struct LastMessageView {
     pub text: String,
     /// Whether the client wrote it.
     pub is_from_client: bool,
+    /// How far it has come, if the business wrote it.
+    pub tick: Option<Tick>,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
+}
+
+/// How far a message of the business has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tick {
+    /// On its way to the messenger.
+    Waiting,
+    /// The messenger has it.
+    Sent,
+    /// The client's device has it.
+    Delivered,
+    /// The client has read it.
+    Read,
+    /// It did not reach the client.
+    Failed,
+}
+
+impl Tick {
+    /// As messengers show it, and its class.
+    const fn sign(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Waiting => ("◷", "tick"),
+            Self::Sent => ("✓", "tick"),
+            Self::Delivered => ("✓✓", "tick"),
+            Self::Read => ("✓✓", "tick read"),
+            Self::Failed => ("✗", "tick failed"),
+        }
+    }
 }
 
 /// The first message.
@@ -157,7 +187,11 @@ fn chat_row(texts: &Texts, chat: &ChatView) -> Markup {
                     (parts::badge(chat.state.health(), (words.chat_state)(chat.state)))
                 }
                 @if let Some(last) = &chat.last {
-                    p .clip { @if !last.is_from_client { span .muted { (words.you) ": " } } (last.text) }
+                    p .clip {
+                        @if let Some(tick) = last.tick { (ticked((words.tick)(tick), tick)) }
+                        @if !last.is_from_client { span .muted { (words.you) ": " } }
+                        (last.text)
+                    }
                 }
                 p .muted.small {
                     (chat.channel)
@@ -168,6 +202,12 @@ fn chat_row(texts: &Texts, chat: &ChatView) -> Markup {
                 data-body=(json!({ "chat": chat.id }).to_string()) data-needs-portal disabled { (words.open) }
         }
     }
+}
+
+/// A sign for those who see it, its meaning for those who hear or point at it.
+fn ticked(meaning: &str, tick: Tick) -> Markup {
+    let (sign, class) = tick.sign();
+    html! { span class=(class) role="img" aria-label=(meaning) title=(meaning) { (sign) } " " }
 }
 
 fn write(texts: &Texts, view: &CrmChatView) -> Markup {

@@ -34,6 +34,33 @@ pub fn error(document: &Document<'_>, view: &ErrorView) -> Markup {
     without_session(document).wrap(words.what, &body)
 }
 
+/// A message that failed, and may be sent once more.
+pub struct RetryView {
+    /// What will be sent.
+    pub text: String,
+    /// Names of its files.
+    pub files: Vec<String>,
+    /// Nobody knows whether the client has it already.
+    pub doubtful: bool,
+}
+
+/// The form that sends a failed message once more. It needs no script: the link is opened in a tab of its own.
+pub fn retry(document: &Document<'_>, view: &RetryView) -> Markup {
+    let words = &document.texts.plain;
+    let body = html! {
+        section .panel.plain {
+            (parts::mark())
+            h1 { (words.retry_title) }
+            @if view.doubtful { p .note.warn { (words.retry_doubt) } }
+            @if !view.text.is_empty() { blockquote { (view.text) } }
+            @for name in &view.files { p { "📎 " (name) } }
+            form method="post" { button .primary type="submit" { (words.retry_button) } }
+            p .muted.small { (words.retry_once) }
+        }
+    };
+    without_session(document).wrap(words.retry_title, &body)
+}
+
 /// The neutral page for `HEAD` and `GET`: it names the product and knows nothing.
 pub fn neutral(document: &Document<'_>) -> Markup {
     let texts = &document.texts.plain;

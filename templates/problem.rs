@@ -106,6 +106,8 @@ problems! {
     TextTooLong text_too_long;
     /// The chat is gone.
     ChatGone chat_gone;
+    /// A link of ours that is no link, or not any more.
+    LinkOver link_over;
     /// Nobody can tell whether the message went out.
     OutcomeUnknown outcome_unknown;
 }

@@ -5,6 +5,7 @@
 //! stored one, a frame's token by a call). Decoding is tolerant: what may be missing is an `Option`, unknown keys are
 //! ignored, an element of a list that makes no sense is left out. [`Malformed`] means that not even the verifier could work.
 
+mod attachments;
 mod event;
 mod frame;
 mod robot;

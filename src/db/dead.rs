@@ -30,7 +30,7 @@ pub struct DeadDelivery {
     pub id: DeliveryId,
     pub portal: PortalId,
     pub kind: DeliveryKind,
-    /// Failed or unknown.
+    /// Failed or unknown; of a message with which the messenger failed later, done.
     pub state: DeliveryState,
     pub message: Option<MessageId>,
     pub told: Option<String>,
@@ -125,7 +125,51 @@ fn revive_message(conn: &mut Conn, id: i64, now: Millis) -> DbResult<()> {
     rest.iter().try_for_each(|row| revive(conn, row, now))
 }
 
+/// What did not reach the client of a message that was to go to the messenger: what is dead of it. A messenger may also have taken the
+/// message and failed with it later; of several parts nobody knows then which.
+fn of_message(conn: &mut Conn, portal: &str, id: MessageId) -> DbResult<Vec<super::deliveries::Row>> {
+    let own = delivery::portal_id.eq(portal).and(delivery::message_id.eq(id.0));
+    let to_core = || delivery::table.filter(own.and(delivery::kind.eq(DeliveryKind::ToCore.text())));
+    let dead: Vec<super::deliveries::Row> = to_core().filter(IsDead).order(delivery::id).load(conn)?;
+    let failed = message::id.eq(id.0).and(message::progress.eq(MessageProgress::Failed.text()));
+    if !dead.is_empty() || message::table.filter(failed).count().get_result::<i64>(conn)? == 0 {
+        return Ok(dead);
+    }
+    let all: Vec<super::deliveries::Row> = to_core().limit(2).load(conn)?;
+    let is_done = |row: &super::deliveries::Row| row.state == DeliveryState::Done.text();
+    Ok(if matches!(all.as_slice(), [one] if is_done(one)) { all } else { Vec::new() })
+}
+
 impl Db {
+    /// What an operator's message can be tried again with.
+    pub async fn dead_of_message(&self, portal: &PortalId, id: MessageId) -> DbResult<Vec<DeadDelivery>> {
+        let portal = portal.0.clone();
+        self.read(move |conn| of_message(conn, &portal, id)?.into_iter().map(DeadDelivery::try_from).collect()).await
+    }
+
+    /// Has what did not reach the client of an operator's message tried again, because a person wants it: once for each message. False:
+    /// that was done before, or nothing of it is dead.
+    pub async fn dead_retry(&self, portal: &PortalId, id: MessageId, now: Millis) -> DbResult<bool> {
+        let portal = portal.0.clone();
+        self.write(move |conn| {
+            let own = message::id.eq(id.0).and(message::portal_id.eq(&portal)).and(message::retried_at.is_null());
+            let alive = portal::table.find(&portal).filter(portal::state.ne(PortalState::Stopped.text()));
+            let dead = of_message(conn, &portal, id)?;
+            if dead.is_empty() || alive.count().get_result::<i64>(conn)? == 0 {
+                return Ok(false);
+            }
+            if diesel::update(message::table.filter(own)).set(message::retried_at.eq(now.0)).execute(conn)? == 0 {
+                return Ok(false);
+            }
+            for row in &dead {
+                revive(conn, row, now)?;
+            }
+            revive_message(conn, id.0, now)?;
+            Ok(true)
+        })
+        .await
+    }
+
     /// The dead, the oldest first, at most `limit` of each kind.
     pub async fn dead_list(&self, filter: DeadFilter, limit: i64) -> DbResult<(Vec<DeadDelivery>, Vec<DeadItem>)> {
         self.read(move |conn| {

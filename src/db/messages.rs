@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    ChatView, Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, chats,
+    ChatView, Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, albums, chats,
     conn::Conn,
     dispatch,
     kept::{kept, update},
@@ -91,6 +91,15 @@ pub struct Message {
     pub progress: MessageProgress,
     /// When its author sent it.
     pub sent_at: Millis,
+    /// When a person had its failed parts sent again.
+    pub retried_at: Option<Millis>,
+}
+
+impl Message {
+    /// When somebody last wanted it to be sent.
+    pub fn wanted_at(&self) -> Millis {
+        self.retried_at.map_or(self.sent_at, |at| at.max(self.sent_at))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -174,6 +183,7 @@ struct Row {
     sent_at: i64,
     _created_at: i64,
     contact_id: Option<i64>,
+    retried_at: Option<i64>,
 }
 
 impl TryFrom<Row> for Message {
@@ -191,6 +201,7 @@ impl TryFrom<Row> for Message {
             b24_chat: row.b24_chat_id,
             progress: MessageProgress::read(&row.progress)?,
             sent_at: Millis(row.sent_at),
+            retried_at: row.retried_at.map(Millis),
         })
     }
 }
@@ -234,7 +245,7 @@ pub(super) fn carried(conn: &mut Conn, ids: &[i64]) -> DbResult<HashMap<i64, (St
 
 type PartRow = (i64, i32, String, Option<i64>, Option<String>);
 
-fn parts_of(conn: &mut Conn, portal: &str, id: i64) -> DbResult<Vec<Part>> {
+pub(super) fn parts_of(conn: &mut Conn, portal: &str, id: i64) -> DbResult<Vec<Part>> {
     let rows: Vec<PartRow> = part::table
         .filter(part::portal_id.eq(portal).and(part::message_id.eq(id)))
         .order(part::position)
@@ -285,7 +296,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
     let key = (message::portal_id, message::chat_id, message::direction, message::source_key);
     let insertion = diesel::insert_into(message::table).values(row).on_conflict(key).do_nothing();
     let written: Option<i64> = kept!(conn, get_result, insertion.returning(message::id)).optional()?;
-    let Some(id) = written else { return Ok(Recorded::Known) };
+    let Some(id) = written else { return albums::join(conn, portal, (chat, new), now) };
     for (position, piece) in new.parts.iter().enumerate() {
         insert_part(conn, portal, (chat, id, new.b24_message), (position, piece), now)?;
     }
@@ -296,7 +307,7 @@ pub(super) fn insert(conn: &mut Conn, portal: &str, new: &NewMessage, now: Milli
     Ok(Recorded::Written(MessageId(id)))
 }
 
-fn insert_part(
+pub(super) fn insert_part(
     conn: &mut Conn,
     portal: &str,
     (chat, message, number): (i64, i64, Option<i64>),

@@ -9,6 +9,7 @@
 //! `synchronous_commit=on`).
 
 mod administrators;
+mod albums;
 #[cfg(feature = "bench")]
 mod bench;
 mod bindings;
@@ -58,6 +59,7 @@ use std::{
 use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, r2d2};
 use tokio::{sync::Semaphore, time::timeout};
 
+pub use albums::album_key;
 #[cfg(feature = "bench")]
 pub use bench::Ceiling;
 pub use bindings::{Binding, BindingState, NewBinding, serving};

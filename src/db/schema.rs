@@ -189,6 +189,7 @@ diesel::table! {
         sent_at -> BigInt,
         created_at -> BigInt,
         contact_id -> Nullable<BigInt>,
+        retried_at -> Nullable<BigInt>,
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Settled {
     pub outcome: &'static str,
     pub told: Option<&'static str>,
     pub error: Option<String>,
-    pub sent: Option<SentPart>,
+    pub sent: Vec<SentPart>,
     /// A part says something else now.
     pub rewritten: Option<(PartId, String)>,
     /// The portal's own numbers of a chat: chat, and the client's portal user.
@@ -92,7 +92,7 @@ impl Settled {
             outcome,
             told: None,
             error: None,
-            sent: None,
+            sent: Vec::new(),
             rewritten: None,
             chat: None,
             member: None,
@@ -183,7 +183,7 @@ fn expand(conn: &mut Conn, portal: &str, expansion: &Expansion, now: Millis) -> 
 }
 
 fn settle(conn: &mut Conn, portal: &str, settled: &Settled, now: Millis) -> DbResult<()> {
-    if let Some(sent) = &settled.sent {
+    for sent in &settled.sent {
         messages::mark_part(conn, portal, sent)?;
     }
     if let Some((part, text)) = &settled.rewritten {

@@ -30,6 +30,10 @@ pub struct Capabilities {
     pub client_edit: bool,
     /// Whether the messenger tells that the client has deleted a message.
     pub client_delete: bool,
+    /// Whether what an operator quotes becomes the messenger's own reply.
+    pub quotes: bool,
+    /// Most files that are sent as one album; 0 = each goes alone.
+    pub album: usize,
     /// Whether the messenger reports that a message reached the client's device.
     pub delivered: bool,
     /// Whether the messenger reports that the client read a message.

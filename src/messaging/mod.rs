@@ -62,11 +62,13 @@ pub struct ChannelRef {
     pub secret: Secret,
 }
 
-/// One thing to send: a text, or a file with its caption. The text is in the messenger's own markup already.
+/// One thing to send: a text, a file with its caption, or files that are shown together. The text is in the messenger's own markup already.
 #[derive(Clone, Debug)]
 pub enum Outgoing {
     Text(String),
     File(OutgoingFile),
+    /// At most [`Capabilities::album`], all of one [`MessagingCore::album_kind`]. All are sent or none is.
+    Album(Vec<OutgoingFile>),
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,22 @@ pub struct OutgoingFile {
 /// does not send twice. ChatApp gives it back as `fromApp.tracking`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(pub String);
+
+/// Where something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// A conversation's id, or a bare address.
+    pub peer: &'a str,
+    /// The messenger's id of a message there that it answers, where the channel can do that ([`Capabilities::quotes`]). One that
+    /// is gone is no reason to fail.
+    pub answers: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    fn from(peer: &'a str) -> Self {
+        Self { peer, answers: None }
+    }
+}
 
 /// The core has accepted a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +209,29 @@ pub struct IncomingMessage {
     /// BB-code, with what the client typed neutralised.
     pub text: String,
     pub files: Vec<IncomingFile>,
+    /// What it answers.
+    pub answers: Option<Answered>,
+    /// The messenger's name of the album whose piece it is: its other files come as messages of their own.
+    pub album: Option<String>,
+}
+
+/// A message that another one answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The messenger's id of it.
+    pub id: String,
+    /// Its words as BB-code lines that the portal shows as a quotation.
+    pub quoted: String,
+}
+
+impl IncomingMessage {
+    /// The text behind the quotation of what it answers.
+    pub fn with_quotation(&self) -> String {
+        match &self.answers {
+            Some(answered) => format!("{}\n{}", answered.quoted, self.text),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// How far an outgoing message has come. Only ever forward.
@@ -296,11 +337,16 @@ pub trait MessagingCore: Send + Sync {
         false
     }
 
-    /// Sends one thing into a conversation (`peer` is a conversation id or a bare address).
+    /// Files of which this gives the same word can stand in one album. None: such a file goes alone.
+    fn album_kind(&self, _connector: Connector, _mime: &str, _size: u64) -> Option<&'static str> {
+        None
+    }
+
+    /// Sends one thing.
     async fn send(
         &self,
         channel: &ChannelRef,
-        peer: &str,
+        to: Target<'_>,
         what: &Outgoing,
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;

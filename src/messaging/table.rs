@@ -20,13 +20,14 @@ fn row(connector: Connector, core: &str, can: Capabilities) -> String {
         WriteFirst::ByEmail => "e-mail",
     };
     format!(
-        "| {} | {core} | {} | {first} | {} MB | {} | {} | {} | {} | {} |",
+        "| {} | {core} | {} | {first} | {} MB | {} | {} | {} | {} | {} | {} |",
         connector.title(),
         can.text_limit,
         can.upload_limit / (1024 * 1024),
         window(can.edit),
         window(can.delete),
         yes(can.client_edit),
+        yes(can.quotes),
         yes(can.delivered),
         yes(can.read),
     )
@@ -35,9 +36,9 @@ fn row(connector: Connector, core: &str, can: Capabilities) -> String {
 #[test]
 fn the_readme_shows_what_each_messenger_can() {
     let mut table = vec![
-        "| messenger | core | text | write first | file | edit | delete | client's edits | delivered | read |"
+        "| messenger | core | text | write first | file | edit | delete | client's edits | quotes | delivered | read |"
             .to_owned(),
-        "|---|---|---|---|---|---|---|---|---|---|".to_owned(),
+        "|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     for connector in Connector::ALL.iter().copied() {
         if chatapp::messenger_type_of(connector).is_some() {

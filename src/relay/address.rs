@@ -151,7 +151,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
     let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
-    let sent = through(app, &task.channel, core.send(&access, &to, &what, &key)).await?;
+    let sent = through(app, &task.channel, core.send(&access, to.as_str().into(), &what, &key)).await?;
     Ok(task.sent(app, delivery, sent).await)
 }
 

@@ -9,11 +9,12 @@ use super::{
     address::{self, By, Job, To},
     grant::{self, Refused},
     proof::{self, User},
+    shown,
 };
 use crate::{
     app::App,
     b24::{
-        CallError, Code, Method, bbcode,
+        CallError, Code, Method,
         client::Access,
         methods::{
             crm::{Item, ItemGet, ItemList},
@@ -22,7 +23,7 @@ use crate::{
     },
     db::{
         Binding, Channel, ChannelState, ChatView, DbError, Delivery, Direction, Expansion, InboxItem, Installation,
-        MessageOrigin, MessageProgress, NewInbox, Part, Source, serving,
+        MessageProgress, NewInbox, Part, Source, serving,
     },
     domain::{
         address::{Address, Field, parse_field},
@@ -93,7 +94,8 @@ pub struct LastMessage {
     /// BB-code, without the signature that a line puts before operators' texts.
     pub text: String,
     pub from_client: bool,
-    pub failed: bool,
+    /// How far it has come; None for what the client wrote.
+    pub progress: Option<MessageProgress>,
     pub at_ms: i64,
 }
 
@@ -238,49 +240,12 @@ async fn last_message(
     Ok(last.map(|(message, parts): (_, Vec<Part>)| LastMessage {
         text: match parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()) {
             None => "📎".to_owned(),
-            Some(text) => as_kept(message.origin, text, (markup, is_signed)),
+            Some(text) => shown::words(text, message.origin, (markup, is_signed)),
         },
         from_client: message.direction == Direction::In,
-        failed: message.progress == MessageProgress::Failed,
+        progress: (message.direction == Direction::Out).then_some(message.progress),
         at_ms: message.sent_at.0,
     }))
-}
-
-/// A part's text in BB-code, whoever wrote it.
-pub(super) fn as_kept(origin: MessageOrigin, text: &str, (markup, is_signed): (Markup, bool)) -> String {
-    match origin {
-        MessageOrigin::Operator => as_written(text, markup, is_signed),
-        MessageOrigin::Automatic => as_written(text, markup, false),
-        // Kept as they were typed, as clients' texts are.
-        MessageOrigin::Client
-        | MessageOrigin::Robot
-        | MessageOrigin::Card
-        | MessageOrigin::Phone
-        | MessageOrigin::Sms => text.to_owned(),
-    }
-}
-
-/// A text of the line as it was written there, from the messenger's markup in which it is kept.
-pub(super) fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
-    // A signature is a line of its own, a name and a colon, with the markup around it; see `to_core`.
-    let signature = |line: &str| line.trim_end_matches(['*', '/', 'b', '<', '>']).ends_with(':');
-    let text = match text.split_once('\n') {
-        Some((name, rest)) if is_signed && signature(name) => rest,
-        _unsigned => text,
-    };
-    match markup {
-        Markup::Whatsapp => bbcode::from_whatsapp(text),
-        Markup::TelegramHtml => bbcode::from_plain(&without_tags(text)),
-        Markup::Plain => bbcode::from_plain(text),
-    }
-}
-
-/// Our own HTML for Telegram as a person reads it.
-fn without_tags(html: &str) -> String {
-    let mut pieces = html.split('<');
-    let first = pieces.next().unwrap_or_default().to_owned();
-    let text = pieces.fold(first, |text, piece| text + piece.split_once('>').map_or("", |(_tag, after)| after));
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 /// The channels through which somebody can be written to first, with their bindings.
@@ -378,27 +343,4 @@ pub async fn written(app: &App, portal: &PortalId, job: &Job) -> Result<Option<D
 
 fn is_same_form(one: &By, other: &By) -> bool {
     matches!((one, other), (By::Card { form: one, .. }, By::Card { form: other, .. }) if one == other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(text: &str, markup: Markup, is_signed: bool) -> String {
-        bbcode::to_plain(&bbcode::parse(&as_written(text, markup, is_signed)), bbcode::Options::default())
-    }
-
-    #[test]
-    fn an_excerpt_is_what_the_operator_wrote() {
-        assert_eq!(shown("*Anna:*\n*on its* way", Markup::Whatsapp, true), "on its way");
-        assert_eq!(shown("<b>Anna:</b>\n<i>5 &lt; 6</i> &amp;amp;", Markup::TelegramHtml, true), "5 < 6 &amp;");
-        assert_eq!(shown("Anna:\n[b]as typed[/b]", Markup::Plain, true), "[b]as typed[/b]");
-    }
-
-    #[test]
-    fn only_a_signature_is_taken_off() {
-        assert_eq!(shown("Prices:\n1", Markup::Whatsapp, false), "Prices:\n1");
-        assert_eq!(shown("Good morning\nAnna", Markup::Whatsapp, true), "Good morning\nAnna");
-        assert_eq!(shown("Prices:", Markup::Whatsapp, true), "Prices:");
-    }
 }

@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, card, carried, channel_of, db_failure, grant, groups, notes::Note, part_of, status, status::Written,
+    ExpandError, carried, channel_of, db_failure, grant, groups, notes::Note, part_of, shown, status, status::Written,
     through, to_core, to_portal,
 };
 use crate::{
     app::App,
     b24::{
-        bbcode,
+        bbcode::{self, Node},
         incoming::{LineItems, OperatorMessage},
         methods::messages::{LineChat, LineMessage, LineText, LineUser, UpdateMessages},
     },
@@ -32,11 +32,13 @@ use crate::{
     messaging::{Author, IncomingMessage, Reaction, SentRef},
 };
 
-/// Stands before the new text of a message that could not be changed.
+/// Stands before the new text of a message that could not be changed, and before the former text of one that was.
 const CORRECTION: &str = "✏️ ";
 
 /// Characters of a message that others refer to.
 const BEGINNING: usize = 80;
+/// Characters of what a message said before it was changed.
+const FORMER: usize = 200;
 
 /// What a part says now, and where that was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,7 +60,7 @@ struct Known {
 async fn known(
     app: &App,
     item: &InboxItem,
-    (written, message): (Written, &OperatorMessage),
+    (written, message): (&Written, &OperatorMessage),
 ) -> Result<Option<Known>, ExpandError> {
     let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
     let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
@@ -78,14 +80,14 @@ pub async fn edited_by_operators(
     let mut expansion = Expansion::default();
     let written = Written::through(&items.connector, items.line);
     for edited in &items.messages {
-        let Some(known) = known(app, item, (written, edited)).await? else { continue };
+        let Some(known) = known(app, item, (&written, edited)).await? else { continue };
         let can = app.core(known.channel.core).capabilities(known.channel.connector);
-        let text = to_core::signed(&edited.text, &known.binding);
-        let pieces = to_core::pieces(&text, can);
+        let composed = to_core::compose(app, &known.channel, (&known.peer, &edited.text), &known.binding).await?;
+        let pieces = to_core::pieces_of(&composed.nodes, can);
         let is_open = can.edit.is_open(known.message.sent_at, app.clock.now());
         let changes = changes(&known.parts, &pieces, can).filter(|changes| changes.is_empty() || is_open);
         let Some(changes) = changes else {
-            expansion.messages.extend(correction(app, (item, written), &known, &text, can));
+            expansion.messages.extend(correction(app, (item, &written), &known, composed.nodes, can));
             continue;
         };
         let lane = Lane::OutOf(known.message.chat);
@@ -93,7 +95,7 @@ pub async fn edited_by_operators(
             NewDelivery {
                 part: Some(part.id),
                 ..NewDelivery::new(lane.clone(), DeliveryKind::EditToCore, app.clock.now())
-                    .payload(&Edit { text, written })
+                    .payload(&Edit { text, written: written.clone() })
                     .message(known.message.id)
             }
         }));
@@ -121,17 +123,18 @@ fn changes<'a>(parts: &'a [Part], pieces: &[String], can: Capabilities) -> Optio
 /// The new text as a message of its own; nothing when nothing is left of it.
 fn correction(
     app: &App,
-    (item, written): (&InboxItem, Written),
+    (item, written): (&InboxItem, &Written),
     known: &Known,
-    text: &str,
+    mut nodes: Vec<Node>,
     can: Capabilities,
 ) -> Option<NewMessage> {
     let now = app.clock.now();
-    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
-    if text.trim().is_empty() {
+    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(written);
+    if to_core::pieces_of(&nodes, can).is_empty() {
         return None;
     }
-    let pieces = to_core::pieces(&format!("{CORRECTION}{text}"), can).into_iter();
+    nodes.insert(0, Node::Text(CORRECTION.to_owned()));
+    let pieces = to_core::pieces_of(&nodes, can).into_iter();
     Some(NewMessage {
         channel: known.channel.id.clone(),
         peer: known.peer.clone(),
@@ -161,13 +164,15 @@ pub async fn deleted_by_operators(
     let mut seen = BTreeSet::new();
     for deleted in items.messages.iter().filter(|message| seen.insert(message.im)) {
         let written = Written::through(&items.connector, items.line);
-        let Some(Known { channel, message, .. }) = known(app, item, (written, deleted)).await? else { continue };
+        let Some(known) = known(app, item, (&written, deleted)).await? else { continue };
+        let Known { channel, binding, message, parts, .. } = known;
         let now = app.clock.now();
         let can = app.core(channel.core).capabilities(channel.connector);
         let follows = if can.delete.is_open(message.sent_at, now) {
             NewDelivery::new(Lane::OutOf(message.chat), DeliveryKind::DeleteToCore, now)
         } else {
-            Note::NotDeleted { told: Told::Unsupported.code().into() }.in_chat(message.chat, now)
+            let still = known_by(app, (&channel, binding.shows_name()), &message, &parts);
+            Note::NotDeleted { told: Told::Unsupported.code().into(), still }.in_chat(message.chat, now)
         };
         expansion.deliveries.push(follows.message(message.id));
     }
@@ -183,17 +188,25 @@ pub async fn edited_by_client(
     edited: IncomingMessage,
 ) -> Result<Expansion, ExpandError> {
     let place = (&channel.id, edited.peer.as_str());
-    let found = app.db.message_find(&item.portal, place, (Direction::In, &edited.id)).await?;
-    let Some((message, parts)) = found.filter(|_| edited.author == Author::Client) else {
+    let in_core = CorePlace { channel: channel.id.clone(), group: edited.group.is_some().then(|| edited.peer.clone()) };
+    let found = match app.db.message_find(&item.portal, place, (Direction::In, &edited.id)).await? {
+        // A piece of an album is known by its part.
+        None => app.db.message_by_core(&item.portal, (&in_core, &edited.id)).await?,
+        found => found,
+    };
+    let by_client = |(message, _): &(Message, Vec<Part>)| message.direction == Direction::In;
+    let Some((message, parts)) = found.filter(by_client).filter(|_| edited.author == Author::Client) else {
         return to_portal::expand_message(app, item, channel, edited).await;
     };
-    let part = parts.iter().find(|part| part.media.is_none()).filter(|part| part.text != edited.text);
+    let text = to_portal::said(app, &item.portal, channel, &edited).await?;
+    let is_it = |part: &&Part| part.media.is_none() && part.core_ids().all(|id| id == edited.id);
+    let part = parts.iter().find(is_it).filter(|part| part.text != text);
     let chats = (&channel.id, edited.group.is_some());
     let (Some(part), Some(_bound)) = (part, app.db.binding_of_chats(&item.portal, chats).await?) else {
         return Ok(Expansion::default());
     };
     let delivery = NewDelivery::new(Lane::InOf(message.chat), DeliveryKind::EditToPortal, app.clock.now());
-    let delivery = delivery.payload(&Edit { text: edited.text, written: Written::default() }).message(message.id);
+    let delivery = delivery.payload(&Edit { text, written: Written::default() }).message(message.id);
     let deliveries = vec![NewDelivery { part: Some(part.id), ..delivery }];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
 }
@@ -216,15 +229,7 @@ pub async fn reacted(
     let (Some((message, parts)), Some(binding)) = (found, binding) else { return Ok(Expansion::default()) };
     let lang = app.db.portal_get(&item.portal).await?.map_or_else(String::new, |portal| portal.lang);
     let who = group.then(|| groups::person_name(&lang, &person, binding.settings.group_phones));
-    let about =
-        parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty()).map(|text| match message.direction {
-            Direction::In => text.to_owned(),
-            Direction::Out => {
-                let markup = app.core(channel.core).capabilities(channel.connector).markup;
-                card::as_written(text, markup, binding.shows_name())
-            }
-        });
-    let about = about.map_or_else(|| "📎".to_owned(), |text| beginning(&text));
+    let about = known_by(app, (channel, binding.shows_name()), &message, &parts);
     let note = Note::Reaction { emoji: bbcode::from_plain(&emoji), about, who };
     let deliveries = vec![note.in_chat(message.chat, app.clock.now()).message(message.id)];
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
@@ -232,12 +237,31 @@ pub async fn reacted(
 
 /// The first line of a text, at most so long that one knows it again.
 fn beginning(text: &str) -> String {
-    let plain = bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default());
-    // What it quotes itself is not its own.
-    let line = plain.lines().find(|line| !line.trim().is_empty() && !line.starts_with('>')).unwrap_or_default();
-    let cut: String = line.chars().take(BEGINNING).collect();
-    let rest = if cut.len() < line.len() { "…" } else { "" };
-    format!("{}{rest}", bbcode::from_plain(&cut))
+    let plain = shown::plain(text);
+    let line = own_lines(&plain).next().unwrap_or_default();
+    bbcode::from_plain(&cut(line, BEGINNING))
+}
+
+/// A client's changed text with what it said before, struck through on a line of its own: the portal shows only the last words, and
+/// the former may be what an operator has answered.
+fn with_former(text: &str, former: &str) -> String {
+    let former = shown::plain(former);
+    let former = own_lines(&former).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    if former.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text}\n{CORRECTION}[s]{}[/s]", bbcode::from_plain(&cut(&former, FORMER)))
+}
+
+/// What a text quotes is not its own.
+fn own_lines(plain: &str) -> impl Iterator<Item = &str> {
+    plain.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('>'))
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let cut: String = text.chars().take(most).collect();
+    let rest = if cut.len() < text.len() { "…" } else { "" };
+    cut + rest
 }
 
 /// A change of something that the messenger has.
@@ -269,7 +293,7 @@ pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Fai
     let core = app.core(channel.core);
     through(app, &channel, core.edit(&access, message, &text)).await?;
     // The portal waits for the word that its change has gone out, too.
-    let status = status::delivery(&carried.message, written, app.clock.now());
+    let status = status::delivery(&carried.message, &written, app.clock.now());
     Ok(Settled { rewritten: Some((part.id, text)), follow: vec![status], ..Settled::done() })
 }
 
@@ -287,6 +311,8 @@ pub async fn delete_to_core(app: &App, delivery: &Delivery) -> Result<Settled, F
 pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let carried = carried(delivery)?;
     let (Edit { text, .. }, part) = (edit(delivery)?, part_of(carried, delivery)?);
+    let now = carried.parts.iter().map(|other| if other.id == part.id { &text } else { &other.text });
+    let whole = now.filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n");
     let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
     let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map_or_else(String::new, |it| it.lang);
     let message = LineMessage {
@@ -294,7 +320,7 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
         message: LineText {
             id: carried.message.source_key.clone(),
             date: carried.message.sent_at.seconds(),
-            text: groups::said(&lang, &place, text.clone()),
+            text: with_former(&groups::said(&lang, &place, whole), &part.text),
             ..LineText::default()
         },
         chat: LineChat { id: place.external.to_string(), ..LineChat::default() },
@@ -308,16 +334,39 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
     }
 }
 
+/// The beginning of a message, by which one knows it again.
+fn known_by(app: &App, (channel, is_signed): (&Channel, bool), message: &Message, parts: &[Part]) -> String {
+    let style = (app.core(channel.core).capabilities(channel.connector).markup, is_signed);
+    let text = parts.iter().map(|part| part.text.as_str()).find(|text| !text.is_empty());
+    text.map_or_else(|| "📎".to_owned(), |text| beginning(&shown::words(text, message.origin, style)))
+}
+
 /// The change did not go through: who made it, or ought to see it, reads so.
-pub fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
-    let (Some(message), Some(carried)) = (delivery.message, &delivery.carried) else { return };
+pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
+    let (Some(id), Some(carried)) = (delivery.message, &delivery.carried) else { return };
     let told = told.code().to_owned();
     let note = match (delivery.kind, edit(delivery)) {
-        (DeliveryKind::DeleteToCore, _) => Note::NotDeleted { told },
         (DeliveryKind::EditToPortal, Ok(edit)) => Note::ClientChanged { text: edit.text },
-        _edit => Note::NotChanged { told },
+        (kind, _edit) => {
+            let still = still_seen(app, delivery, carried).await.unwrap_or_default();
+            if kind == DeliveryKind::DeleteToCore {
+                Note::NotDeleted { told, still }
+            } else {
+                Note::NotChanged { told, still }
+            }
+        }
     };
-    settled.follow.push(note.in_chat(carried.message.chat, app.clock.now()).message(message));
+    settled.follow.push(note.in_chat(carried.message.chat, app.clock.now()).message(id));
+}
+
+async fn still_seen(app: &App, delivery: &Delivery, carried: &Carried) -> Option<String> {
+    let channel = channel_of(app, &delivery.portal, &carried.view.chat.channel()).await.ok()?;
+    let chats = (&channel.id, carried.view.chat.is_group);
+    let binding = app.db.binding_of_chats(&delivery.portal, chats).await.ok()?;
+    let own =
+        carried.parts.iter().filter(|part| delivery.part.is_none_or(|id| id == part.id)).cloned().collect::<Vec<_>>();
+    let is_signed = binding.is_some_and(|binding| binding.shows_name());
+    Some(known_by(app, (&channel, is_signed), &carried.message, &own))
 }
 
 #[cfg(test)]
@@ -349,5 +398,16 @@ mod tests {
         assert_eq!(changed(&files, &["better"]), Some(vec![(1, "better".into())]));
         assert_eq!(changed(&files, &[]), Some(vec![(1, String::new())]));
         assert_eq!(changed(&files, &[&"long ".repeat(400)]), None);
+    }
+
+    #[test]
+    fn what_a_client_said_before_stays_readable_on_one_line() {
+        let former = ">>Earlier\n[b]Is it[/b]\n100?";
+        assert_eq!(with_former("Is it 200?", former), "Is it 200?\n✏️ [s]Is it 100?[/s]");
+        assert_eq!(with_former("A caption", ""), "A caption");
+        let long = with_former("short", &"word ".repeat(100));
+        assert!(long.ends_with("…[/s]") && long.chars().count() < FORMER + 30, "{long}");
+        let typed = with_former("x", &bbcode::from_plain("[/s][send=1]no[/send]"));
+        assert!(!typed.contains("[send=") && typed.matches("[/s]").count() == 1, "{typed:?}");
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     app::App,
     db::{
         Binding, DbError, Delivery, DeliveryKind, DeliveryState, Direction, Expansion, MessageOrigin, MessageProgress,
-        Settled,
+        NewDelivery, Settled,
     },
     domain::ids::{ChannelId, PortalId},
 };
@@ -34,7 +34,9 @@ pub(super) async fn of_expansion(app: &App, portal: &PortalId, expansion: &mut E
             (Direction::Out, _) => continue,
         };
         let binding = listening(app, portal, (&message.channel, message.group.is_some())).await?;
-        message.hook = binding.map(|binding| hooks::delivery(&binding, event, now));
+        // An album is told of when it is whole.
+        let due_at = message.delivery.as_ref().map_or(now, |delivery| delivery.due_at);
+        message.hook = binding.map(|binding| NewDelivery { due_at, ..hooks::delivery(&binding, event, now) });
     }
     Ok(())
 }
@@ -69,7 +71,8 @@ async fn tell(app: &App, delivery: &Delivery, settled: &mut Settled) -> Result<(
 fn event(delivery: &Delivery, settled: &Settled) -> Option<hooks::Event> {
     let carried = delivery.carried.as_ref()?;
     // Parts go one after the other: with the last one the message is there.
-    let is_last = carried.parts.last().map(|part| part.id) == delivery.part;
+    let last = carried.parts.last().map(|part| part.id);
+    let is_last = settled.sent.last().map(|sent| sent.part) == last;
     match (delivery.kind, settled.progress) {
         (DeliveryKind::ToCore, Some((_, MessageProgress::Sent))) => is_last.then_some(hooks::Event::Sent),
         (DeliveryKind::ToCore, Some((_, progress))) => Some(hooks::Event::Progress(progress)),

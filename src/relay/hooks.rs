@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{card, carried, channel_of, db_failure, files};
+use super::{carried, channel_of, db_failure, files, shown};
 use crate::{
     app::App,
-    b24::bbcode,
     clock::Millis,
     db::{
         Binding, Carried, Channel, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, MessageProgress, NewDelivery,
@@ -188,10 +187,8 @@ fn iso(at: Millis) -> String {
 fn text(app: &App, carried: &Carried, (binding, channel): (&Binding, &Channel)) -> String {
     let markup = app.core(channel.core).capabilities(channel.connector).markup;
     let texts = carried.parts.iter().map(|part| part.text.as_str()).filter(|text| !text.is_empty());
-    let texts = texts.map(|text| {
-        let kept = card::as_kept(carried.message.origin, text, (markup, binding.shows_name()));
-        bbcode::to_plain(&bbcode::parse(&kept), bbcode::Options::default())
-    });
+    let texts =
+        texts.map(|text| shown::plain(&shown::words(text, carried.message.origin, (markup, binding.shows_name()))));
     texts.collect::<Vec<_>>().join("\n")
 }
 

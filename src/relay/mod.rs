@@ -11,12 +11,14 @@
 //! * [`to_core`], [`to_portal`]: messages both ways; [`ticks`], [`status`]: how far they have come, as messengers tell and portals are told; [`changes`]: what was edited or deleted afterwards
 //! * [`groups`]: conversations of many people, and how each of them is shown
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+//! * [`retry`]: sending again what failed, because a person wants it
 //! * [`lost`]: what operators wrote and no event brought
 //! * [`settings`]: what an administrator chooses for a connected channel; [`sms`], [`hooks`]: what some of it means; [`hearers`]: who
 //!   else hears of a message; [`in_step`]: chats and their CRM cards
 
 pub mod accounts;
 pub mod address;
+mod albums;
 mod attempts;
 pub mod card;
 mod changes;
@@ -35,8 +37,11 @@ pub mod parking;
 pub mod polling;
 pub mod proof;
 pub mod provision;
+mod quotes;
+pub mod retry;
 mod robot;
 pub mod settings;
+mod shown;
 mod sms;
 mod status;
 mod ticks;
@@ -246,6 +251,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         match resolve(app, delivery).await? {
             Resolved::Happened(settled) => return Ok(*settled),
             Resolved::DidNot => {}
+            Resolved::CannotTell if is_wanted(delivery) => {}
             Resolved::CannotTell => {
                 let unknown = Failure::unknown("nobody can tell whether an earlier attempt succeeded");
                 let is_final = !may_tell_later(delivery, app.clock.now());
@@ -277,6 +283,12 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::EarlyStatus => ticks::deliver_early(app, delivery).await,
         DeliveryKind::Rename => groups::rename(app, delivery).await,
     }
+}
+
+/// Whether a person who has read that nobody knows wants it to be sent, and this is the first attempt since.
+fn is_wanted(delivery: &Delivery) -> bool {
+    let wanted_at = delivery.carried.as_ref().and_then(|carried| carried.message.retried_at);
+    delivery.tries == 1 && wanted_at == Some(delivery.created_at)
 }
 
 /// What became of an attempt whose answer was not seen.
@@ -406,7 +418,7 @@ async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled)
             DeliveryKind::ToPortal => to_portal::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::ToAddress => address::gave_up(app, delivery, told, unknown, settled).await,
             DeliveryKind::EditToCore | DeliveryKind::DeleteToCore | DeliveryKind::EditToPortal => {
-                changes::gave_up(app, delivery, told, settled);
+                changes::gave_up(app, delivery, told, settled).await;
             }
             _quiet => {}
         },

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, carried, db_failure, groups, to_portal};
+use super::{Resolved, carried, db_failure, groups, retry, to_portal};
 use crate::{
     app::App,
     b24::bbcode,
@@ -29,9 +29,18 @@ pub enum Note {
     /// The client's message has not got into the chat, or nobody can tell: its words, so that they are not lost.
     Unseen { certain: bool },
     /// An operator's edit did not reach the client.
-    NotChanged { told: String },
+    NotChanged {
+        told: String,
+        /// The beginning of what the client still sees.
+        #[serde(default)]
+        still: String,
+    },
     /// An operator's deletion did not reach the client.
-    NotDeleted { told: String },
+    NotDeleted {
+        told: String,
+        #[serde(default)]
+        still: String,
+    },
     /// The client changed a message, and it could not be changed in the chat: what it says now.
     ClientChanged { text: String },
     /// The client, or one of a group, has put an emoji on a message, of which this is the beginning.
@@ -75,8 +84,12 @@ impl Note {
             Self::Failed { told } => red(&format!("{} {}", texts.not_delivered, reason(texts, told))),
             Self::FailedBecause { reason } => red(&format!("{} {reason}", texts.not_delivered)),
             Self::Unknown => red(texts.unknown),
-            Self::NotChanged { told } => red(&format!("{} {}", texts.not_changed, reason(texts, told))),
-            Self::NotDeleted { told } => red(&format!("{} {}", texts.not_deleted, reason(texts, told))),
+            Self::NotChanged { told, still } => {
+                format!("{}\n>>{still}", red(&format!("{} {}", texts.not_changed, reason(texts, told))))
+            }
+            Self::NotDeleted { told, still } => {
+                format!("{}\n>>{still}", red(&format!("{} {}", texts.not_deleted, reason(texts, told))))
+            }
             Self::Reaction { emoji, about, who } => {
                 let who = who.as_ref().map_or_else(|| texts.reaction.to_owned(), |who| format!("{who}:"));
                 format!("[b]{who}[/b] {emoji}\n>>{about}")
@@ -118,7 +131,7 @@ pub fn turns_text(lang: &str, turns: &[(&str, u64)]) -> String {
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
     let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
-    let Carried { parts, view, .. } = carried(delivery)?;
+    let Carried { message, parts, view } = carried(delivery)?;
     let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
     let mut files = Vec::new();
     for media in parts.iter().filter_map(|part| part.media) {
@@ -126,7 +139,12 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     }
     let place = to_portal::place(app, &delivery.portal, view.clone()).await?;
     let author = groups::author_name(&portal.lang, &place);
-    let text = note.text(&portal.lang, (parts, &files), author.as_deref());
+    let mut text = note.text(&portal.lang, (parts, &files), author.as_deref());
+    if matches!(note, Note::Failed { .. } | Note::FailedBecause { .. } | Note::Unknown)
+        && let Some(link) = retry::link_for(app, &delivery.portal, message).await?
+    {
+        text = format!("{text} [url={link}]{}[/url]", texts(&portal.lang).send_again);
+    }
     to_portal::write_note(app, &place, (key(delivery), text)).await
 }
 
@@ -146,6 +164,7 @@ struct Texts {
     unseen: &'static str,
     perhaps_unseen: &'static str,
     unknown: &'static str,
+    send_again: &'static str,
     not_changed: &'static str,
     not_deleted: &'static str,
     client_changed: &'static str,
@@ -182,6 +201,7 @@ const EN: Texts = Texts {
     unseen: "A message of the client could not be shown as it is:",
     perhaps_unseen: "The connection broke while a message of the client was on its way; it may stand here twice:",
     unknown: "It is not known whether the message was delivered: the connection broke while it was being sent. Ask the client before you repeat it.",
+    send_again: "Send again",
     not_changed: "The client still sees the old text.",
     not_deleted: "The client still sees the deleted message.",
     client_changed: "The client has changed a message. It says now:",
@@ -218,6 +238,7 @@ const RU: Texts = Texts {
     unseen: "Сообщение клиента не удалось показать как есть:",
     perhaps_unseen: "Связь прервалась, пока сообщение клиента передавалось; оно может стоять здесь дважды:",
     unknown: "Неизвестно, доставлено ли сообщение: связь прервалась во время отправки. Уточните у клиента, прежде чем повторять.",
+    send_again: "Отправить ещё раз",
     not_changed: "Клиент по-прежнему видит старый текст.",
     not_deleted: "Клиент по-прежнему видит удалённое сообщение.",
     client_changed: "Клиент изменил сообщение. Теперь в нём:",

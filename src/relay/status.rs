@@ -16,19 +16,32 @@ use crate::{
     },
 };
 
-/// Where the operator wrote: the chat may come through another connector, or into another Open Channel, by the time the tick is due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of an operator's message besides what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
+    /// Where he wrote: the channel may feed another Open Channel by the time the tick is due.
     #[serde(default)]
     pub line: Option<i64>,
+    /// The connector through which he wrote: the chat may come through another one by then, too.
     #[serde(default)]
     pub connector: Option<Connector>,
+    /// The messenger's id of the message that this part answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
+    /// The part goes together with those behind it: how many are one album.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub album: Option<usize>,
 }
 
 impl Written {
     /// By the names of an event.
     pub fn through(connector: &str, line: i64) -> Self {
-        Self { line: Some(line), connector: Connector::from_id(connector) }
+        Self { line: Some(line), connector: Connector::from_id(connector), ..Self::default() }
+    }
+
+    /// Where it was, alone.
+    pub fn place(&self) -> Self {
+        Self { line: self.line, connector: self.connector, ..Self::default() }
     }
 
     pub fn of(delivery: &Delivery) -> Self {
@@ -37,8 +50,8 @@ impl Written {
 }
 
 /// The delivery that tells it.
-pub fn delivery(message: &Message, written: Written, now: Millis) -> NewDelivery {
-    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(&written)
+pub fn delivery(message: &Message, written: &Written, now: Millis) -> NewDelivery {
+    NewDelivery::new(Lane::StatusOf(message.chat), DeliveryKind::Status, now).message(message.id).payload(written)
 }
 
 /// One status with the place where it is told.

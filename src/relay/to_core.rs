@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    ExpandError, Resolved, carried, channel_of, db_failure, files, notes, parking, part_of,
+    ExpandError, Resolved, albums, carried, channel_of, db_failure, files, notes, parking, part_of, quotes,
     status::{self, Written},
     through,
 };
@@ -19,7 +19,7 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Channel, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
+        Binding, Channel, DbError, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
         MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, PortalState, SentPart,
         Settled,
     },
@@ -29,7 +29,7 @@ use crate::{
         failure::{Failure, Told},
         ids::{ExternalChatId, PartId},
     },
-    messaging::{Found, Group, IdempotencyKey, Outgoing, OutgoingFile, Sent},
+    messaging::{Found, Group, IdempotencyKey, Outgoing, OutgoingFile, Sent, Target},
     queue::retry::STALE,
 };
 
@@ -71,8 +71,16 @@ async fn expand_one(
     let capabilities = app.core(channel.core).capabilities(channel.connector);
     let now = app.clock.now();
     let by_person = message.user_id > 0;
-    let to_core = NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
-    let parts = parts(message, &binding, capabilities, endpoint.as_ref());
+    let to_core = |written: Written| NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
+    let composed = compose(app, &channel, (&chat.peer, &message.text), &binding).await?;
+    // The first part answers, the others follow it.
+    let mut answers = composed.answers;
+    let parts = parts(&composed.nodes, message, capabilities, endpoint.as_ref());
+    let kind = |part: &NewPart| {
+        let size = u64::try_from(part.media.as_ref()?.size?).ok()?;
+        Some((app.core(channel.core).album_kind(channel.connector, &part.media.as_ref()?.mime, size)?, size))
+    };
+    let albums = albums::counts(&parts.iter().map(kind).collect::<Vec<_>>(), capabilities);
     // Nothing of it can be sent: without a word the operator would look at a spinner for ever.
     let unsupported = parts.is_empty().then(|| notes::Note::Failed { told: Told::Unsupported.code().into() });
     Ok(Some(NewMessage {
@@ -88,15 +96,52 @@ async fn expand_one(
         b24_chat: Some(message.im.chat_id),
         progress: if unsupported.is_some() { MessageProgress::Failed } else { MessageProgress::Waiting },
         sent_at: message.sent_at.map_or(item.received_at, Millis::from_seconds).min(item.received_at),
-        parts: parts.into_iter().map(|part| NewPart { delivery: Some(to_core.clone()), ..part }).collect(),
+        parts: parts
+            .into_iter()
+            .zip(albums)
+            .map(|(part, count)| NewPart {
+                delivery: (count > 0).then(|| {
+                    let album = (count > 1).then_some(count);
+                    to_core(Written { answers: answers.take(), album, ..written.clone() })
+                }),
+                ..part
+            })
+            .collect(),
         delivery: unsupported.map(|note| note.delivery(Lane::ChatIn, now)),
         hook: None,
     }))
 }
 
+/// An operator's text as the client is to have it.
+pub(super) struct Composed {
+    pub nodes: Vec<Node>,
+    /// The messenger's id of the message that it answers.
+    pub answers: Option<String>,
+}
+
+/// Understands an operator's text: whose name stands before it, and what it quotes.
+pub(super) async fn compose(
+    app: &App,
+    channel: &Channel,
+    (peer, text): (&str, &str),
+    binding: &Binding,
+) -> Result<Composed, DbError> {
+    let can = app.core(channel.core).capabilities(channel.connector);
+    let (mut nodes, mut said) = signed(text, binding);
+    let mut answers = None;
+    if can.quotes
+        && let Some(view) = app.db.chat_of_peer(&channel.portal, &channel.id, peer).await?
+    {
+        let style = (can.markup, binding.shows_name());
+        answers = quotes::take(app, &channel.portal, view.chat.id(), &mut said, style).await?;
+    }
+    nodes.append(&mut said);
+    Ok(Composed { nodes, answers })
+}
+
 /// Texts first, then files; a short text goes with the first file as its caption.
-fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal: Option<&Url>) -> Vec<NewPart> {
-    let mut texts = pieces(&signed(&message.text, binding), can);
+fn parts(nodes: &[Node], message: &OperatorMessage, can: Capabilities, portal: Option<&Url>) -> Vec<NewPart> {
+    let mut texts = pieces_of(nodes, can);
     let mut files: Vec<NewPart> = message.files.iter().filter_map(|file| file_part(file, portal)).collect();
     if let (Some(first), [text]) = (files.first_mut(), texts.as_slice())
         && bbcode::Unit::Utf16.count(text) <= can.caption_limit
@@ -108,21 +153,26 @@ fn parts(message: &OperatorMessage, binding: &Binding, can: Capabilities, portal
     texts.chain(files).collect()
 }
 
-/// The operator's name as the line puts it before his text, on a line of its own, if the client is to read it. Whether there is one
-/// is the line's setting: an operator may begin a text with bold words himself.
-pub(super) fn signed(text: &str, binding: &Binding) -> String {
+/// The operator's name as the line puts it before his text, on a line of its own, if the client is to read it; and the text. Whether
+/// there is a name is the line's setting: an operator may begin a text with bold words himself.
+fn signed(text: &str, binding: &Binding) -> (Vec<Node>, Vec<Node>) {
     match bbcode::split_signature(text).filter(|_| binding.signature) {
-        Some((name, rest)) if binding.settings.operator_name => format!("[b]{name}:[/b]\n{rest}"),
-        Some((_name, rest)) => rest.to_owned(),
-        None => text.to_owned(),
+        Some((name, rest)) if binding.settings.operator_name => {
+            (bbcode::parse(&format!("[b]{name}:[/b]\n")), bbcode::parse(rest))
+        }
+        Some((_name, rest)) => (Vec::new(), bbcode::parse(rest)),
+        None => (Vec::new(), bbcode::parse(text)),
     }
 }
 
 /// A text in the messenger's markup, cut to its limit.
 pub fn pieces(text: &str, can: Capabilities) -> Vec<String> {
-    let nodes = bbcode::parse(text);
+    pieces_of(&bbcode::parse(text), can)
+}
+
+pub(super) fn pieces_of(nodes: &[Node], can: Capabilities) -> Vec<String> {
     let limit = can.text_limit.max(bbcode::MIN_LIMIT);
-    bbcode::split_nodes(&nodes, limit, &|nodes| measure(nodes, can.markup))
+    bbcode::split_nodes(nodes, limit, &|nodes| measure(nodes, can.markup))
         .iter()
         .map(|nodes| render(nodes, can.markup))
         .filter(|text| !text.trim().is_empty())
@@ -166,10 +216,12 @@ fn key(channel: &Channel, part: PartId) -> IdempotencyKey {
     IdempotencyKey(format!("{}-{part}", channel.id))
 }
 
-/// A part with all that is needed to send it.
+/// A part, or an album of several, with all that is needed to send it.
 struct Job {
     message: Message,
     part: Part,
+    /// What goes together with it.
+    others: Vec<Part>,
     /// The message has no other parts.
     alone: bool,
     channel: Channel,
@@ -177,45 +229,71 @@ struct Job {
     is_group: bool,
 }
 
+impl Job {
+    /// All that goes at once.
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.part).chain(&self.others)
+    }
+}
+
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let carried = carried(delivery)?;
     let part = part_of(carried, delivery)?.clone();
     let chat = &carried.view.chat;
     let channel = channel_of(app, &delivery.portal, &chat.channel()).await?;
-    let alone = carried.parts.len() == 1;
+    let count = Written::of(delivery).album.unwrap_or(1);
+    let behind = carried.parts.iter().filter(|other| other.position > part.position);
+    let others: Vec<Part> = behind.take(count.saturating_sub(1)).cloned().collect();
+    let alone = carried.parts.len() == 1 + others.len();
     let (peer, is_group) = (chat.peer.clone(), chat.is_group);
-    Ok(Job { message: carried.message.clone(), part, alone, channel, peer, is_group })
+    Ok(Job { message: carried.message.clone(), part, others, alone, channel, peer, is_group })
 }
 
 /// One attempt at one part.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let job = job(app, delivery).await?;
-    if app.clock.now() >= job.message.sent_at.after(STALE) {
+    if app.clock.now() >= job.message.wanted_at().after(STALE) {
         return Err(Failure::permanent(Told::TooOld, "it had waited for more than a day"));
     }
-    let _held = match job.part.media {
-        Some(media) => app.memory.take(files::size(app, &delivery.portal, media).await?).await,
+    let mut size = job.part.media.map(|_file| Some(0_i64));
+    for media in job.parts().filter_map(|part| part.media) {
+        let one = files::size(app, &delivery.portal, media).await?;
+        size = size.map(|whole| whole.zip(one).map(|(whole, one)| whole.saturating_add(one)));
+    }
+    let _held = match size {
+        Some(size) => app.memory.take(size).await,
         None => None,
     };
-    let outgoing = outgoing(app, &job).await?;
+    let outgoing = if job.others.is_empty() { outgoing(app, &job).await? } else { album(app, &job).await? };
     let access = app.db.channel_access(&job.channel).map_err(db_failure)?;
     let core = app.core(job.channel.core);
     let key = key(&job.channel, job.part.id);
-    let sent = through(app, &job.channel, core.send(&access, &job.peer, &outgoing, &key)).await?;
+    let answers = Written::of(delivery).answers;
+    let to = Target { peer: &job.peer, answers: answers.as_deref() };
+    let sent = through(app, &job.channel, core.send(&access, to, &outgoing, &key)).await?;
     Ok(accepted(app, delivery, &job, sent))
 }
 
 /// The messenger has the part; the portal is told when it has all of them.
 fn accepted(app: &App, delivery: &Delivery, job: &Job, sent: Sent) -> Settled {
     let message = &job.message;
-    let status = |_| (message.id, status::delivery(message, Written::of(delivery), app.clock.now()));
+    let place = Written::of(delivery).place();
+    let status = |_| (message.id, status::delivery(message, &place, app.clock.now()));
     Settled {
-        sent: Some(SentPart { part: job.part.id, core_ids: sent.ids }),
+        sent: sent_parts(job, sent.ids),
         progress: Some((message.id, MessageProgress::Sent)),
         when_all_sent: message.b24_message.filter(|_| !job.alone).map(status),
         follow: message.b24_message.filter(|_| job.alone).map(status).map(|(_, follow)| follow).into_iter().collect(),
         ..Settled::done()
     }
+}
+
+/// An album has an id for each of its parts.
+fn sent_parts(job: &Job, ids: Vec<String>) -> Vec<SentPart> {
+    if ids.len() != 1 + job.others.len() {
+        return vec![SentPart { part: job.part.id, core_ids: ids }];
+    }
+    job.parts().zip(ids).map(|(part, id)| SentPart { part: part.id, core_ids: vec![id] }).collect()
 }
 
 /// Asks the core for the key under which the part would have been sent.
@@ -246,6 +324,16 @@ async fn outgoing(app: &App, Job { channel, part, is_group, .. }: &Job) -> Resul
         return Ok(Outgoing::Text(lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")));
     }
     Ok(Outgoing::File(OutgoingFile { name: file.name, mime: file.mime, caption: part.text.clone(), bytes: file.bytes }))
+}
+
+async fn album(app: &App, job: &Job) -> Result<Outgoing, Failure> {
+    let mut album = Vec::with_capacity(1 + job.others.len());
+    for part in job.parts() {
+        let gone = || Failure::permanent(Told::Internal, "a part of an album is no file");
+        let file = files::load(app, &job.channel.portal, part.media.ok_or_else(gone)?).await?;
+        album.push(OutgoingFile { name: file.name, mime: file.mime, caption: part.text.clone(), bytes: file.bytes });
+    }
+    Ok(Outgoing::Album(album))
 }
 
 /// The message ends here: its other parts are pointless, and its author reads why.
@@ -301,6 +389,8 @@ mod tests {
         delete: Window::Never,
         client_edit: false,
         client_delete: false,
+        quotes: false,
+        album: 0,
         delivered: false,
         read: false,
     };
@@ -327,9 +417,15 @@ mod tests {
         OperatorMessage { text: text.into(), files: vec![file; files], ..OperatorMessage::default() }
     }
 
+    fn nodes(text: &str, binding: &Binding) -> Vec<Node> {
+        let (mut name, mut text) = signed(text, binding);
+        name.append(&mut text);
+        name
+    }
+
     fn texts(message: &OperatorMessage, signature: bool) -> Vec<(String, bool)> {
         let portal = Url::parse("https://portal.example/rest/").unwrap();
-        parts(message, &binding(signature), CAN, Some(&portal))
+        parts(&nodes(&message.text, &binding(signature)), message, CAN, Some(&portal))
             .into_iter()
             .map(|p| (p.text, p.media.is_some()))
             .collect()
@@ -342,7 +438,7 @@ mod tests {
         assert_ne!(texts(&message, false), texts(&message, true));
         let mut nameless = binding(true);
         nameless.settings.operator_name = false;
-        assert_eq!(signed(&message.text, &nameless), "Добрый день");
+        assert_eq!(pieces_of(&nodes(&message.text, &nameless), CAN), ["Добрый день"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     db::{
         Binding, Carried, Channel, ChatView, Contact, CorePlace, Delivery, DeliveryKind, Direction, Expansion,
         InboxItem, Lane, MediaOwner, Message, MessageOrigin, MessageProgress, NewContact, NewDelivery, NewMedia,
-        NewMessage, NewPart, Part, Settled,
+        NewMessage, NewPart, Part, Settled, album_key,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -34,6 +34,8 @@ use crate::{
 
 /// Of messages that were taken together, so many of those that must go alone go at the same time.
 const ALONE_AT_ONCE: usize = 2;
+/// The pieces of an album follow each other; after so much time without another one it is whole.
+const ALBUM_PAUSE: Duration = Duration::from_millis(1500);
 /// How long a client's words wait for a file that came with them.
 const FILE_PATIENCE: Duration = Duration::from_mins(2);
 
@@ -83,6 +85,7 @@ pub(super) async fn expand_message(
         return Err(ExpandError::Malformed("a peer that no portal can carry".into()));
     }
     let by_client = message.author == Author::Client;
+    let said = said(app, &item.portal, channel, &message).await?;
     let now = app.clock.now();
     let mut deliveries = Vec::new();
     if let Some(group) = &message.group {
@@ -93,8 +96,10 @@ pub(super) async fn expand_message(
     let who = (!is_group || (by_client && !message.person.id.is_empty()))
         .then_some(NewContact { connector: channel.connector, person: message.person });
     // By its id the messenger tells how far the business's own message has come.
-    let core_id = (!by_client).then(|| message.id.clone());
-    let text = NewPart { text: message.text, core_id, ..NewPart::default() };
+    let album = message.album.filter(|_| by_client && !message.files.is_empty());
+    let core_id = (!by_client || album.is_some()).then(|| message.id.clone());
+    let due_at = if album.is_some() { now.after(ALBUM_PAUSE) } else { now };
+    let text = NewPart { text: said, core_id, ..NewPart::default() };
     let files = message.files.into_iter().map(|file| NewPart {
         media: Some(NewMedia {
             owner: MediaOwner::Channel { channel: channel.id.clone(), origin: file.origin },
@@ -111,17 +116,41 @@ pub(super) async fn expand_message(
         who,
         direction: if by_client { Direction::In } else { Direction::Out },
         origin: if by_client { MessageOrigin::Client } else { MessageOrigin::Phone },
-        source_key: message.id,
+        source_key: album.as_deref().map_or(message.id, album_key),
         author: None,
         b24_message: None,
         b24_chat: None,
         progress: if by_client { MessageProgress::Waiting } else { MessageProgress::Sent },
         sent_at: crate::clock::Millis(message.at),
         parts: std::iter::once(text).chain(files).collect(),
-        delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, now)),
+        delivery: binding.map(|_bound| NewDelivery::new(Lane::ChatIn, DeliveryKind::ToPortal, due_at)),
         hook: None,
     };
     Ok(Expansion { relevant: true, messages: vec![new], deliveries, ..Expansion::default() })
+}
+
+/// What a message says, behind what it answers. The portal takes a rating for one only when nothing stands before it, so an answer to
+/// one of the line's own texts (the request to rate is one) goes bare.
+pub(super) async fn said(
+    app: &App,
+    portal: &PortalId,
+    channel: &Channel,
+    message: &IncomingMessage,
+) -> Result<String, ExpandError> {
+    if let Some(answered) = message.answers.as_ref().filter(|_| is_rating(&message.text)) {
+        let group = message.group.is_some().then(|| message.peer.clone());
+        let place = CorePlace { channel: channel.id.clone(), group };
+        let found = app.db.message_by_core(portal, (&place, &answered.id)).await?;
+        if found.is_some_and(|(found, _parts)| found.origin == MessageOrigin::Automatic) {
+            return Ok(message.text.clone());
+        }
+    }
+    Ok(message.with_quotation())
+}
+
+/// What a session that waits for a rating takes for one: `1` or `0`, alone or as the first word.
+fn is_rating(text: &str) -> bool {
+    matches!(text.split(' ').next(), Some("1" | "0"))
 }
 
 /// The portal's receipts: a message stands in one of its chats. They bring the numbers of a chat whose first message's answer

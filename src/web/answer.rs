@@ -149,6 +149,7 @@ fn status(problem: Problem) -> StatusCode {
         | Problem::ManagersOnly
         | Problem::CardClosed
         | Problem::GrantLost => StatusCode::FORBIDDEN,
+        Problem::LinkOver => StatusCode::GONE,
         Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Problem::Unavailable | Problem::PortalSilent | Problem::CoreSilent => StatusCode::SERVICE_UNAVAILABLE,
         Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -190,7 +191,7 @@ impl Failed {
             request_id: request,
             support_url: app.config.support_url.as_ref().map(Url::to_string),
         };
-        let page = Page { portal, status: status(self.problem), lang, session: None };
+        let page = Page { portal, status: status(self.problem), ..Page::plain(lang) };
         html(app, &page, |document| templates::plain::error(document, &view))
     }
 }
@@ -228,21 +229,24 @@ pub fn frame(
     draw: impl FnOnce(&Document<'_>) -> Markup,
 ) -> Result<HttpResponse, Failed> {
     let token = session.sign(&app.keys)?;
-    let page = Page { portal: Some(portal), status: StatusCode::OK, lang: &session.lang, session: Some(&token) };
+    let page = Page { portal: Some(portal), session: Some(&token), ..Page::plain(&session.lang) };
     Ok(html(app, &page, draw))
 }
 
 /// What a URL check or a curious browser sees.
 pub fn neutral(app: &App) -> HttpResponse {
-    let page = Page { portal: None, status: StatusCode::OK, lang: "en", session: None };
-    html(app, &page, templates::plain::neutral)
+    html(app, &Page::plain("en"), templates::plain::neutral)
+}
+
+/// A page for a tab of its own, whose form is sent to the page's own address.
+pub fn form(app: &App, lang: &str, draw: impl FnOnce(&Document<'_>) -> Markup) -> HttpResponse {
+    html(app, &Page { form: true, ..Page::plain(lang) }, draw)
 }
 
 /// A sentence that fills the page.
 pub fn remark(app: &App, lang: &str, words: impl FnOnce(&Texts) -> (&'static str, &'static str)) -> HttpResponse {
-    let page = Page { portal: None, status: StatusCode::OK, lang, session: None };
     let (title, text) = words(texts(lang));
-    html(app, &page, |document| templates::plain::notice(document, title, text))
+    html(app, &Page::plain(lang), |document| templates::plain::notice(document, title, text))
 }
 
 /// What a page is sent with.
@@ -252,6 +256,14 @@ struct Page<'a> {
     status: StatusCode,
     lang: &'a str,
     session: Option<&'a str>,
+    /// It has a form without a script. Nobody may frame it: a press of its button must be meant.
+    form: bool,
+}
+
+impl<'a> Page<'a> {
+    fn plain(lang: &'a str) -> Self {
+        Self { portal: None, status: StatusCode::OK, lang, session: None, form: false }
+    }
 }
 
 fn html(app: &App, page: &Page<'_>, draw: impl FnOnce(&Document<'_>) -> Markup) -> HttpResponse {
@@ -264,11 +276,12 @@ fn html(app: &App, page: &Page<'_>, draw: impl FnOnce(&Document<'_>) -> Markup) 
     });
     let markup = draw(&Document { texts: texts(page.lang), nonce: &nonce, frame });
     // An error that the browser refused to show in the portal would be a white page.
-    let ancestors = page.portal.map_or_else(|| Some("*".into()), origin).unwrap_or_else(|| "'none'".into());
+    let ancestors = page.portal.map_or_else(|| Some("*".into()), origin).filter(|_| !page.form);
+    let (ancestors, form) = (ancestors.unwrap_or_else(|| "'none'".into()), if page.form { "'self'" } else { "'none'" });
     // 'strict-dynamic': Bitrix24's own script, which is let in by nonce, loads more of its own.
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'nonce-{nonce}'; img-src 'self' data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
+         connect-src 'self'; base-uri 'none'; form-action {form}; frame-ancestors {ancestors}"
     );
     HttpResponse::build(page.status)
         .content_type("text/html; charset=utf-8")

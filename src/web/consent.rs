@@ -5,8 +5,6 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::hmac;
 use serde::Deserialize;
 use templates::Problem;
 use url::Url;
@@ -39,19 +37,12 @@ pub fn url(app: &App, installation: &Installation, portal: &Portal) -> Result<Op
 /// `<portal>.<installation>.<valid until, seconds>.<nonce>.<signature>`
 fn sign(keys: &Keys, installation: &Installation, until: Millis) -> Result<String, SealError> {
     let claim = format!("{}.{}.{}.{}", installation.portal, installation.id, until.seconds(), random_id(16)?);
-    let key = keys.signing(Purpose::Consent)?.into_iter().next().ok_or(SealError::Key)?;
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), claim.as_bytes());
-    Ok(format!("{claim}.{}", URL_SAFE_NO_PAD.encode(tag)))
+    keys.sign(Purpose::Consent, &claim)
 }
 
 /// Which installation a `state` of ours names, if it is not over.
 fn verify(keys: &Keys, state: &str, now: Millis) -> Option<(PortalId, InstallationId)> {
-    let (claim, tag) = state.rsplit_once('.')?;
-    let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-    let keys = keys.signing(Purpose::Consent).ok()?;
-    let signed = |key: &[u8; 32]| hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), claim.as_bytes(), &tag).is_ok();
-    keys.iter().find(|key| signed(key))?;
-    let mut fields = claim.split('.');
+    let mut fields = keys.signed(Purpose::Consent, state)?.split('.');
     let portal = PortalId::parse(fields.next()?)?;
     let installation = InstallationId(fields.next()?.parse().ok()?);
     let until = Millis::from_seconds(fields.next()?.parse().ok()?);

@@ -1,7 +1,7 @@
 //! The server's door: one flat list of routes, thin handlers, and the start and stop of everything that runs.
 //!
 //! Who is who: [`events`] and [`webhooks`] take what portals and messengers send; [`pages`] opens frames, [`frame`] answers their
-//! script; [`answer`] is how a person reads a page or a failure; [`session`] is what lets a page act.
+//! script; [`retry`] is behind a red note's link; [`answer`] is how a person reads a page or a failure; [`session`] is what lets a page act.
 
 mod answer;
 mod body;
@@ -14,6 +14,7 @@ mod frame;
 mod health;
 mod operators;
 mod pages;
+mod retry;
 mod session;
 mod settings;
 mod views;
@@ -73,6 +74,11 @@ fn routes(config: &mut ServiceConfig) {
     config.route("/b24/oauth/callback", web::get().to(consent::callback));
     // files, both ways
     config.route("/media/{token}", web::get().to(files::media)).route("/media/{token}", web::head().to(files::media));
+    // a failed message once more
+    config
+        .route("/retry/{token}", web::get().to(retry::page))
+        .route("/retry/{token}", web::head().to(retry::page))
+        .route("/retry/{token}", web::post().to(retry::take));
     // the frames' own requests
     config
         .route("/frame/install/provision", web::post().to(frame::install_provision))

@@ -11,7 +11,7 @@ use templates::{
         ConnectorView, WriteFirst as WriteFirstView,
     },
     crm_chat::{
-        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
+        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, Tick, WriteChannelView, WriteView,
     },
     install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
     settings::SettingsView,
@@ -21,7 +21,10 @@ use super::{answer::Failed, consent, settings as settings_form};
 use crate::{
     app::App,
     b24::bbcode,
-    db::{Binding, BindingState, Channel, ChannelState, Installation, InstallationState, Portal, Step, StepState},
+    db::{
+        Binding, BindingState, Channel, ChannelState, Installation, InstallationState, MessageProgress, Portal, Step,
+        StepState,
+    },
     domain::{
         address::{Address, E164},
         capabilities::{Window, WriteFirst},
@@ -307,6 +310,7 @@ fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities
         edit: can.edit != Window::Never,
         delete: can.delete != Window::Never,
         client_edit: can.client_edit,
+        quotes: can.quotes,
         delivered: can.delivered,
         read: can.read,
         file_limit_mb: u32::try_from(can.upload_limit / MEGABYTE).ok().filter(|limit| *limit > 0),
@@ -357,7 +361,7 @@ fn chat(chat: CardChat, card: &CardContents) -> ChatView {
         .unwrap_or_else(|| chat.view.chat.peer.clone());
     let (messenger, icon) = shown(chat.connector);
     let state = match &chat.last {
-        Some(last) if last.failed => ChatState::Failed,
+        Some(last) if last.progress == Some(MessageProgress::Failed) => ChatState::Failed,
         Some(last) if last.from_client => ChatState::Unanswered,
         Some(_answered) => ChatState::Open,
         None => ChatState::Closed,
@@ -371,8 +375,19 @@ fn chat(chat: CardChat, card: &CardContents) -> ChatView {
         last: chat.last.map(|last| LastMessageView {
             text: excerpt(&last.text),
             is_from_client: last.from_client,
+            tick: last.progress.map(tick),
             at_ms: last.at_ms,
         }),
+    }
+}
+
+fn tick(progress: MessageProgress) -> Tick {
+    match progress {
+        MessageProgress::Waiting => Tick::Waiting,
+        MessageProgress::Sent => Tick::Sent,
+        MessageProgress::Delivered => Tick::Delivered,
+        MessageProgress::Read => Tick::Read,
+        MessageProgress::Failed => Tick::Failed,
     }
 }
 

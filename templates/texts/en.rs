@@ -2,7 +2,7 @@
 
 use crate::app::AppState;
 use crate::connector::{AccountForm, WriteFirst};
-use crate::crm_chat::{CardKind, ChatState};
+use crate::crm_chat::{CardKind, ChatState, Tick};
 use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
@@ -25,6 +25,15 @@ pub(super) const TEXTS: Texts = Texts {
         neutral_text: "This page belongs to an application. Open it from the menu of your Bitrix24.",
         granted_title: "ChatApp has its access again",
         granted_text: "Close this tab and go back to Bitrix24.",
+        retry_title: "Send this message again?",
+        retry_doubt: "It is not known whether the client has received it. If nobody can tell, it is sent, and he may get it twice.",
+        retry_button: "Send again",
+        retry_once: "This can be done once. If it fails again, the chat says so.",
+        retry_sends: "The message is being sent again",
+        retry_waits: "Close this tab and go back to Bitrix24. If it fails again, the chat says so.",
+        retry_sent: "The message has been sent",
+        retry_failed: "The message has failed again",
+        retry_write: "Write it anew in the chat.",
     },
     problems: PROBLEMS,
 };
@@ -179,6 +188,8 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     delete_no: "A message that was sent cannot be deleted for the client",
     client_edit_yes: "Operators see a client's edits",
     client_edit_no: "A client's edits do not reach operators",
+    quotes_yes: "An operator's answer to a message is one in the messenger, too",
+    quotes_no: "What an operator answers stands in his text as a quotation",
     statuses: |delivered, read| match (delivered, read) {
         (true, true) => "Shows when a message is delivered and read",
         (true, false) => "Shows when a message is delivered, not when it is read",
@@ -205,6 +216,13 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
         ChatState::Failed => "not sent",
     },
     you: "You",
+    tick: |tick| match tick {
+        Tick::Waiting => "is on its way",
+        Tick::Sent => "sent",
+        Tick::Delivered => "delivered",
+        Tick::Read => "read",
+        Tick::Failed => "not sent",
+    },
     open: "Open chat",
     write: "Write first",
     channel: "Channel",
@@ -305,6 +323,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     ),
     text_too_long: words("The text is too long for this messenger.", "Shorten it or send it in parts."),
     chat_gone: words("This chat no longer exists.", "Reload the list."),
+    link_over: words("This link is not valid any more.", "Go back to Bitrix24 and write the message again."),
     outcome_unknown: words(
         "We do not know whether the message went out.",
         "Look into the messenger before you send it again.",

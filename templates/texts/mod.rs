@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::app::AppState;
 use crate::connector::{AccountForm, WriteFirst};
-use crate::crm_chat::{CardKind, ChatState};
+use crate::crm_chat::{CardKind, ChatState, Tick};
 use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::ProblemTexts;
@@ -162,6 +162,8 @@ pub struct ConnectorTexts {
     pub delete_no: &'static str,
     pub client_edit_yes: &'static str,
     pub client_edit_no: &'static str,
+    pub quotes_yes: &'static str,
+    pub quotes_no: &'static str,
     /// By whether delivered and read are reported.
     pub statuses: fn(bool, bool) -> &'static str,
     /// By the limit in megabytes.
@@ -177,6 +179,7 @@ pub struct CrmChatTexts {
     pub chats_how: &'static str,
     pub chat_state: fn(ChatState) -> &'static str,
     pub you: &'static str,
+    pub tick: fn(Tick) -> &'static str,
     pub open: &'static str,
     pub write: &'static str,
     pub channel: &'static str,
@@ -197,4 +200,13 @@ pub struct PlainTexts {
     pub neutral_text: &'static str,
     pub granted_title: &'static str,
     pub granted_text: &'static str,
+    pub retry_title: &'static str,
+    pub retry_doubt: &'static str,
+    pub retry_button: &'static str,
+    pub retry_once: &'static str,
+    pub retry_sends: &'static str,
+    pub retry_waits: &'static str,
+    pub retry_sent: &'static str,
+    pub retry_failed: &'static str,
+    pub retry_write: &'static str,
 }

@@ -2,7 +2,7 @@
 
 use crate::app::AppState;
 use crate::connector::{AccountForm, WriteFirst};
-use crate::crm_chat::{CardKind, ChatState};
+use crate::crm_chat::{CardKind, ChatState, Tick};
 use crate::install::{StepKey, StepState};
 use crate::parts::Health;
 use crate::problem::{ProblemText, ProblemTexts};
@@ -25,6 +25,15 @@ pub(super) const TEXTS: Texts = Texts {
         neutral_text: "Это страница приложения. Откройте её из меню вашего Битрикс24.",
         granted_title: "У ChatApp снова есть доступ",
         granted_text: "Закройте эту вкладку и вернитесь в Битрикс24.",
+        retry_title: "Отправить это сообщение ещё раз?",
+        retry_doubt: "Неизвестно, получил ли его клиент. Если узнать это не удастся, сообщение уйдёт, и клиент может получить его дважды.",
+        retry_button: "Отправить ещё раз",
+        retry_once: "Это можно сделать один раз. Если снова не получится, об этом будет написано в чате.",
+        retry_sends: "Сообщение отправляется ещё раз",
+        retry_waits: "Закройте эту вкладку и вернитесь в Битрикс24. Если снова не получится, об этом будет написано в чате.",
+        retry_sent: "Сообщение отправлено",
+        retry_failed: "Сообщение снова не отправлено",
+        retry_write: "Напишите его в чате заново.",
     },
     problems: PROBLEMS,
 };
@@ -179,6 +188,8 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     delete_no: "Отправленное сообщение нельзя удалить у клиента",
     client_edit_yes: "Оператор видит правки клиента",
     client_edit_no: "Правки клиента до оператора не доходят",
+    quotes_yes: "Ответ оператора на сообщение и в мессенджере будет ответом на него",
+    quotes_no: "То, на что отвечает оператор, стоит в его тексте цитатой",
     statuses: |delivered, read| match (delivered, read) {
         (true, true) => "Видно, доставлено ли сообщение и прочитано ли",
         (true, false) => "Видно, доставлено ли сообщение; прочитано ли, не видно",
@@ -205,6 +216,13 @@ const CRM_CHAT: CrmChatTexts = CrmChatTexts {
         ChatState::Failed => "не отправлено",
     },
     you: "Вы",
+    tick: |tick| match tick {
+        Tick::Waiting => "отправляется",
+        Tick::Sent => "отправлено",
+        Tick::Delivered => "доставлено",
+        Tick::Read => "прочитано",
+        Tick::Failed => "не отправлено",
+    },
     open: "Открыть чат",
     write: "Написать первым",
     channel: "Канал",
@@ -300,6 +318,7 @@ const PROBLEMS: ProblemTexts = ProblemTexts {
     ),
     text_too_long: words("Текст слишком длинный для этого мессенджера.", "Сократите его или отправьте частями."),
     chat_gone: words("Этого чата больше нет.", "Обновите список."),
+    link_over: words("Эта ссылка больше не действует.", "Вернитесь в Битрикс24 и напишите сообщение заново."),
     outcome_unknown: words(
         "Неизвестно, ушло ли сообщение.",
         "Посмотрите в мессенджере, прежде чем отправлять его снова.",

@@ -149,15 +149,15 @@ impl Node {
     }
 }
 
-/// Takes the quoted message off the beginning of an operator's text, for messengers that have replies of their own. The line
-/// break after it goes too.
-pub fn take_reply(nodes: &mut Vec<Node>) -> Option<Reply> {
-    if !matches!(nodes.first(), Some(Node::Reply(_))) {
-        return None;
-    }
-    let Node::Reply(reply) = nodes.remove(0) else {
-        return None;
+/// Takes the quoted message (or `>>` lines) off the beginning of an operator's text, for messengers that have replies of their
+/// own. The line break after it goes too.
+pub fn take_quotation(nodes: &mut Vec<Node>) -> Option<Reply> {
+    let reply = match nodes.first()? {
+        Node::Reply(reply) => reply.clone(),
+        Node::Quote(body) => Reply { heading: None, body: body.clone() },
+        _other => return None,
     };
+    nodes.remove(0);
     if let Some(Node::Text(text)) = nodes.first_mut()
         && text.starts_with('\n')
     {

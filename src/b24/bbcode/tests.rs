@@ -173,12 +173,12 @@ fn a_quoted_message_is_found_and_taken() {
         to_telegram_html(&nodes, UTC),
         "<blockquote><b>Иван Петров</b>\nгде <b>заказ</b>?\nжду</blockquote>\nуже едет"
     );
-    let reply = take_reply(&mut nodes).unwrap();
+    let reply = take_quotation(&mut nodes).unwrap();
     let heading = reply.heading.unwrap();
     assert_eq!((heading.author.as_str(), heading.date.as_str()), ("Иван Петров", "12.11.2026 10:22"));
     assert_eq!(heading.context.as_deref(), Some("chat18/4711"));
     assert_eq!(to_plain(&nodes, UTC), "уже едет");
-    assert_eq!(take_reply(&mut nodes), None);
+    assert_eq!(take_quotation(&mut nodes), None);
     assert_eq!(plain(&format!("{dashes}[br]без имени[br]{dashes}")), "> без имени");
     assert_eq!(plain(&format!("a\n{dashes}\nb")), format!("a\n{dashes}\nb"), "one line of dashes frames nothing");
 }

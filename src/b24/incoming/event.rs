@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Auth, Malformed, some_text};
+use super::{Auth, Malformed, attachments::with_attachments, some_text};
 use crate::{
     b24::{
         form::Value,
@@ -89,7 +89,7 @@ pub struct OperatorMessage {
     pub chat_id: String,
     /// The operator; 0 for automatic texts. Missing in updates and deletions.
     pub user_id: i64,
-    /// BB-code, often with the operator's name before it.
+    /// BB-code, often with the operator's name before it, and with what is attached behind it.
     pub text: String,
     pub files: Vec<OperatorFile>,
     /// Ids of the messenger, in updates and deletions.
@@ -266,7 +266,7 @@ fn operator_message(item: &Value) -> Option<OperatorMessage> {
         im: ImRef { chat_id: item.int(&["im", "chat_id"]).unwrap_or(0), message_id: item.int(&["im", "message_id"])? },
         chat_id: some_text(item, &["chat", "id"])?.to_owned(),
         user_id: item.int(&["message", "user_id"]).unwrap_or(0),
-        text: item.text(&["message", "text"]).unwrap_or_default().to_owned(),
+        text: with_attachments(item, item.text(&["message", "text"]).unwrap_or_default()),
         files: item.items(&["message", "files"]).into_iter().filter_map(operator_file).collect(),
         ids: item.one_or_many(&["message", "id"]).into_iter().map(str::to_owned).collect(),
         sent_at: item.int(&["message", "sent_at"]),

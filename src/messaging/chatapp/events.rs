@@ -123,6 +123,9 @@ fn message(item: &wire::Message, connector: Option<Connector>, now: Millis) -> R
         at: millis(item.time, now),
         text,
         files,
+        // No sample of either is known.
+        answers: None,
+        album: None,
     })))
 }
 

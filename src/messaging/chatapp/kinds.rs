@@ -79,6 +79,8 @@ pub fn capabilities(connector: Connector) -> Capabilities {
         delete: Window::Never,
         client_edit: false,
         client_delete: false,
+        quotes: false,
+        album: 0,
         delivered: true,
         read: true,
     };

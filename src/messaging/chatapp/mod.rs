@@ -38,7 +38,7 @@ use self::{
 };
 use super::{
     ChannelRef, CoreEvent, Fetched, Found, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem,
-    Sent, TokenStore, transfer,
+    Sent, Target, TokenStore, transfer,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -96,8 +96,14 @@ impl MessagingCore for ChatApp {
         events::is_group_id(peer)
     }
 
-    async fn send(&self, channel: &ChannelRef, peer: &str, what: &What, key: &IdempotencyKey) -> Result<Sent, Failure> {
-        self.send_one(channel, peer, what, key).await
+    async fn send(
+        &self,
+        channel: &ChannelRef,
+        to: Target<'_>,
+        what: &What,
+        key: &IdempotencyKey,
+    ) -> Result<Sent, Failure> {
+        self.send_one(channel, to.peer, what, key).await
     }
 
     async fn find_sent(

@@ -41,6 +41,7 @@ impl ChatApp {
                 path.push("file");
                 Body::File { file, tracking: &key.0 }
             }
+            Outgoing::Album(_) => return Err(Failure::permanent(Told::Unsupported, "ChatApp has no albums")),
         };
         let call = Call::new(Method::POST, path).body(body);
         let accepted: wire::Accepted = wire::read(self.call(login, &call).await?);

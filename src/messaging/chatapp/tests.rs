@@ -139,7 +139,7 @@ fn channel() -> ChannelRef {
 async fn write(core: &ChatApp, peer: &str) -> Result<Sent, Failure> {
     let key = IdempotencyKey("part-1".into());
     let text = What::Text("hello".into());
-    core.send(&channel(), peer, &text, &key).await
+    core.send(&channel(), peer.into(), &text, &key).await
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_file_goes_out_with_its_name_and_caption() {
         bytes: b"%PDF-1".to_vec(),
     });
     let key = IdempotencyKey("part-2".into());
-    core.send(&channel(), "42", &file, &key).await.unwrap();
+    core.send(&channel(), "42".into(), &file, &key).await.unwrap();
     let body = server.asked("/messages/file")[0].text();
     // PHP takes a part for a file only when `filename` stands plainly there.
     assert!(body.contains("name=\"file\"; filename=\"Счёт \\\"1\\\".pdf\""), "{body}");

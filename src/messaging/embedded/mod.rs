@@ -15,7 +15,7 @@ use url::Url;
 use self::telegram_bot::TelegramBot;
 use super::{
     ChannelRef, CoreEvent, Fetched, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem, Sent,
-    SentRef,
+    SentRef, Target,
 };
 use crate::{
     domain::{
@@ -39,6 +39,8 @@ const NOTHING: Capabilities = Capabilities {
     delete: Window::Never,
     client_edit: false,
     client_delete: false,
+    quotes: false,
+    album: 0,
     delivered: false,
     read: false,
 };
@@ -87,15 +89,22 @@ impl MessagingCore for Embedded {
         connector.messenger() == Connector::TelegramBot && peer.starts_with('-')
     }
 
+    fn album_kind(&self, connector: Connector, mime: &str, size: u64) -> Option<&'static str> {
+        match connector {
+            Connector::TelegramBot => TelegramBot::album_kind(mime, size),
+            _other => None,
+        }
+    }
+
     async fn send(
         &self,
         channel: &ChannelRef,
-        peer: &str,
+        to: Target<'_>,
         what: &What,
         _key: &IdempotencyKey,
     ) -> Result<Sent, Failure> {
         match channel.connector {
-            Connector::TelegramBot => self.telegram_bot.send(channel, peer, what).await,
+            Connector::TelegramBot => self.telegram_bot.send(channel, to, what).await,
             other => Err(unsupported(other)),
         }
     }

@@ -45,7 +45,7 @@ fn core(server: &Loopback) -> Embedded {
 
 async fn send(server: &Loopback, what: What) -> Result<Sent, Failure> {
     let key = IdempotencyKey("part-1".into());
-    core(server).send(&channel(), "777", &what, &key).await
+    core(server).send(&channel(), "777".into(), &what, &key).await
 }
 
 async fn write(server: &Loopback, html: &str) -> Result<Sent, Failure> {
@@ -201,7 +201,7 @@ async fn other_connectors_are_not_served() {
     let mut channel = channel();
     channel.connector = Connector::Avito;
     let key = IdempotencyKey("k".into());
-    let answer = core(&server).send(&channel, "1", &What::Text("x".into()), &key).await;
+    let answer = core(&server).send(&channel, "1".into(), &What::Text("x".into()), &key).await;
     assert_eq!(answer.unwrap_err().told, Told::Unsupported);
     assert!(Embedded::serves(Connector::TelegramBot) && !Embedded::serves(Connector::Avito));
     assert_eq!(core(&server).capabilities(Connector::Avito).text_limit, 0);

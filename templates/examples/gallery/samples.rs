@@ -7,7 +7,8 @@ use templates::connector::{
     ConnectorView, WriteFirst,
 };
 use templates::crm_chat::{
-    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, WriteChannelView, WriteView,
+    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, Tick, WriteChannelView,
+    WriteView,
 };
 use templates::install::{self, InstallView, Phase, StepKey, StepState, StepView};
 use templates::plain::{self, ErrorView};
@@ -207,6 +208,7 @@ fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, s
             edit: true,
             delete: true,
             client_edit: true,
+            quotes: true,
             delivered: false,
             read: false,
             file_limit_mb: Some(50),
@@ -322,7 +324,12 @@ fn chat(id: &str, look: (char, &str), state: ChatState, last: (&str, bool), spic
         channel: format!("+7 900 000-00-01{spice}"),
         icon: format!("{}{spice}", icon(look.0, look.1)),
         state,
-        last: Some(LastMessageView { text: format!("{}{spice}", last.0), is_from_client: last.1, at_ms: NOW_MS }),
+        last: Some(LastMessageView {
+            text: format!("{}{spice}", last.0),
+            is_from_client: last.1,
+            tick: (!last.1).then_some(if state == ChatState::Failed { Tick::Failed } else { Tick::Read }),
+            at_ms: NOW_MS,
+        }),
     }
 }
 
@@ -332,8 +339,14 @@ fn plain_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
         request_id: format!("req_01jx3v{spice}"),
         support_url: Some(format!("mailto:help@example.com{spice}")),
     };
+    let retry = plain::RetryView {
+        text: format!("Доставим завтра\nв 10:00{spice}"),
+        files: vec![format!("Счёт.pdf{spice}")],
+        doubtful: true,
+    };
     vec![
         Sample { name: "error", html: plain::error(document, &view).into_string() },
+        Sample { name: "retry", html: plain::retry(document, &retry).into_string() },
         Sample { name: "neutral", html: plain::neutral(document).into_string() },
         Sample {
             name: "notice",

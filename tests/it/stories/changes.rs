@@ -117,7 +117,8 @@ async fn a_deletion_that_comes_too_late_is_told_to_the_operator(story: &Story) {
         story.calms_down().await;
         assert!(!shop.client.received(&shop.account)[0].deleted);
         let notes = shop.red_notes(chat);
-        assert!(matches!(notes.as_slice(), [note] if note.contains("по-прежнему видит удалённое")), "{notes:?}");
+        let [note] = notes.as_slice() else { panic!("{notes:?}") };
+        assert!(note.contains("по-прежнему видит удалённое") && note.ends_with(">>For somebody else"), "{note}");
     }
 }
 
@@ -133,7 +134,8 @@ async fn a_clients_edit_changes_his_message_in_the_chat(story: &Story) {
     story.calms_down().await;
     let said = shop.said_by_client(chat);
     let texts: Vec<_> = said.iter().map(|it| it.text.replace('\u{200b}', "")).collect();
-    assert_eq!(texts, ["Is it 300 [b]or[/b] more?", "Well?"], "a change is no new message");
+    let changed = "Is it 300 [b]or[/b] more?\n✏️ [s]Is it 200?[/s]";
+    assert_eq!(texts, [changed, "Well?"], "a change is no new message, and what it said before is still there");
     assert!(said[0].edited && said[0].text.contains('\u{200b}'), "what the client typed himself is no tag");
     assert_eq!(shop.calls_of(UPDATE).len(), 2);
     // Telegram tells of an edit where nothing was changed that we show.

@@ -17,10 +17,12 @@ mod install;
 mod intake;
 mod limits;
 mod lost;
+mod meaning;
 mod operating;
 mod parking;
 mod portal_away;
 mod recovery;
+mod retry;
 mod robot;
 mod schema;
 mod sms;
@@ -44,6 +46,7 @@ pub fn all() -> Vec<Case> {
         content_in::list(),
         content_out::list(),
         content_failing::list(),
+        retry::list(),
         switches::list(),
         sms::list(),
         hooks::list(),
@@ -52,6 +55,7 @@ pub fn all() -> Vec<Case> {
         card::list(),
         changes::list(),
         groups::list(),
+        meaning::list(),
         robot::list(),
         hostile::list(),
         recovery::list(),

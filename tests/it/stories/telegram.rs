@@ -16,7 +16,8 @@ stories![
     formatting_survives_both_ways,
     files_of_every_kind_come_from_the_bot,
     files_of_every_kind_go_to_the_bot,
-    an_album_comes_as_its_pictures,
+    an_album_comes_as_one_message,
+    files_of_one_kind_go_as_one_album,
     a_place_and_a_card_can_be_read,
     a_file_that_bots_cannot_fetch_is_named,
     a_file_over_the_limit_is_refused_without_sending_it,
@@ -101,15 +102,56 @@ async fn files_of_every_kind_go_to_the_bot(story: &Story) {
     assert_eq!(sent.connector_mid, received.iter().map(|it| it.id.clone()).collect::<Vec<_>>());
 }
 
-async fn an_album_comes_as_its_pictures(story: &Story) {
+async fn files_of_one_kind_go_as_one_album(story: &Story) {
     let shop = story.bot_shop().await;
-    let pictures: &[(&str, &str, &[u8])] =
-        &[("1.png", "image/png", PNG), ("2.png", "image/png", PNG), ("3.png", "image/png", PNG)];
-    shop.client.sends_album(&shop.account, pictures, "Which one?");
-    let chat =
-        shop.sees("three pictures came", |portal| portal.chats().pop().filter(|chat| chat.messages.len() == 3)).await;
-    assert_eq!(chat.messages[0].text, "Which one?");
-    assert!(chat.messages.iter().all(|it| it.files.len() == 1));
+    let chat = shop.has_a_chat().await;
+    let names: Vec<String> = (1..=11).map(|number| format!("{number}.pdf")).collect();
+    let mut files: Vec<Upload> = names.iter().map(|name| Upload::new(name, "application/pdf", PDF)).collect();
+    files.insert(0, Upload::new("sofa.png", "image/png", PNG));
+    files.insert(1, Upload::new("chair.png", "image/png", PNG));
+    let message = shop.operator_writes(chat, "All of [b]them[/b]", &files);
+    let received = shop.client_receives(13).await;
+    let shown = shop.shows_as_sent(chat, message).await;
+    let albums: Vec<_> = received.iter().map(|it| it.album.clone()).collect();
+    assert!(albums[0].is_some() && albums[0] == albums[1] && albums[1] != albums[2], "{albums:?}");
+    assert!(
+        albums[2].is_some() && albums[2..12].iter().all(|it| *it == albums[2]) && albums[12].is_none(),
+        "{albums:?}"
+    );
+    assert!(received[0].text.ends_with("All of them") && received[1..].iter().all(|it| it.text.is_empty()));
+    let received: Vec<_> = received.iter().map(|it| (it.id.clone(), it.files[0].name.clone())).collect();
+    assert_eq!(received[2..].iter().map(|it| it.1.clone()).collect::<Vec<_>>(), names);
+    assert_eq!(shown.connector_mid, received.into_iter().map(|it| it.0).collect::<Vec<_>>());
+    shop.operator_edits(chat, message, "All of these").unwrap();
+    story.calms_down().await;
+    assert!(shop.client_has()[0].text.ends_with("All of these"));
+    shop.operator_deletes(chat, message).unwrap();
+    story.calms_down().await;
+    assert!(shop.client_has().iter().all(|it| it.deleted), "all of them are known by their ids");
+}
+
+async fn an_album_comes_as_one_message(story: &Story) {
+    let shop = story.bot_shop().await;
+    let names: Vec<String> = (1..=10).map(|number| format!("{number}.pdf")).collect();
+    let files: Vec<(&str, &str, &[u8])> = names.iter().map(|name| (name.as_str(), "application/pdf", PDF)).collect();
+    let ids = shop.client.sends_album(&shop.account, &files, "Which one?");
+    story.until_waiting(1).await;
+    story.passes_until_calm().await;
+    let chat = shop.sees_text("Which one?").await;
+    assert_eq!(chat.messages.len(), 1);
+    let shown: Vec<_> = chat.messages[0].files.iter().map(|file| file.name.clone()).collect();
+    assert_eq!((chat.messages[0].text.as_str(), shown), ("Which one?", names));
+    // Its pieces are known by their own ids.
+    shop.client.edits(&shop.account, &ids[0], "Which of these?");
+    shop.sees_text("Which of these?").await;
+    shop.client.reacts(&shop.account, &ids[4], "🔥");
+    shop.sees_note(chat.id, "🔥").await;
+    story.calms_down().await;
+    let said = shop.said_by_client(chat.id);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].text, "Which of these?\n✏️ [s]Which one?[/s]");
+    shop.operator_quotes(chat.id, said[0].id, "The third");
+    assert_eq!(shop.client_receives(1).await[0].reply_to.as_deref(), Some(ids[0].as_str()));
 }
 
 async fn a_place_and_a_card_can_be_read(story: &Story) {

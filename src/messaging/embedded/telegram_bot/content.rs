@@ -5,12 +5,13 @@ use serde_json::Value;
 use super::wire::{Content, Entity, File, Location, Message, Sticker};
 use crate::{
     b24::bbcode::{from_plain, from_telegram},
-    messaging::{IncomingFile, Origin, transfer::file_name},
+    messaging::{Answered, IncomingFile, Origin, transfer::file_name},
 };
 
 pub(super) struct Said {
     pub text: String,
     pub files: Vec<IncomingFile>,
+    pub answers: Option<Answered>,
 }
 
 /// Fields that say nothing of a message's kind.
@@ -33,6 +34,8 @@ const FRAME: [&str; 13] = [
 const FRAME_FAMILIES: [&str; 8] =
     ["reply_", "forward_", "is_", "sender_", "message_thread_", "edit_", "author_", "external_reply"];
 
+/// Characters of the name of somebody whose words are forwarded.
+const LONGEST_NAME: usize = 100;
 /// Characters of what is answered: enough to know it again.
 const LONGEST_QUOTE: usize = 300;
 
@@ -45,13 +48,33 @@ pub(super) fn read(message: &Message, raw: &Value) -> Said {
     if text.is_empty() && files.is_empty() {
         text = from_plain(&format!("[{}]", unknown_kind(raw)));
     }
-    if let Some(quoted) = quoted(raw) {
-        text = format!("{quoted}\n{text}");
+    if let Some(name) = forwarded_from(raw) {
+        let words = if text.is_empty() { text } else { format!("\n{text}") };
+        text = format!("↪️ [b]{}[/b]{words}", from_plain(&name));
     }
-    Said { text, files }
+    Said { text, files, answers: answered(raw) }
 }
 
-/// What the message answers, as lines that the portal shows as a quotation.
+/// Whose words a forwarded message brings (Bot API, `MessageOrigin`).
+fn forwarded_from(raw: &Value) -> Option<String> {
+    let origin = raw.get("forward_origin")?;
+    let text = |path: &str| origin.pointer(path).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let user =
+        [text("/sender_user/first_name"), text("/sender_user/last_name")].into_iter().flatten().collect::<Vec<_>>();
+    let user = Some(user.join(" ")).filter(|name| !name.is_empty());
+    let others = ["/sender_user_name", "/sender_chat/title", "/chat/title", "/sender_user/username"];
+    let name =
+        user.or_else(|| others.iter().find_map(|path| text(path)).map(str::to_owned)).unwrap_or_else(|| "…".into());
+    Some(name.chars().take(LONGEST_NAME).collect())
+}
+
+/// What the message answers.
+fn answered(raw: &Value) -> Option<Answered> {
+    let id = raw.pointer("/reply_to_message/message_id").and_then(Value::as_i64).unwrap_or(0).to_string();
+    Some(Answered { id, quoted: quoted(raw)? })
+}
+
+/// Its words, as lines that the portal shows as a quotation.
 fn quoted(raw: &Value) -> Option<String> {
     let answered = raw.get("reply_to_message")?;
     let chosen = raw.pointer("/quote/text").or_else(|| answered.get("text")).or_else(|| answered.get("caption"));

@@ -1,9 +1,10 @@
 //! Telegram bots through the official Bot API.
 //!
-//! Who is who: [`TelegramBot`] speaks for all bots (a channel brings its own token); `send` writes, `changes` edits and deletes,
+//! Who is who: [`TelegramBot`] speaks for all bots (a channel brings its own token); `send` and `album` write, `changes` edits and deletes,
 //! `updates` reads what webhooks and [`TelegramBot::poll`] bring, `api` makes one call. Not guaranteed: Telegram has neither an idempotency key
 //! nor a history for bots, so an unknown outcome of a send stays unknown. Bots report no delivery and no reading.
 
+mod album;
 mod api;
 mod changes;
 mod content;
@@ -52,6 +53,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     delete: Window::For(DELETABLE),
     client_edit: true,
     client_delete: false,
+    quotes: true,
+    album: album::MOST,
     delivered: false,
     read: false,
 };
@@ -146,6 +149,10 @@ impl TelegramBot {
         // Telegram calls every file this; the message knew better.
         fetched.mime.take_if(|mime| mime == "application/octet-stream");
         Ok(fetched)
+    }
+
+    pub fn album_kind(mime: &str, size: u64) -> Option<&'static str> {
+        album::kind(mime, size)
     }
 
     pub fn split(&self, body: &[u8]) -> Result<Vec<RawItem>, Malformed> {

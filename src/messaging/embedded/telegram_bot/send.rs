@@ -14,15 +14,16 @@ use super::{
 };
 use crate::{
     domain::failure::{Failure, Told},
-    messaging::{ChannelRef, Outgoing, OutgoingFile, Sent, transfer::part},
+    messaging::{ChannelRef, Outgoing, OutgoingFile, Sent, Target, transfer::part},
     secret::Secret,
 };
 
 /// How one try differs from the first.
-struct Try {
-    chat: String,
-    plain: bool,
-    document: bool,
+pub(super) struct Try {
+    pub chat: String,
+    answers: Option<i64>,
+    pub plain: bool,
+    pub document: bool,
     moved: bool,
 }
 
@@ -40,7 +41,12 @@ impl Try {
         }
     }
 
-    fn text(&self, html: &str) -> String {
+    /// What is answered may have been deleted meanwhile.
+    pub fn reply_parameters(&self) -> Option<Value> {
+        self.answers.map(|id| json!({ "message_id": id, "allow_sending_without_reply": true }))
+    }
+
+    pub fn text(&self, html: &str) -> String {
         if self.plain { plain(html) } else { html.to_owned() }
     }
 }
@@ -49,18 +55,20 @@ impl TelegramBot {
     pub(in crate::messaging::embedded) async fn send(
         &self,
         channel: &ChannelRef,
-        peer: &str,
+        to: Target<'_>,
         what: &Outgoing,
     ) -> Result<Sent, Failure> {
         check(what)?;
-        let mut next = Try { chat: chat_id(peer)?, plain: false, document: false, moved: false };
+        let answers = to.answers.and_then(|id| id.parse().ok());
+        let mut next = Try { chat: chat_id(to.peer)?, answers, plain: false, document: false, moved: false };
         loop {
             let answer = match what {
-                Outgoing::Text(html) => self.send_text(&channel.secret, html, &next).await,
-                Outgoing::File(file) => self.send_file(&channel.secret, file, &next).await,
+                Outgoing::Text(html) => self.send_text(&channel.secret, html, &next).await.map(|one| vec![one]),
+                Outgoing::File(file) => self.send_file(&channel.secret, file, &next).await.map(|one| vec![one]),
+                Outgoing::Album(files) => self.send_album(&channel.secret, files, &next).await,
             };
             match answer {
-                Ok(message) => return Ok(sent(&message)),
+                Ok(messages) => return Ok(sent(&messages)),
                 Err(error) if next.mend(error.reason()) => {}
                 Err(error) => return Err(error.into_failure()),
             }
@@ -69,15 +77,19 @@ impl TelegramBot {
 
     async fn send_text(&self, token: &Secret, html: &str, now: &Try) -> Result<SentMessage, ApiError> {
         let mut body = json!({ "chat_id": now.chat, "text": now.text(html) });
-        if let (false, Value::Object(fields)) = (now.plain, &mut body) {
-            fields.insert("parse_mode".to_owned(), json!("HTML"));
+        if let Value::Object(fields) = &mut body {
+            fields.extend((!now.plain).then(|| ("parse_mode".to_owned(), json!("HTML"))));
+            fields.extend(now.reply_parameters().map(|answered| ("reply_parameters".to_owned(), answered)));
         }
         self.api.call(token, "sendMessage", &body).await
     }
 
     async fn send_file(&self, token: &Secret, file: &OutgoingFile, now: &Try) -> Result<SentMessage, ApiError> {
-        let (method, field) = if now.document { DOCUMENT } else { method(file) };
+        let (method, field) = if now.document { DOCUMENT } else { method(&file.mime, size(file)) };
         let mut form = Form::new().text("chat_id", now.chat.clone()).part(field, part(file));
+        if let Some(answered) = now.reply_parameters() {
+            form = form.text("reply_parameters", answered.to_string());
+        }
         if !file.caption.is_empty() {
             form = form.text("caption", now.text(&file.caption));
             if !now.plain {
@@ -88,24 +100,30 @@ impl TelegramBot {
     }
 }
 
-fn sent(message: &SentMessage) -> Sent {
-    Sent { ids: vec![message.message_id.to_string()], peer: Some(message.chat.id.to_string()) }
+fn sent(messages: &[SentMessage]) -> Sent {
+    Sent {
+        ids: messages.iter().map(|message| message.message_id.to_string()).collect(),
+        peer: messages.first().map(|message| message.chat.id.to_string()),
+    }
 }
 
 /// Spares an upload that Telegram would refuse.
 fn check(what: &Outgoing) -> Result<(), Failure> {
-    match what {
-        Outgoing::File(file) if size(file) > CAPABILITIES.upload_limit => {
-            Err(Failure::permanent(Told::FileTooLarge, "over Telegram's 50 MB"))
-        }
-        Outgoing::File(file) if file.bytes.is_empty() => {
-            Err(Failure::permanent(Told::Rejected, "Telegram takes no empty file"))
-        }
-        _ => Ok(()),
+    let files = match what {
+        Outgoing::Text(_) => &[][..],
+        Outgoing::File(file) => std::slice::from_ref(file),
+        Outgoing::Album(files) => files,
+    };
+    if files.iter().any(|file| size(file) > CAPABILITIES.upload_limit) {
+        return Err(Failure::permanent(Told::FileTooLarge, "over Telegram's 50 MB"));
     }
+    if files.iter().any(|file| file.bytes.is_empty()) {
+        return Err(Failure::permanent(Told::Rejected, "Telegram takes no empty file"));
+    }
+    Ok(())
 }
 
-fn size(file: &OutgoingFile) -> u64 {
+pub(super) fn size(file: &OutgoingFile) -> u64 {
     u64::try_from(file.bytes.len()).unwrap_or(u64::MAX)
 }
 
@@ -130,10 +148,10 @@ const DOCUMENT: (&str, &str) = ("sendDocument", "document");
 
 /// The method and its field that show a file best. What a method would refuse or change goes as a document: pictures over
 /// the limit, sounds other than those that Telegram plays, videos other than MP4.
-fn method(file: &OutgoingFile) -> (&'static str, &'static str) {
-    let mime = file.mime.split(';').next().unwrap_or_default().trim();
+pub(super) fn method(mime: &str, size: u64) -> (&'static str, &'static str) {
+    let mime = mime.split(';').next().unwrap_or_default().trim();
     match mime.to_ascii_lowercase().as_str() {
-        "image/jpeg" | "image/png" | "image/webp" if size(file) <= CAPABILITIES.photo_limit => ("sendPhoto", "photo"),
+        "image/jpeg" | "image/png" | "image/webp" if size <= CAPABILITIES.photo_limit => ("sendPhoto", "photo"),
         "audio/ogg" | "audio/opus" => ("sendVoice", "voice"),
         "audio/mpeg" | "audio/mp3" | "audio/mp4" | "audio/m4a" | "audio/x-m4a" => ("sendAudio", "audio"),
         "video/mp4" => ("sendVideo", "video"),
@@ -195,9 +213,9 @@ mod tests {
             ("application/pdf", "sendDocument"),
             ("", "sendDocument"),
         ] {
-            assert_eq!(method(&file(mime, 1)).0, name, "{mime}");
+            assert_eq!(method(mime, 1).0, name, "{mime}");
         }
-        assert_eq!(method(&file("image/jpeg", 11 << 20)).0, "sendDocument");
+        assert_eq!(method("image/jpeg", 11 << 20).0, "sendDocument");
     }
 
     #[test]
@@ -230,7 +248,7 @@ mod tests {
 
     #[test]
     fn each_objection_is_met_once() {
-        let mut next = Try { chat: "1".into(), plain: false, document: false, moved: false };
+        let mut next = Try { chat: "1".into(), answers: None, plain: false, document: false, moved: false };
         assert!(next.mend(Some(Reason::Markup)) && next.plain);
         assert!(!next.mend(Some(Reason::Markup)));
         assert!(next.mend(Some(Reason::Moved(-100))) && next.chat == "-100");

@@ -165,13 +165,29 @@ fn an_edited_message_says_what_it_says_now() {
 
 #[test]
 fn an_answer_shows_what_it_answers() {
-    let said = message(json!({"text": "yes", "reply_to_message": boris(json!({"text": "one\n\n[b]two[/b]"}))})).text;
+    let said = message(json!({"text": "yes", "reply_to_message": boris(json!({"text": "one\n\n[b]two[/b]"}))}))
+        .with_quotation();
     assert_eq!(said.replace('\u{200b}', ""), ">>one\n>>[b]two[/b]\nyes");
     assert!(said.contains('\u{200b}'), "what somebody typed is no tag");
     let part = json!({"text": "yes", "reply_to_message": boris(json!({"text": "one two"})), "quote": {"text": "two"}});
-    assert_eq!(message(part).text, ">>two\nyes");
+    let part = message(part);
+    assert_eq!(part.with_quotation(), ">>two\nyes");
+    assert_eq!(part.answers.map(|answered| answered.id).as_deref(), Some("31"));
     let picture = json!({"text": "nice", "reply_to_message": boris(json!({"photo": [{}]}))});
-    assert_eq!(message(picture).text.replace('\u{200b}', ""), ">>[photo]\nnice");
+    assert_eq!(message(picture).with_quotation().replace('\u{200b}', ""), ">>[photo]\nnice");
+}
+
+#[test]
+fn a_forwarded_message_names_whose_it_is() {
+    let said = |origin: Value| message(json!({"text": "hi", "forward_origin": origin})).text;
+    let user = json!({"type": "user", "sender_user": {"id": 5, "first_name": "Ann", "last_name": "[b]K"}});
+    assert_eq!(said(user).replace('\u{200b}', ""), "↪️ [b]Ann [b]K[/b]\nhi");
+    assert_eq!(said(json!({"type": "hidden_user", "sender_user_name": "Olga"})), "↪️ [b]Olga[/b]\nhi");
+    assert_eq!(said(json!({"type": "channel", "chat": {"id": -5, "title": "News"}})), "↪️ [b]News[/b]\nhi");
+    assert_eq!(said(json!({"type": "chat", "sender_chat": {"id": -5, "title": "Club"}})), "↪️ [b]Club[/b]\nhi");
+    assert_eq!(said(json!({"type": "of a later day"})), "↪️ [b]…[/b]\nhi");
+    let voice = message(json!({"voice": {"file_id": "v"}, "forward_origin": {"sender_user_name": "Olga"}}));
+    assert_eq!((voice.text.as_str(), voice.files.len()), ("↪️ [b]Olga[/b]", 1));
 }
 
 #[test]

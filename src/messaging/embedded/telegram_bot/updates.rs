@@ -42,6 +42,8 @@ const SERVICE: [&str; 24] = [
 ];
 const SERVICE_FAMILIES: [&str; 4] = ["forum_topic_", "general_forum_topic_", "video_chat_", "direct_message_price_"];
 
+/// Characters of the name of an album; Telegram's are numbers.
+const LONGEST_ALBUM: usize = 64;
 /// An emoji may be several characters long: a family, a flag.
 const LONGEST_EMOJI: usize = 12;
 const MOST_REACTIONS: usize = 5;
@@ -99,6 +101,8 @@ fn parse_message(value: &Value) -> Result<Result<Box<IncomingMessage>, &str>, Ma
         at: Millis::from_seconds(message.date).0,
         text: content.text,
         files: content.files,
+        answers: content.answers,
+        album: value.get("media_group_id").and_then(Value::as_str).map(|id| id.chars().take(LONGEST_ALBUM).collect()),
     })))
 }
 

@@ -43,6 +43,8 @@ pub struct Received {
     pub files: Vec<File>,
     /// Parts of one album have the same.
     pub album: Option<String>,
+    /// The messenger's id of the message that it answers.
+    pub reply_to: Option<String>,
     pub tracking: Option<String>,
     pub at_ms: i64,
     pub edited: bool,
@@ -90,6 +92,12 @@ impl Client {
     /// Answers a message by quoting it.
     pub fn replies(&self, account: &Account, to: &str, text: &str) -> String {
         let draft = Draft { reply_to: Some(to.to_owned()), ..Draft::text(text) };
+        self.sends(account, draft).remove(0)
+    }
+
+    /// Passes on what somebody has written who does not let others be led to him.
+    pub fn forwards(&self, account: &Account, from: &str, text: &str) -> String {
+        let draft = Draft { forwarded_from: Some(from.to_owned()), ..Draft::text(text) };
         self.sends(account, draft).remove(0)
     }
 
@@ -282,6 +290,7 @@ pub(super) fn received(messengers: &Messengers, store: &Store, message: &Message
         entities: message.entities.clone(),
         files: message.files.iter().map(file).collect(),
         album: message.album.clone(),
+        reply_to: message.reply_to.clone(),
         tracking: message.from_app.as_ref().and_then(|app| app.tracking.clone()),
         at_ms: message.time_ms,
         edited: message.edited,

@@ -133,6 +133,8 @@ pub(crate) struct Message {
     pub extra: Option<Extra>,
     pub album: Option<String>,
     pub reply_to: Option<String>,
+    /// Whose words it brings, if it was forwarded.
+    pub forwarded_from: Option<String>,
     pub time_ms: i64,
     pub status: Status,
     pub error: Option<String>,

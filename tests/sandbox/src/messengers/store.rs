@@ -35,6 +35,7 @@ pub(crate) struct Draft {
     pub extra: Option<Extra>,
     pub album: Option<String>,
     pub reply_to: Option<String>,
+    pub forwarded_from: Option<String>,
     pub from_app: Option<FromApp>,
     pub by_api: bool,
 }
@@ -147,6 +148,7 @@ impl Store {
             extra: draft.extra,
             album: draft.album,
             reply_to: draft.reply_to,
+            forwarded_from: draft.forwarded_from,
             time_ms: now_ms,
             status: Status::Sent,
             error: None,

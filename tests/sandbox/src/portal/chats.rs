@@ -67,6 +67,22 @@ impl Portal {
         self.user_writes(self.employee(), chat, text, files).expect("the portal lets the operator write")
     }
 
+    /// The employee answers a message of the chat. The portal's page writes what he answers before his text: between two dashed
+    /// lines the author with the time in brackets, then the words (Bitrix24's "message formatting" of chat bots). No id of it goes out.
+    pub fn operator_quotes(&self, chat: ChatId, message: MessageId, text: &str) -> MessageId {
+        let quoted = self.read(|state| {
+            let row = state.chats.get(&chat)?.messages.iter().find(|it| it.id == message)?;
+            let author = match row.author {
+                Author::Client(user) | Author::Operator(user) => state.user_name(user),
+                Author::System => state.text("Системное сообщение", "System message"),
+            };
+            Some(format!("{author} [22.11.2026 10:00]\n{}", row.text))
+        });
+        let dashes = "-".repeat(54);
+        let quoted = quoted.expect("the message is in the chat");
+        self.operator_writes(chat, &format!("{dashes}\n{quoted}\n{dashes}\n{text}"), &[])
+    }
+
     /// Any employee writes into a chat.
     pub fn user_writes(&self, user: UserId, chat: ChatId, text: &str, files: &[Upload]) -> Result<MessageId, Blocked> {
         self.change(|state| {

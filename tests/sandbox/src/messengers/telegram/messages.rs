@@ -88,6 +88,11 @@ fn bare(store: &Store, token: &str, place: Place) -> Value {
     if let Some(album) = &row.album {
         shown["media_group_id"] = json!(album);
     }
+    if let Some(from) = &row.forwarded_from {
+        // `MessageOriginHiddenUser` of the Bot API.
+        shown["forward_origin"] =
+            json!({ "type": "hidden_user", "sender_user_name": from, "date": row.time_ms / 1000 - 60 });
+    }
     let bot_id = store.telegram.bot(token).map_or(0, |row| row.id);
     if let Some(file) = row.files.first() {
         add_file(&mut shown, bot_id, file, row);

@@ -1,0 +1,68 @@
+//! Texts of messages as the Open Channel shows them: BB-code, from the form in which their parts are kept.
+
+use crate::{b24::bbcode, db::MessageOrigin, domain::capabilities::Markup};
+
+/// A part's text as its author wrote it, without the signature that a line puts before operators' texts.
+pub fn words(text: &str, origin: MessageOrigin, (markup, is_signed): (Markup, bool)) -> String {
+    match origin {
+        MessageOrigin::Operator => as_written(text, markup, is_signed),
+        MessageOrigin::Automatic => as_written(text, markup, false),
+        // Texts of robots and cards are kept as they were typed: BB-code, as clients' texts are.
+        MessageOrigin::Client
+        | MessageOrigin::Robot
+        | MessageOrigin::Card
+        | MessageOrigin::Phone
+        | MessageOrigin::Sms => text.to_owned(),
+    }
+}
+
+/// A BB-code text without its markup.
+pub fn plain(text: &str) -> String {
+    bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default())
+}
+
+/// A text of the line as it was written there, from the messenger's markup in which it is kept.
+fn as_written(text: &str, markup: Markup, is_signed: bool) -> String {
+    // A signature is a line of its own, a name and a colon, with the markup around it; see `to_core`.
+    let signature = |line: &str| line.trim_end_matches(['*', '/', 'b', '<', '>']).ends_with(':');
+    let text = match text.split_once('\n') {
+        Some((name, rest)) if is_signed && signature(name) => rest,
+        _unsigned => text,
+    };
+    match markup {
+        Markup::Whatsapp => bbcode::from_whatsapp(text),
+        Markup::TelegramHtml => bbcode::from_plain(&without_tags(text)),
+        Markup::Plain => bbcode::from_plain(text),
+    }
+}
+
+/// Our own HTML for Telegram as a person reads it.
+fn without_tags(html: &str) -> String {
+    let mut pieces = html.split('<');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let text = pieces.fold(first, |text, piece| text + piece.split_once('>').map_or("", |(_tag, after)| after));
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, markup: Markup, is_signed: bool) -> String {
+        bbcode::to_plain(&bbcode::parse(&as_written(text, markup, is_signed)), bbcode::Options::default())
+    }
+
+    #[test]
+    fn an_excerpt_is_what_the_operator_wrote() {
+        assert_eq!(shown("*Anna:*\n*on its* way", Markup::Whatsapp, true), "on its way");
+        assert_eq!(shown("<b>Anna:</b>\n<i>5 &lt; 6</i> &amp;amp;", Markup::TelegramHtml, true), "5 < 6 &amp;");
+        assert_eq!(shown("Anna:\n[b]as typed[/b]", Markup::Plain, true), "[b]as typed[/b]");
+    }
+
+    #[test]
+    fn only_a_signature_is_taken_off() {
+        assert_eq!(shown("Prices:\n1", Markup::Whatsapp, false), "Prices:\n1");
+        assert_eq!(shown("Good morning\nAnna", Markup::Whatsapp, true), "Good morning\nAnna");
+        assert_eq!(shown("Prices:", Markup::Whatsapp, true), "Prices:");
+    }
+}
