@@ -63,6 +63,8 @@ stored_enum! {
         Notice = "notice",
         /// Comparing a chat with the portal's history.
         Look = "look",
+        /// Comparing a channel with what its core remembers.
+        Hearing = "hearing",
     }
 }
 
@@ -111,6 +113,8 @@ pub enum Lane {
     Notice(PortalId, String),
     /// Comparing a chat with the portal's history: nobody waits for it.
     Look(ChatId),
+    /// Comparing a channel with what its core remembers.
+    Hearing(ChannelId),
 }
 
 impl Lane {
@@ -128,6 +132,7 @@ impl Lane {
             Self::Probe(portal) => format!("probe:{portal}"),
             Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
             Self::Look(chat) => format!("look:{chat}"),
+            Self::Hearing(channel) => format!("hearing:{channel}"),
         })
     }
 }
@@ -154,7 +159,7 @@ pub struct NewDelivery {
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
         let priority = match kind {
-            DeliveryKind::Status | DeliveryKind::Look => Priority::Status,
+            DeliveryKind::Status | DeliveryKind::Look | DeliveryKind::Hearing => Priority::Status,
             _other => Priority::Normal,
         };
         Self {
@@ -262,7 +267,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -279,11 +284,12 @@ impl DeliveryKind {
         Self::EditToCore,
         Self::DeleteToCore,
         Self::EditToPortal,
+        Self::Hearing,
     ];
 
     /// Whether it calls a messenger; all others call the portal.
     pub fn is_to_messenger(self) -> bool {
-        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore)
+        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore | Self::Hearing)
     }
 }
 

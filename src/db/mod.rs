@@ -25,6 +25,7 @@ mod dispatch;
 mod firsts;
 mod gauges;
 mod grants;
+mod hearings;
 mod inbox;
 mod installations;
 mod intake;

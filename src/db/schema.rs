@@ -108,6 +108,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    hearing (channel_id) {
+        channel_id -> Text,
+        portal_id -> Text,
+        look_at -> BigInt,
+        complete_to -> BigInt,
+    }
+}
+
+diesel::table! {
     binding (id) {
         id -> BigInt,
         portal_id -> Text,
@@ -302,6 +311,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     provision,
     login,
     channel,
+    hearing,
     binding,
     inbox,
     contact,

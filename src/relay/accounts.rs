@@ -5,7 +5,7 @@ use url::Url;
 use super::{
     ExpandError,
     grant::{self, Refused},
-    provision,
+    provision, unheard,
 };
 use crate::{
     app::App,
@@ -235,6 +235,9 @@ async fn switch_on(
     app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
     app.db.channel_set_state(portal, &channel.id, crate::db::ChannelState::Alive, now).await?;
+    if channel.core == CoreKind::Chatapp {
+        app.db.hearing_expect(portal, &channel.id, now.after(unheard::EVERY), now).await?;
+    }
     app.db.delivery_resume(portal, now).await?;
     app.bell.ring();
     Ok(())
@@ -319,6 +322,38 @@ async fn listen(app: &App, channel: &Channel) -> Result<(), AccountError> {
         }
     }
     Ok(())
+}
+
+/// Looks whether ChatApp still posts to us, and registers anew what it has forgotten, or what leads to an address that this server had.
+/// An address of somebody else's is left alone: he may have been given the channel.
+pub(super) async fn keep_listening(app: &App, channel: &Channel) -> Result<Result<(), AccountError>, Failure> {
+    let (Some(account), Some(login)) = (Account::parse(&channel.account), channel.login) else { return Ok(Ok(())) };
+    let hooks = app.chatapp.webhooks(login).await?;
+    let path = format!("/core/chatapp/{}/", channel.id);
+    let lost = match hooks.iter().find(|hook| hook.account == account) {
+        None => "ChatApp has forgotten where to post what clients write",
+        Some(hook) => {
+            let secret = hook.url.expose().strip_prefix(&app.config.own_url(&path));
+            let complete = WEBHOOK_EVENTS.iter().all(|event| hook.events.iter().any(|known| known == event));
+            if secret.is_some_and(|secret| channel.webhook_matches(secret)) && complete {
+                return Ok(Ok(()));
+            }
+            if !hook.url.expose().contains(&path) {
+                tracing::warn!(channel = %channel.id, "ChatApp posts what clients write to somebody else: here they arrive up to an hour late");
+                return Ok(Ok(()));
+            }
+            "ChatApp posts what clients write to an old address of ours"
+        }
+    };
+    tracing::warn!(channel = %channel.id, lost, "the webhook is registered again");
+    let lock = app.connecting.of(&channel.portal);
+    let _one_at_a_time = lock.lock().await;
+    // Meanwhile somebody may have taken the channel off.
+    match app.db.binding_of_channel(&channel.portal, &channel.id).await {
+        Ok(Some(_bound)) => Ok(listen(app, channel).await),
+        Ok(None) => Ok(Ok(())),
+        Err(error) => Ok(Err(error.into())),
+    }
 }
 
 fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {

@@ -1,6 +1,6 @@
 //! Using a channel: what that tells of it and of its messenger is kept.
 
-use super::{db_failure, notices};
+use super::{db_failure, notices, unheard};
 use crate::{
     app::App,
     db::{Channel, ChannelState},
@@ -35,7 +35,7 @@ pub(super) async fn through<T>(
 }
 
 /// Uses a channel, unless its messenger has been away for a while: then only one looks from time to time.
-async fn while_there<T>(
+pub(super) async fn while_there<T>(
     app: &App,
     channel: &Channel,
     using: impl Future<Output = Result<T, Failure>>,
@@ -70,6 +70,8 @@ async fn back(app: &App, channel: &Channel) {
         Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "the channel's messenger answers again"),
         Err(error) => tracing::error!(channel = %channel.id, %error, "what waits for a channel could not be woken"),
     }
+    // It may have told nobody what was written meanwhile.
+    unheard::soon(app, channel).await;
     app.bell.ring();
 }
 
@@ -118,5 +120,6 @@ async fn revive(app: &App, channel: &Channel) {
         Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "a dead channel works again"),
         Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
     }
+    unheard::soon(app, channel).await;
     app.bell.ring();
 }

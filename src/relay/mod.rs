@@ -10,7 +10,7 @@
 //! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
-//! * [`lost`]: what operators wrote and no event brought
+//! * [`lost`]: what operators wrote and no event brought; [`unheard`]: what clients wrote and no webhook brought
 
 pub mod accounts;
 pub mod address;
@@ -34,6 +34,7 @@ mod to_core;
 mod to_portal;
 mod tokens;
 mod trace;
+pub mod unheard;
 mod uninstall;
 
 use std::{collections::HashMap, time::Duration};
@@ -76,6 +77,7 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Probe,
     DeliveryKind::Notice,
     DeliveryKind::Look,
+    DeliveryKind::Hearing,
     DeliveryKind::EditToCore,
     DeliveryKind::DeleteToCore,
     DeliveryKind::EditToPortal,
@@ -244,6 +246,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Probe => parking::probe(app, delivery).await,
         DeliveryKind::Notice => notices::deliver(app, delivery).await,
         DeliveryKind::Look => lost::deliver(app, delivery).await,
+        DeliveryKind::Hearing => unheard::deliver(app, delivery).await,
     }
 }
 
@@ -271,6 +274,7 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Look
+        | DeliveryKind::Hearing
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

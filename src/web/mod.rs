@@ -164,8 +164,9 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     Ok(Running { app, door, server: handle, serving, stop, tasks, beating })
 }
 
-/// What was sent while no server listened stands in the portals' histories.
+/// What was sent while no server listened stands in the portals' and the cores' histories.
 async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    relay::unheard::everywhere(&app).await;
     if let Some(alive) = alive {
         relay::lost::everywhere(&app, alive).await;
     }

@@ -29,6 +29,7 @@ use url::Url;
 pub use self::{
     account::{License, Login, Messenger, WEBHOOK_EVENTS, Webhook},
     error::LoginError,
+    history::{Conversations, Heard, Query},
     kinds::{Account, capabilities, connector_of, messenger_type_of},
 };
 use self::{

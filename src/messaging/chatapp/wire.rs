@@ -72,15 +72,19 @@ pub(super) fn read<T: DeserializeOwned + Default>(value: Value) -> T {
 
 /// Reads a list that stands bare or under `items`.
 pub(super) fn rows<T: DeserializeOwned + Default>(value: Value) -> Vec<T> {
-    let items = match value {
+    items(value).into_iter().map(read).collect()
+}
+
+/// The same, as it came.
+pub(super) fn items(value: Value) -> Vec<Value> {
+    match value {
         Value::Array(items) => items,
         Value::Object(mut object) => match object.remove("items") {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),
         },
         _ => Vec::new(),
-    };
-    items.into_iter().map(read).collect()
+    }
 }
 
 /// Code and message of an error envelope; one client also saw the message at the top.

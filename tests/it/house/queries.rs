@@ -26,6 +26,8 @@ const ACROSS: &[(&str, &str)] = &[
     ("delivery_claim", "the worker takes what is due, whoever's it is"),
     ("delivery_counts", "numbers for health, without anybody's data"),
     ("delivery_next_due", "a time for the worker, without anybody's data"),
+    ("hearing_begin_due", "channels whose time has come are looked at, whoever's they are"),
+    ("hearing_expect_all", "after a start every channel is looked at"),
     ("inbox_forget", "what is old is deleted, whoever's it is"),
     ("inbox_due", "the worker expands what came, whoever's it is"),
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),

@@ -23,6 +23,7 @@ mod schema;
 mod switches;
 mod telegram;
 mod texts;
+mod unheard;
 mod uninstall;
 
 use crate::harness::Case;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Case> {
         portal_away::list(),
         intake::list(),
         lost::list(),
+        unheard::list(),
         schema::list(),
     ]
     .concat()
