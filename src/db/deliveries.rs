@@ -7,7 +7,7 @@ use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, 
 use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::delivery, stored_enum};
 use crate::{
     clock::Millis,
-    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace},
+    domain::ids::{ChannelId, ChatId, DeliveryId, InstallationId, LoginId, MessageId, PartId, PortalId, RunId, Trace},
 };
 
 stored_enum! {
@@ -65,6 +65,8 @@ stored_enum! {
         Look = "look",
         /// Comparing a channel with what its core remembers.
         Hearing = "hearing",
+        /// Reading which channels a login may use, and until when they are paid.
+        Licenses = "licenses",
     }
 }
 
@@ -115,6 +117,8 @@ pub enum Lane {
     Look(ChatId),
     /// Comparing a channel with what its core remembers.
     Hearing(ChannelId),
+    /// What a login may use.
+    Login(LoginId),
 }
 
 impl Lane {
@@ -133,6 +137,7 @@ impl Lane {
             Self::Notice(portal, about) => format!("notice:{portal}:{about}"),
             Self::Look(chat) => format!("look:{chat}"),
             Self::Hearing(channel) => format!("hearing:{channel}"),
+            Self::Login(login) => format!("login:{login}"),
         })
     }
 }
@@ -159,7 +164,9 @@ pub struct NewDelivery {
 impl NewDelivery {
     pub fn new(lane: Lane, kind: DeliveryKind, due_at: Millis) -> Self {
         let priority = match kind {
-            DeliveryKind::Status | DeliveryKind::Look | DeliveryKind::Hearing => Priority::Status,
+            DeliveryKind::Status | DeliveryKind::Look | DeliveryKind::Hearing | DeliveryKind::Licenses => {
+                Priority::Status
+            }
             _other => Priority::Normal,
         };
         Self {
@@ -267,7 +274,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -285,11 +292,15 @@ impl DeliveryKind {
         Self::DeleteToCore,
         Self::EditToPortal,
         Self::Hearing,
+        Self::Licenses,
     ];
 
     /// Whether it calls a messenger; all others call the portal.
     pub fn is_to_messenger(self) -> bool {
-        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore | Self::Hearing)
+        matches!(
+            self,
+            Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore | Self::Hearing | Self::Licenses
+        )
     }
 }
 

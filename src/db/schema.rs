@@ -81,6 +81,11 @@ diesel::table! {
         state -> Text,
         created_at -> BigInt,
         changed_at -> BigInt,
+        password_sealed -> Nullable<Text>,
+        issued -> BigInt,
+        issued_since -> BigInt,
+        refreshing -> Nullable<BigInt>,
+        look_at -> BigInt,
     }
 }
 

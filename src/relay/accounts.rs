@@ -5,6 +5,7 @@ use url::Url;
 use super::{
     ExpandError,
     grant::{self, Refused},
+    licenses::CHANNEL_ID_LENGTH,
     provision, unheard,
 };
 use crate::{
@@ -14,11 +15,13 @@ use crate::{
         open_lines::{ConfigGet, Line},
     },
     clock::Millis,
-    db::{Binding, BindingState, Channel, DbError, Expansion, Installation, Intake, NewBinding, NewChannel},
+    db::{
+        Binding, BindingState, Channel, ChannelState, DbError, Expansion, Installation, Intake, NewBinding, NewChannel,
+    },
     domain::{
         connector::Connector,
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, LoginId, PortalId},
+        ids::{ChannelId, PortalId},
     },
     messaging::{
         CoreKind,
@@ -27,8 +30,6 @@ use crate::{
     secret::{SealError, Secret, random_id, random_token},
 };
 
-/// Short enough to leave room for a peer in an external chat id, long enough to be no other's.
-const CHANNEL_ID_LENGTH: usize = 8;
 /// 192 random bits in a webhook's path.
 const WEBHOOK_SECRET_BYTES: usize = 24;
 
@@ -83,44 +84,6 @@ impl From<Failure> for AccountError {
     }
 }
 
-/// Checks a ChatApp login and takes over the channels of its licenses. The password is used here and not kept.
-pub async fn add_chatapp(
-    app: &App,
-    portal: &PortalId,
-    (email, password, app_id): (&str, &Secret, &str),
-) -> Result<(), AccountError> {
-    let login = app.chatapp.login(email, password, app_id).await?;
-    let now = app.clock.now();
-    let id = app.db.login_put(portal, (email, app_id), &login.tokens, now).await?;
-    take_over(app, portal, id).await?;
-    app.db.delivery_resume(portal, now).await?;
-    app.bell.ring();
-    Ok(())
-}
-
-/// Reads a login's licenses again; what is gone from them stays as it was, with its chats.
-async fn take_over(app: &App, portal: &PortalId, login: LoginId) -> Result<(), AccountError> {
-    for license in app.chatapp.licenses(login).await? {
-        for messenger in license.messengers {
-            let Some(connector) = messenger.connector else { continue };
-            let new = NewChannel {
-                id: ChannelId(random_id(CHANNEL_ID_LENGTH)?),
-                core: CoreKind::Chatapp,
-                connector,
-                account: messenger.account.to_string(),
-                title: if license.name.is_empty() { format!("№ {}", license.id) } else { license.name.clone() },
-                own_name: Some(messenger.name).filter(|name| !name.is_empty()),
-                link: None,
-                login: Some(login),
-                valid_until: license.until,
-                secret: None,
-            };
-            app.db.channel_put(portal, new, app.clock.now()).await?;
-        }
-    }
-    Ok(())
-}
-
 /// Checks a bot's token with Telegram and takes the bot over.
 pub async fn add_telegram_bot(app: &App, portal: &PortalId, token: Secret) -> Result<ChannelId, AccountError> {
     let bot = app.embedded.telegram_bot().describe(&token).await.map_err(|failure| match failure.told {
@@ -138,6 +101,7 @@ pub async fn add_telegram_bot(app: &App, portal: &PortalId, token: Secret) -> Re
         login: None,
         valid_until: None,
         secret: Some(token),
+        state: ChannelState::Alive,
     };
     let now = app.clock.now();
     let id = app.db.channel_put(portal, new, now).await?;
@@ -234,7 +198,7 @@ async fn switch_on(
     let (portal, now) = (&installation.portal, app.clock.now());
     app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
-    app.db.channel_set_state(portal, &channel.id, crate::db::ChannelState::Alive, now).await?;
+    app.db.channel_set_state(portal, &channel.id, ChannelState::Alive, now).await?;
     if channel.core == CoreKind::Chatapp {
         app.db.hearing_expect(portal, &channel.id, now.after(unheard::EVERY), now).await?;
     }

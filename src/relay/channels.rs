@@ -1,6 +1,6 @@
 //! Using a channel: what that tells of it and of its messenger is kept.
 
-use super::{db_failure, notices, unheard};
+use super::{db_failure, licenses, notices, unheard};
 use crate::{
     app::App,
     db::{Channel, ChannelState},
@@ -93,8 +93,12 @@ pub(super) async fn note_channel(app: &App, channel: &Channel, failure: Failure)
 /// A channel's account has spoken. If it was thought dead, it has been repaired where we do not see it (a phone connected again in
 /// the core's own cabinet), unless it is our login or its paid period that is over.
 pub async fn heard_from(app: &App, channel: &Channel) {
-    let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
-    if channel.state == ChannelState::Alive || over {
+    if channel.state == ChannelState::Alive {
+        return;
+    }
+    if channel.valid_until.is_some_and(|until| until < app.clock.now()) {
+        // ChatApp would not tell of it, if it had not been paid.
+        licenses::soon(app, channel).await;
         return;
     }
     let alive = match channel.login {

@@ -7,7 +7,7 @@
 //! * [`proof`]: who is calling, proved; [`grant`]: calls in a portal's name, tokens refreshed by one at a time
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
 //! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
-//! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
+//! * [`accounts`]: adding, connecting and disconnecting channels; [`licenses`]: what a login may use; [`channels`]: using one; [`polling`]: channels that must be asked
 //! * [`to_core`], [`to_portal`], [`status`]: messages both ways, and the ticks; [`changes`]: what was edited or deleted afterwards
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`lost`]: what operators wrote and no event brought; [`unheard`]: what clients wrote and no webhook brought
@@ -21,6 +21,7 @@ mod channels;
 mod files;
 pub mod gates;
 pub mod grant;
+pub mod licenses;
 pub mod lost;
 mod notes;
 mod notices;
@@ -78,6 +79,7 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Notice,
     DeliveryKind::Look,
     DeliveryKind::Hearing,
+    DeliveryKind::Licenses,
     DeliveryKind::EditToCore,
     DeliveryKind::DeleteToCore,
     DeliveryKind::EditToPortal,
@@ -247,6 +249,7 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::Notice => notices::deliver(app, delivery).await,
         DeliveryKind::Look => lost::deliver(app, delivery).await,
         DeliveryKind::Hearing => unheard::deliver(app, delivery).await,
+        DeliveryKind::Licenses => licenses::deliver(app, delivery).await,
     }
 }
 
@@ -275,6 +278,7 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::Uninstall
         | DeliveryKind::Look
         | DeliveryKind::Hearing
+        | DeliveryKind::Licenses
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

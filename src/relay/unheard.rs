@@ -25,8 +25,8 @@ use crate::{
     app::App,
     clock::Millis,
     db::{
-        Accepted, Binding, BindingState, Channel, DbError, Delivery, DeliveryKind, Lane, NewDelivery, NewInbox,
-        Settled, Source,
+        Accepted, Binding, BindingState, Channel, ChannelState, DbError, Delivery, DeliveryKind, Lane, NewDelivery,
+        NewInbox, Settled, Source,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -114,7 +114,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         app.db.hearing_end(portal, &look.channel).await.map_err(db_failure)?;
         return Ok(Settled::done());
     };
-    if binding.state == BindingState::Off {
+    if binding.state == BindingState::Off || channel.state == ChannelState::Gone {
         return Ok(Settled::done());
     }
     let access = app.db.channel_access(&channel).map_err(db_failure)?;

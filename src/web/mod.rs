@@ -77,6 +77,8 @@ fn routes(config: &mut ServiceConfig) {
         .route("/frame/install/state", web::get().to(frame::install_state))
         .route("/frame/connector", web::get().to(frame::connector))
         .route("/frame/connector/account", web::post().to(frame::connector_account))
+        .route("/frame/accounts/refresh", web::post().to(frame::accounts_refresh))
+        .route("/frame/accounts/forget-password", web::post().to(frame::accounts_forget_password))
         .route("/frame/connector/connect", web::post().to(frame::connector_connect))
         .route("/frame/connector/settings", web::post().to(frame::connector_settings))
         .route("/frame/connector/disconnect", web::post().to(frame::connector_disconnect))

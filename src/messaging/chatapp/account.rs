@@ -6,10 +6,9 @@ use url::Url;
 
 use super::{
     ChatApp,
-    api::{Auth, Body, Call},
+    api::{Body, Call},
     error::LoginError,
     kinds::{Account, connector_of},
-    tokens::read_tokens,
     wire,
 };
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
         failure::{Failure, Told},
         ids::LoginId,
     },
-    messaging::{LoginTokens, transfer::harmless},
+    messaging::{Credentials, LoginTokens, transfer::harmless},
     secret::Secret,
 };
 
@@ -65,12 +64,9 @@ pub struct Webhook {
 }
 
 impl ChatApp {
-    /// Exchanges credentials for tokens; the password is not kept. ChatApp allows 100 of these a day.
-    pub async fn login(&self, email: &str, password: &Secret, app_id: &str) -> Result<Login, LoginError> {
-        let body = json!({ "email": email, "password": password.expose(), "appId": app_id });
-        let call = Call::new(Method::POST, vec!["tokens"]).body(Body::Json(body));
-        let data = self.api.run(&call, Auth::Nobody).await?;
-        let (tokens, cabinet_user) = read_tokens(data, 0).ok_or(LoginError::Malformed)?;
+    /// Exchanges credentials for tokens. ChatApp allows 100 of these a day.
+    pub async fn login(&self, credentials: &Credentials) -> Result<Login, LoginError> {
+        let (tokens, cabinet_user) = self.api.log_in(credentials, 0).await?;
         Ok(Login { tokens, cabinet_user })
     }
 

@@ -1,5 +1,8 @@
 //! The core against a server on loopback: tokens, retries, what goes over the wire.
 
+mod history;
+mod renewal;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -16,7 +19,7 @@ use crate::{
     clock::Millis,
     domain::{failure::Retry, ids::ChannelId},
     messaging::{
-        LoginTokens, OutgoingFile,
+        Credentials, LoginTokens, OutgoingFile,
         loopback::{Asked, Loopback, Reply, outgoing},
     },
     secret::Secret,
@@ -30,6 +33,9 @@ const REFRESH: &str = "/tokens/refresh";
 struct Store {
     tokens: Mutex<LoginTokens>,
     rival: Mutex<Option<LoginTokens>>,
+    password: Mutex<Option<&'static str>>,
+    /// Another node is at it for so many questions.
+    taken: AtomicUsize,
     away: AtomicBool,
     dead: AtomicUsize,
 }
@@ -39,6 +45,8 @@ impl Store {
         Arc::new(Self {
             tokens: Mutex::new(tokens),
             rival: Mutex::new(None),
+            password: Mutex::new(None),
+            taken: AtomicUsize::new(0),
             away: AtomicBool::new(false),
             dead: AtomicUsize::new(0),
         })
@@ -53,6 +61,28 @@ impl Store {
 impl TokenStore for Store {
     async fn load(&self, _login: LoginId) -> Result<LoginTokens, Failure> {
         Ok(self.tokens.lock().unwrap().clone())
+    }
+
+    async fn load_now(&self, login: LoginId) -> Result<LoginTokens, Failure> {
+        self.load(login).await
+    }
+
+    async fn begin(&self, _login: LoginId, _version: i64) -> Result<bool, Failure> {
+        let less = |left: usize| left.checked_sub(1);
+        Ok(self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err())
+    }
+
+    async fn end(&self, _login: LoginId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn credentials(&self, _login: LoginId) -> Result<Option<Credentials>, Failure> {
+        Ok(self.password.lock().unwrap().map(credentials))
+    }
+
+    async fn forget_credentials(&self, _login: LoginId) -> Result<(), Failure> {
+        *self.password.lock().unwrap() = None;
+        Ok(())
     }
 
     async fn swap(&self, _login: LoginId, version: i64, tokens: &LoginTokens) -> Result<bool, Failure> {
@@ -74,6 +104,10 @@ impl TokenStore for Store {
         self.dead.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
+}
+
+fn credentials(password: &str) -> Credentials {
+    Credentials { email: "a@b.c".into(), password: Secret::new(password), app_id: "app_1_1".into() }
 }
 
 fn tokens(access: &str, version: i64, left: Duration) -> LoginTokens {
@@ -176,145 +210,6 @@ async fn a_file_goes_out_with_its_name_and_caption() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_refreshed_and_the_call_made_once_more() {
-    let server = Loopback::start(chatapp("new"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let core = core(&server, &store);
-    write(&core, "42").await.unwrap();
-    assert_eq!(server.count(TEXT), 2);
-    assert_eq!(server.count(REFRESH), 1);
-    let asked = &server.asked(REFRESH)[0];
-    assert_eq!(asked.refresh.as_deref(), Some("refresh-of-old"));
-    assert_eq!(asked.authorization, None);
-    let stored = store.tokens.lock().unwrap().clone();
-    assert_eq!((stored.access.expose(), stored.version), ("new", 2));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_callers_cause_one_refresh() {
-    for (known, left) in [("old", DAY), ("dying", SOON)] {
-        let server = Loopback::start(chatapp("new"));
-        let core = Arc::new(core(&server, &Store::new(tokens(known, 1, left))));
-        let calls = (0..20).map(|_| {
-            let core = Arc::clone(&core);
-            tokio::spawn(async move { write(&core, "42").await })
-        });
-        for call in calls.collect::<Vec<_>>() {
-            call.await.unwrap().unwrap();
-        }
-        assert_eq!(server.count(REFRESH), 1, "{known}");
-    }
-}
-
-#[tokio::test]
-async fn a_token_that_ends_soon_is_refreshed_before_use() {
-    let server = Loopback::start(chatapp("new"));
-    let core = core(&server, &Store::new(tokens("dying", 1, SOON)));
-    write(&core, "42").await.unwrap();
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (1, 1));
-}
-
-#[tokio::test]
-async fn a_failed_early_refresh_stops_nobody_and_is_not_repeated_at_once() {
-    let server =
-        Loopback::start(
-            |asked| {
-                if asked.ends(REFRESH) { Reply::bytes(502, "text/html", "<html>") } else { accepted() }
-            },
-        );
-    let core = core(&server, &Store::new(tokens("dying", 1, SOON)));
-    write(&core, "42").await.unwrap();
-    write(&core, "42").await.unwrap();
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (2, 1));
-}
-
-#[tokio::test]
-async fn who_loses_the_race_in_the_store_uses_the_winner_s_tokens() {
-    let server = Loopback::start(chatapp("winner"));
-    let store = Store::new(tokens("old", 1, DAY));
-    *store.rival.lock().unwrap() = Some(tokens("winner", 2, DAY));
-    let core = core(&server, &store);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.access(), "winner");
-    assert_eq!(server.asked(TEXT)[1].authorization.as_deref(), Some("winner"));
-}
-
-#[tokio::test]
-async fn a_refresh_refused_because_another_node_was_faster_kills_nothing() {
-    let store = Store::new(tokens("old", 1, DAY));
-    let rival = Arc::clone(&store);
-    let server = Loopback::start(move |asked| {
-        if asked.ends(REFRESH) {
-            *rival.tokens.lock().unwrap() = tokens("winner", 2, DAY);
-            return invalid_token();
-        }
-        chatapp("winner")(asked)
-    });
-    let core = core(&server, &store);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.dead.load(Ordering::SeqCst), 0);
-}
-
-#[tokio::test]
-async fn a_dead_refresh_token_parks_the_channel() {
-    let server = Loopback::start(|_| invalid_token());
-    let store = Store::new(tokens("old", 1, DAY));
-    let failure = write(&core(&server, &store), "42").await.unwrap_err();
-    assert_eq!(failure.told, Told::ChannelDisconnected);
-    assert_eq!(failure.retry, Retry::WhenChannelReturns);
-    assert!(failure.certain);
-    assert_eq!(store.dead.load(Ordering::SeqCst), 1);
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (1, 1));
-}
-
-#[tokio::test]
-async fn an_expired_refresh_token_is_not_even_tried() {
-    let server = Loopback::start(|_| invalid_token());
-    let mut old = tokens("old", 1, DAY);
-    old.refresh_until = Millis(1);
-    let store = Store::new(old);
-    write(&core(&server, &store), "42").await.unwrap_err();
-    assert_eq!(server.count(REFRESH), 0);
-    assert_eq!(store.dead.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn fresh_tokens_that_are_refused_too_end_the_login() {
-    let server = Loopback::start(chatapp("none of these"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let failure = write(&core(&server, &store), "42").await.unwrap_err();
-    assert_eq!(failure.told, Told::ChannelDisconnected);
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (2, 1));
-    assert_eq!(store.dead.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn rotated_tokens_survive_a_store_that_is_away() {
-    let server = Loopback::start(chatapp("new"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let core = core(&server, &store);
-    store.away.store(true, Ordering::SeqCst);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.access(), "old");
-    store.away.store(false, Ordering::SeqCst);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.access(), "new");
-    assert_eq!(server.count(REFRESH), 1);
-}
-
-#[tokio::test]
-async fn a_caller_who_gives_up_does_not_interrupt_a_refresh() {
-    let server = Loopback::start(chatapp("new"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let core = core(&server, &store);
-    let impatient = tokio::time::timeout(Duration::from_millis(30), write(&core, "42"));
-    assert!(impatient.await.is_err());
-    write(&core, "42").await.unwrap();
-    assert_eq!(server.count(REFRESH), 1);
-    assert_eq!(store.access(), "new");
-}
-
-#[tokio::test]
 async fn an_answer_that_never_came_is_uncertain_and_an_unmade_connection_is_not() {
     let server = Loopback::start(|_| Reply::bytes(200, "text/html", "<html>a proxy</html>"));
     let store = Store::new(tokens("good", 1, DAY));
@@ -328,105 +223,6 @@ async fn an_answer_that_never_came_is_uncertain_and_an_unmade_connection_is_not(
     let failure = write(&away, "42").await.unwrap_err();
     assert!(failure.certain);
     assert_eq!(failure.retry, Retry::Backoff);
-}
-
-#[tokio::test]
-async fn an_unknown_outcome_is_found_in_the_history() {
-    let server = Loopback::start(|_| {
-        let message =
-            |id: &str, tracking: Value| json!({"id": id, "fromApp": {"tracking": tracking}, "chat": {"id": "42"}});
-        ok(&json!({ "items": [message("1", Value::Null), message("2", json!("part-9"))], "nextPage": null }))
-    });
-    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let find = async |key: &str| {
-        let key = IdempotencyKey(key.into());
-        core.find_tracked(&channel(), "42", (&key, Millis(0))).await.unwrap()
-    };
-    let Found::Happened(sent) = find("part-9").await else { panic!("it stands in the history") };
-    assert_eq!(sent.ids, ["2"]);
-    assert!(matches!(find("part-8").await, Found::DidNot));
-    assert_eq!(server.asked("/messages")[0].query, "limit=50&direction=prev");
-}
-
-#[tokio::test]
-async fn in_a_busy_conversation_older_pages_are_looked_through() {
-    let page = |numbers: std::ops::Range<i64>, next: Value| {
-        let message = |number: i64| json!({"id": number.to_string(), "time": 1_800_000_000 - number, "fromApp": {"tracking": format!("part-{number}")}});
-        ok(&json!({ "items": numbers.map(message).collect::<Vec<_>>(), "nextPage": next }))
-    };
-    let server = Loopback::start(move |asked| match asked.query.as_str() {
-        "limit=50&direction=prev" => page(0..50, json!("https://elsewhere.example/any?cursor=a%20b")),
-        "cursor=a+b" => page(50..100, json!("a token of their own")),
-        "limit=50&direction=prev&nextPage=a+token+of+their+own" => page(100..150, json!({ "strange": 1 })),
-        other => panic!("{other}"),
-    });
-    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let find = async |key: &str, since: i64| {
-        let key = IdempotencyKey(key.into());
-        core.find_tracked(&channel(), "42", (&key, Millis::from_seconds(since))).await.unwrap()
-    };
-    assert!(matches!(find("part-77", 1_799_999_000).await, Found::Happened(_)));
-    assert!(matches!(find("part-140", 1_799_999_000).await, Found::Happened(_)));
-    assert!(matches!(find("part-150", 1_799_999_990).await, Found::DidNot), "it would stand in the first page");
-    assert!(
-        matches!(find("part-150", 1_799_999_000).await, Found::CannotTell),
-        "there is more, and no way to ask for it"
-    );
-}
-
-#[tokio::test]
-async fn what_is_remembered_reads_as_its_webhooks() {
-    let server = Loopback::start(|asked| match asked.query.as_str() {
-        "limit=50&direction=prev" => ok(&json!({
-            "items": [
-                {"id": "4", "time": 1_800_000_040, "side": "in", "message": {"text": "last"}, "chat": {"id": "7@c.us"}},
-                {"id": "3", "time": "1800000030", "message": {"text": "of the same second, later"}},
-                {"id": "2", "time": 1_800_000_030, "message": {"text": "of the same second"}, "chat": []},
-                {"id": "x", "message": {"text": "nobody knows when"}},
-            ],
-            "nextPage": "more",
-        })),
-        "limit=50&direction=prev&nextPage=more" => {
-            let old = |id: &str, time: i64| json!({"id": id, "time": time, "chat": {"id": "7@c.us"}});
-            ok(&json!({ "items": [old("1", 1_800_000_020), old("0", 1_799_999_999)], "nextPage": "and more" }))
-        }
-        "limit=50" => ok(&json!({ "items": [{"id": "7@c.us"}, {"name": "nobody"}, {"id": 8}], "nextPage": null })),
-        other => panic!("{other}"),
-    });
-    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let heard = core.unheard(&channel(), "7@c.us", Millis::from_seconds(1_800_000_000)).await.unwrap();
-    let keys: Vec<&str> = heard.items.iter().map(|item| item.key.as_str()).collect();
-    let webhook = json!({
-        "data": [{"id": "4", "time": 1, "chat": {"id": "7@c.us"}}], "meta": {"type": "message", "licenseId": 1},
-    });
-    assert_eq!(keys[3], core.split(webhook.to_string().as_bytes()).unwrap()[0].key, "the key of its webhook");
-    assert_eq!(heard.items.len(), 4);
-    assert!(heard.whole);
-    let texts = heard.items.iter().map(|item| match core.parse(&item.body).unwrap() {
-        CoreEvent::Message(message) => (message.id, message.peer),
-        other => panic!("{other:?}"),
-    });
-    let expected = ["1", "2", "3", "4"].map(|id| (id.to_owned(), "7@c.us".to_owned()));
-    assert_eq!(texts.collect::<Vec<_>>(), expected);
-    assert!(heard.items.iter().all(|item| core.is_of(&item.body, "1234/grWhatsApp")));
-    let conversations = core.conversations(&channel(), None).await.unwrap();
-    assert_eq!((conversations.peers, conversations.next), (vec!["7@c.us".to_owned(), "8".to_owned()], None));
-}
-
-#[tokio::test]
-async fn a_login_gives_tokens_or_says_why_not() {
-    let server = Loopback::start(|asked| match asked.json()["password"].as_str().unwrap_or_default() {
-        "right" => rotated("first"),
-        "many" => Reply::json(429, &json!({"success": false})),
-        _ => Reply::json(401, &json!({"success": false, "error": {"code": "WrongLogin"}})),
-    });
-    let core = core(&server, &Store::new(tokens("", 0, DAY)));
-    let login = async |password: &str| core.login("a@b.c", &Secret::new(password), "app_1_1").await;
-    let done = login("right").await.unwrap();
-    assert_eq!((done.tokens.access.expose(), done.cabinet_user), ("first", 1));
-    assert!(matches!(login("wrong").await, Err(LoginError::WrongCredentials)));
-    assert!(matches!(login("many").await, Err(LoginError::TooMany)));
-    assert_eq!(server.asked("/v1/tokens")[0].json()["appId"], "app_1_1");
 }
 
 #[tokio::test]

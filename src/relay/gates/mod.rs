@@ -80,7 +80,8 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         | DeliveryKind::Uninstall
         | DeliveryKind::Probe
         | DeliveryKind::Notice
-        | DeliveryKind::Hearing => None,
+        | DeliveryKind::Hearing
+        | DeliveryKind::Licenses => None,
     }
 }
 

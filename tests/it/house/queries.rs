@@ -32,6 +32,7 @@ const ACROSS: &[(&str, &str)] = &[
     ("inbox_due", "the worker expands what came, whoever's it is"),
     ("login_any", "a core knows a login only by its number; it comes from a row of the portal"),
     ("login_any_now", "the same"),
+    ("login_begin_due", "logins whose time has come are read, whoever's they are"),
     ("look_begin_due", "chats whose time has come are looked at, whoever's they are"),
     ("look_last_alive", "a time for the start, without anybody's data"),
     ("look_portals", "after a start every portal's chats are looked at"),

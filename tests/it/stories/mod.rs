@@ -12,6 +12,7 @@ mod grant;
 mod hostile;
 mod install;
 mod intake;
+mod licenses;
 mod limits;
 mod lost;
 mod operating;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Case> {
         parking::list(),
         operating::list(),
         accounts::list(),
+        licenses::list(),
         frames::list(),
         texts::list(),
         content_in::list(),

@@ -366,6 +366,11 @@ impl License {
         self.messengers.phone().account(&id).unwrap_or_else(|| panic!("license {} has no {messenger}", self.id))
     }
 
+    /// It is no license of the cabinet any more.
+    pub fn is_removed(&self) {
+        self.messengers.change(|store| store.chatapp.licenses.retain(|row| row.id != self.id));
+    }
+
     /// Moves the end of the paid time, in seconds since 1970.
     pub fn paid_until(&self, end_s: i64) {
         self.messengers.change(|store| {

@@ -130,7 +130,7 @@ impl Target {
         let caller = tokens::caller(messengers, request)?;
         let path = request.match_info();
         let messenger = path.query("messenger").to_owned();
-        let unknown = || Refused::new(404, "ApiLicenseNotFoundError", "license not found");
+        let unknown = || Refused::new(400, "ApiLicenseNotFoundError", "license not found");
         let license = path.query("license").parse().map_err(|_| unknown())?;
         let store = messengers.read();
         if store.chatapp.license(license, caller.cabinet).is_none() {
