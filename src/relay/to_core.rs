@@ -274,7 +274,7 @@ mod tests {
     use crate::{
         db::BindingState,
         domain::{
-            capabilities::{Window, WriteFirst},
+            capabilities::{Checks, Window, WriteFirst},
             connector::Connector,
             ids::{BindingId, ChannelId, InstallationId, PortalId},
             settings::Settings,
@@ -289,6 +289,7 @@ mod tests {
         photo_limit: 1,
         download_limit: 1,
         write_first: WriteFirst::Never,
+        checks: Checks::Nothing,
         edit: Window::Never,
         delete: Window::Never,
         client_edit: false,

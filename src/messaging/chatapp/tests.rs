@@ -249,12 +249,79 @@ async fn webhooks_are_registered_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_phone_is_checked_with_its_plus() {
-    let server = Loopback::start(|_| ok(&json!({ "exist": true })));
+async fn an_address_is_checked_and_only_a_clear_answer_counts() {
+    let server = Loopback::start(|asked| match asked.path.rsplit('/').nth(1).unwrap_or_default() {
+        "+79001234567" => ok(&json!({ "exist": true })),
+        "+79000000000" | "nobody" => ok(&json!({ "exist": false })),
+        "odd" => ok(&json!({ "available": false })),
+        "gone" => Reply::json(404, &json!({"success": false, "error": {"code": "ApiUserNotFoundError"}})),
+        other => panic!("{other}"),
+    });
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let account = Account::parse("1234/grWhatsApp").unwrap();
-    assert!(core.check_phone(LOGIN, &account, "79001234567").await.unwrap());
-    assert_eq!(server.count("/phones/+79001234567/check"), 1);
+    let expected = [
+        ("79001234567", Some(true)),
+        ("79000000000", Some(false)),
+        ("@nobody", Some(false)),
+        ("@odd", None),
+        ("@gone", None),
+    ];
+    for (address, known) in expected {
+        assert_eq!(core.knows(&channel(), address).await, known, "{address}");
+    }
+    assert_eq!((server.count("/phones/+79001234567/check"), server.count("/users/nobody/check")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_group_is_founded_with_phones_as_numbers() {
+    let server = Loopback::start(|_| ok(&json!({ "id": "1203630@g.us", "inviteLink": "https://chat.example/x" })));
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let phones = ["+79001234567".to_owned(), "79007654321".to_owned()];
+    let founded = core.create_group(&channel(), &"N".repeat(60), &phones).await.unwrap();
+    assert_eq!(
+        (founded.peer.as_str(), founded.invite_link.as_deref()),
+        ("1203630@g.us", Some("https://chat.example/x"))
+    );
+    let asked = &server.asked("/licenses/1234/messengers/grWhatsApp/chats")[0];
+    assert_eq!(
+        asked.json(),
+        json!({
+            "type": "group", "name": "N".repeat(50), "participantsType": "phone",
+            "participantsItems": [{"value": 79_001_234_567_u64}, {"value": 79_007_654_321_u64}],
+        })
+    );
+    for (phones, told) in [(vec![], Told::NoSuchRecipient), (vec!["Anna".to_owned()], Told::NoSuchRecipient)] {
+        assert_eq!(core.create_group(&channel(), "N", &phones).await.unwrap_err().told, told);
+    }
+    let vk = ChannelRef { connector: Connector::Vk, ..channel() };
+    assert_eq!(core.create_group(&vk, "N", &phones).await.unwrap_err().told, Told::Unsupported);
+}
+
+#[tokio::test]
+async fn a_group_without_an_id_may_exist() {
+    let server = Loopback::start(|_| ok(&json!({ "name": "x" })));
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let failure = core.create_group(&channel(), "N", &["79001234567".to_owned()]).await.unwrap_err();
+    assert!(!failure.certain, "never repeated blindly");
+}
+
+#[tokio::test]
+async fn templates_are_listed_and_sent_by_the_business_api_alone() {
+    let server = Loopback::start(|asked| match asked.method.as_str() {
+        "GET" => ok(&json!({ "items": [{"id": 7, "elementName": "hello"}, {"elementName": "bye"}, {"id": 9}] })),
+        _ => ok(&json!({ "id": "wamid.2", "chatId": "79001234567" })),
+    });
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let waba = ChannelRef { connector: Connector::Waba, account: "1234/caWhatsApp".into(), ..channel() };
+    let listed = core.templates(&waba).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|template| (template.id.as_str(), template.name.as_str())).collect();
+    assert_eq!(listed, [("7", "hello"), ("bye", "bye")]);
+    let (what, key) = (TemplateMessage { id: "7".into(), params: vec!["Anna".into()] }, IdempotencyKey("t-1".into()));
+    let sent = core.send_template(&waba, "+79001234567", &what, &key).await.unwrap();
+    assert_eq!((sent.ids, sent.peer.as_deref()), (vec!["wamid.2".to_owned()], Some("79001234567")));
+    let asked = &server.asked("/licenses/1234/messengers/caWhatsApp/chats/79001234567/messages/template")[0];
+    assert_eq!(asked.json(), json!({"template": {"id": "7", "params": ["Anna"]}, "tracking": "t-1"}));
+    assert_eq!(core.templates(&channel()).await.unwrap_err().told, Told::Unsupported);
+    assert_eq!(core.send_template(&channel(), "42", &what, &key).await.unwrap_err().told, Told::Unsupported);
 }
 
 #[tokio::test]

@@ -159,6 +159,26 @@ pub(super) struct Accepted {
     pub chat_id: Option<String>,
 }
 
+/// `data` of `POST chats`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Founded {
+    #[serde(deserialize_with = "text")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub invite_link: Option<String>,
+}
+
+/// A row of `GET templates`; of its fields only the name is known from public clients.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Template {
+    #[serde(deserialize_with = "text")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub element_name: Option<String>,
+}
+
 /// `meta` of a webhook's envelope.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

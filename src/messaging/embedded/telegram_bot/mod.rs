@@ -22,7 +22,7 @@ use url::Url;
 use self::{api::Api, error::ApiError};
 use crate::{
     domain::{
-        capabilities::{Capabilities, Markup, Window, WriteFirst},
+        capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
         failure::{Failure, Told},
     },
     messaging::{
@@ -48,6 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     photo_limit: 10 * MIB,
     download_limit: 20 * MIB,
     write_first: WriteFirst::Never,
+    checks: Checks::Nothing,
     edit: Window::Always,
     delete: Window::For(DELETABLE),
     client_edit: true,

@@ -62,6 +62,16 @@ pub(crate) struct LicenseRow {
     /// End of the paid time, in seconds.
     pub paid_until_s: i64,
     pub messengers: Vec<String>,
+    pub templates: Vec<TemplateRow>,
+}
+
+/// A text that Meta has approved.
+#[derive(Clone, Debug)]
+pub(crate) struct TemplateRow {
+    pub id: String,
+    pub name: String,
+    /// With `{{1}}`, `{{2}}`, … for its parameters.
+    pub text: String,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +102,7 @@ pub(crate) struct Knobs {
     pub lose_answers: u32,
     pub drop_webhooks: bool,
     pub away: bool,
+    pub odd_checks: bool,
     pub twice: bool,
     pub arrays: bool,
     pub scramble: bool,
@@ -173,6 +184,11 @@ impl ChatApp {
             }
         });
         self.messengers.post_all();
+    }
+
+    /// While set, a check of an address succeeds and says nothing: the form of its answer is not public.
+    pub fn answers_checks_oddly(&self, on: bool) {
+        self.turn(|knobs| knobs.odd_checks = on);
     }
 
     /// While set, every call is answered with 503 and no webhook is posted, now or later. Messengers go on without it.
@@ -352,6 +368,7 @@ impl Cabinet {
                 name: name.map(str::to_owned),
                 paid_until_s: now_s + 30 * 24 * 3600,
                 messengers: messengers.iter().map(|&kind| kind.to_owned()).collect(),
+                templates: Vec::new(),
             });
             id
         });
@@ -364,6 +381,17 @@ impl License {
     pub fn account(&self, messenger: &str) -> Account {
         let id = format!("{}-{messenger}", self.id);
         self.messengers.phone().account(&id).unwrap_or_else(|| panic!("license {} has no {messenger}", self.id))
+    }
+
+    /// Has a template approved; `{{1}}`, `{{2}}`, … stand for its parameters. Answers its id.
+    pub fn approves_template(&self, name: &str, text: &str) -> String {
+        self.messengers.change(|store| {
+            let id = (700_000 + store.number()).to_string();
+            let row = TemplateRow { id: id.clone(), name: name.to_owned(), text: text.to_owned() };
+            let license = store.chatapp.licenses.iter_mut().find(|license| license.id == self.id);
+            license.expect("the license is there").templates.push(row);
+            id
+        })
     }
 
     /// It is no license of the cabinet any more.
