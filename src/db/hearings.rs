@@ -1,5 +1,5 @@
 //! When a channel is compared with what its core remembers, and up to when that has been done. Only channels that are connected have
-//! a row here, and only of a core that remembers.
+//! a row here.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Db, DbResult, NewDelivery, PortalState,
+    Db, DbResult, Intake, NewDelivery, PortalState,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, on_each,
@@ -23,7 +23,7 @@ use crate::{
 /// Rows written at once when every channel is to be looked at.
 const AT_ONCE: usize = 256;
 
-/// A channel whose core remembers what it told.
+/// A channel, and whose it is.
 type Remembered = (String, String);
 
 /// Has a channel looked at, not later than `at`. A new row begins with what is told from `complete_to` on.
@@ -63,13 +63,16 @@ impl Db {
         self.write(move |conn| expect(conn, &remembered, (at, now))).await
     }
 
-    /// The same for every connected channel whose core remembers, of whatever it remembers.
+    /// The same for every connected channel whose core remembers, or posts, of whatever it remembers.
     pub async fn hearing_expect_all(&self, at: Millis) -> DbResult<usize> {
         let remembered: Vec<Remembered> = self
             .read(move |conn| {
                 let bound = binding::table.select(binding::channel_id);
-                let remembers = channel::core.eq(CoreKind::Chatapp.name()).and(channel::id.eq_any(bound));
-                Ok(channel::table.filter(remembers).select((channel::id, channel::portal_id)).load(conn)?)
+                let hears = channel::core.eq(CoreKind::Chatapp.name()).or(channel::intake.eq(Intake::Webhook.text()));
+                Ok(channel::table
+                    .filter(hears.and(channel::id.eq_any(bound)))
+                    .select((channel::id, channel::portal_id))
+                    .load(conn)?)
             })
             .await?;
         for some in remembered.chunks(AT_ONCE).map(<[Remembered]>::to_vec) {

@@ -199,9 +199,7 @@ async fn switch_on(
     app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
     app.db.channel_set_state(portal, &channel.id, ChannelState::Alive, now).await?;
-    if channel.core == CoreKind::Chatapp {
-        app.db.hearing_expect(portal, &channel.id, now.after(unheard::EVERY), now).await?;
-    }
+    app.db.hearing_expect(portal, &channel.id, now.after(unheard::EVERY), now).await?;
     app.db.delivery_resume(portal, now).await?;
     app.bell.ring();
     Ok(())
@@ -288,25 +286,47 @@ async fn listen(app: &App, channel: &Channel) -> Result<(), AccountError> {
     Ok(())
 }
 
-/// Looks whether ChatApp still posts to us, and registers anew what it has forgotten, or what leads to an address that this server had.
-/// An address of somebody else's is left alone: he may have been given the channel.
-pub(super) async fn keep_listening(app: &App, channel: &Channel) -> Result<Result<(), AccountError>, Failure> {
-    let (Some(account), Some(login)) = (Account::parse(&channel.account), channel.login) else { return Ok(Ok(())) };
+/// What a core has noted of where it posts.
+struct Hook {
+    url: Secret,
+    /// Everything is posted that we ask for.
+    is_complete: bool,
+}
+
+/// Where a channel's core posts, and where that address begins if it is ours.
+async fn hook(app: &App, channel: &Channel) -> Result<(Option<Hook>, String), Failure> {
+    if channel.core == CoreKind::Embedded {
+        let access = app.db.channel_access(channel).map_err(Failure::transient)?;
+        let hook = app.embedded.telegram_bot().webhook(&access.secret).await?;
+        let hook = hook.map(|(url, is_complete)| Hook { url, is_complete });
+        return Ok((hook, format!("/channels/{}/{}/", channel.connector.short(), channel.id)));
+    }
+    let account = Account::parse(&channel.account).zip(channel.login);
+    let (account, login) = account.ok_or_else(|| Failure::permanent(Told::Internal, "a channel without a login"))?;
     let hooks = app.chatapp.webhooks(login).await?;
-    let path = format!("/core/chatapp/{}/", channel.id);
-    let lost = match hooks.iter().find(|hook| hook.account == account) {
-        None => "ChatApp has forgotten where to post what clients write",
+    let hook = hooks.into_iter().find(|hook| hook.account == account).map(|hook| Hook {
+        is_complete: WEBHOOK_EVENTS.iter().all(|event| hook.events.iter().any(|known| known == event)),
+        url: hook.url,
+    });
+    Ok((hook, format!("/core/chatapp/{}/", channel.id)))
+}
+
+/// Looks whether a channel's core still posts to us, and registers anew what it has forgotten, or what leads to an address that this
+/// server had, or brings too little. An address of somebody else's is left alone: he may have been given the channel.
+pub(super) async fn keep_listening(app: &App, channel: &Channel) -> Result<Result<(), AccountError>, Failure> {
+    let (hook, path) = hook(app, channel).await?;
+    let lost = match hook {
+        None => "its core has forgotten where to post what clients write",
         Some(hook) => {
             let secret = hook.url.expose().strip_prefix(&app.config.own_url(&path));
-            let complete = WEBHOOK_EVENTS.iter().all(|event| hook.events.iter().any(|known| known == event));
-            if secret.is_some_and(|secret| channel.webhook_matches(secret)) && complete {
+            if secret.is_some_and(|secret| channel.webhook_matches(secret)) && hook.is_complete {
                 return Ok(Ok(()));
             }
             if !hook.url.expose().contains(&path) {
-                tracing::warn!(channel = %channel.id, "ChatApp posts what clients write to somebody else: here they arrive up to an hour late");
+                tracing::warn!(channel = %channel.id, "a channel's core posts what clients write to somebody else");
                 return Ok(Ok(()));
             }
-            "ChatApp posts what clients write to an old address of ours"
+            "its core posts to an old address of ours, or not everything"
         }
     };
     tracing::warn!(channel = %channel.id, lost, "the webhook is registered again");

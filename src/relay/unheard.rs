@@ -11,6 +11,8 @@
 //! somebody wrote last first, until several in a row hold nothing new. A few of them are one delivery, the rest is the next one's. Not
 //! taken: what is older than a day or than the connection. What is found stands in the chat behind what has come since, with the
 //! time at which it was written.
+//!
+//! Telegram repeats for a day what it could not post. Of a bot that is posted to, only the address is looked at.
 
 use std::time::Duration;
 
@@ -25,8 +27,8 @@ use crate::{
     app::App,
     clock::Millis,
     db::{
-        Accepted, Binding, BindingState, Channel, ChannelState, DbError, Delivery, DeliveryKind, Lane, NewDelivery,
-        NewInbox, Settled, Source,
+        Accepted, Binding, BindingState, Channel, ChannelState, DbError, Delivery, DeliveryKind, Intake, Lane,
+        NewDelivery, NewInbox, Settled, Source,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -110,6 +112,8 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         .map_err(|_other| Failure::permanent(Told::Internal, "the look is not understood"))?;
     let channel = app.db.channel_get(portal, &look.channel).await.map_err(db_failure)?;
     let binding = app.db.binding_of_channel(portal, &look.channel).await.map_err(db_failure)?;
+    // Who is asked for what he has needs no address of ours.
+    let channel = channel.filter(|channel| channel.intake != Intake::Polling);
     let (Some(channel), Some(binding)) = (channel, binding) else {
         app.db.hearing_end(portal, &look.channel).await.map_err(db_failure)?;
         return Ok(Settled::done());
@@ -117,25 +121,31 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     if binding.state == BindingState::Off || channel.state == ChannelState::Gone {
         return Ok(Settled::done());
     }
+    if channel.core == CoreKind::Embedded {
+        return settled(app, &channel, while_there(app, &channel, keep_listening(app, &channel)).await).await;
+    }
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     let walk = if let Some(walk) = look.walk { walk } else { begin(app, &channel, &binding).await? };
     match while_there(app, &channel, go_on(app, (&channel, &access), walk)).await {
-        Ok(None) => Ok(Settled::done()),
         Ok(Some(walk)) => {
             let look = Look { channel: channel.id.clone(), walk: Some(walk) };
             let next = NewDelivery::new(Lane::Hearing(channel.id), DeliveryKind::Hearing, app.clock.now());
             Ok(Settled { follow: vec![next.payload(&look)], ..Settled::done() })
         }
-        Err(failure) => {
-            let failure = note_channel(app, &channel, failure).await;
-            if !matches!(failure.retry, Retry::Never | Retry::WhenChannelReturns) {
-                return Err(failure);
-            }
-            // Nothing that repeating it would change: the next look is in an hour.
-            tracing::info!(channel = %channel.id, cause = failure.cause, "a channel could not be compared with its core");
-            Ok(Settled::done())
-        }
+        Ok(None) => Ok(Settled::done()),
+        Err(failure) => settled(app, &channel, Err(failure)).await,
     }
+}
+
+/// What a failure would not be another by being repeated, is over: the next look is in an hour.
+async fn settled(app: &App, channel: &Channel, looked: Result<(), Failure>) -> Result<Settled, Failure> {
+    let Err(failure) = looked else { return Ok(Settled::done()) };
+    let failure = note_channel(app, channel, failure).await;
+    if !matches!(failure.retry, Retry::Never | Retry::WhenChannelReturns) {
+        return Err(failure);
+    }
+    tracing::info!(channel = %channel.id, cause = failure.cause, "a channel could not be compared with its core");
+    Ok(Settled::done())
 }
 
 /// Since when it looks: nothing is brought that is older than a day or than the connection.

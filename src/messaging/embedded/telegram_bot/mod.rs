@@ -110,6 +110,13 @@ impl TelegramBot {
         self.ask::<bool>(token, "setWebhook", &body).await.map(drop)
     }
 
+    /// Where updates are posted, and whether all kinds are that we ask for; none: they are not posted.
+    pub async fn webhook(&self, token: &Secret) -> Result<Option<(Secret, bool)>, Failure> {
+        let info: wire::WebhookInfo = self.ask(token, "getWebhookInfo", &json!({})).await?;
+        let is_complete = UPDATES.iter().all(|kind| info.allowed_updates.iter().any(|known| known == kind));
+        Ok((!info.url.is_empty()).then(|| (Secret::new(info.url), is_complete)))
+    }
+
     /// Back to polling. Updates that wait are kept.
     pub async fn delete_webhook(&self, token: &Secret) -> Result<(), Failure> {
         let body = json!({ "drop_pending_updates": false });
