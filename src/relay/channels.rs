@@ -35,7 +35,7 @@ pub(super) async fn through<T>(
 }
 
 /// Uses a channel, unless its messenger has been away for a while: then only one looks from time to time.
-pub(super) async fn while_there<T>(
+async fn while_there<T>(
     app: &App,
     channel: &Channel,
     using: impl Future<Output = Result<T, Failure>>,
@@ -62,7 +62,7 @@ pub(super) async fn while_there<T>(
 }
 
 /// A channel's messenger has answered. If it had been away, what waits for it goes on.
-async fn back(app: &App, channel: &Channel) {
+pub(super) async fn back(app: &App, channel: &Channel) {
     if !app.gates.channel_succeeded(&channel.id, app.clock.now()) {
         return;
     }
@@ -101,12 +101,16 @@ pub async fn heard_from(app: &App, channel: &Channel) {
         licenses::soon(app, channel).await;
         return;
     }
-    let alive = match channel.login {
+    if has_login(app, channel).await {
+        revive(app, channel).await;
+    }
+}
+
+/// False: the login by which the channel is used is dead.
+pub(super) async fn has_login(app: &App, channel: &Channel) -> bool {
+    match channel.login {
         Some(login) => app.db.login_any(login).await.is_ok_and(|login| login.is_some_and(|login| login.alive)),
         None => true,
-    };
-    if alive {
-        revive(app, channel).await;
     }
 }
 

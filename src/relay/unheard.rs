@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accounts,
-    channels::{heard_from, note_channel, while_there},
+    channels::{back, has_login, heard_from, note_channel},
     db_failure,
 };
 use crate::{
@@ -122,29 +122,37 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         return Ok(Settled::done());
     }
     if channel.core == CoreKind::Embedded {
-        return settled(app, &channel, while_there(app, &channel, keep_listening(app, &channel)).await).await;
+        let looked = keep_listening(app, &channel).await;
+        return settled(app, &channel, looked).await;
     }
     let access = app.db.channel_access(&channel).map_err(db_failure)?;
     let walk = if let Some(walk) = look.walk { walk } else { begin(app, &channel, &binding).await? };
-    match while_there(app, &channel, go_on(app, (&channel, &access), walk)).await {
+    // No gate: an account that does not show its history is none whose messages have to wait.
+    match go_on(app, (&channel, &access), walk).await {
         Ok(Some(walk)) => {
+            back(app, &channel).await;
             let look = Look { channel: channel.id.clone(), walk: Some(walk) };
             let next = NewDelivery::new(Lane::Hearing(channel.id), DeliveryKind::Hearing, app.clock.now());
             Ok(Settled { follow: vec![next.payload(&look)], ..Settled::done() })
         }
-        Ok(None) => Ok(Settled::done()),
-        Err(failure) => settled(app, &channel, Err(failure)).await,
+        looked => settled(app, &channel, looked.map(drop)).await,
     }
 }
 
-/// What a failure would not be another by being repeated, is over: the next look is in an hour.
+/// A failure that repeating would not change is over: the next look is in an hour. Only a dead login tells that the channel is dead:
+/// what else is refused here may be allowed to messages.
 async fn settled(app: &App, channel: &Channel, looked: Result<(), Failure>) -> Result<Settled, Failure> {
-    let Err(failure) = looked else { return Ok(Settled::done()) };
-    let failure = note_channel(app, channel, failure).await;
+    let Err(failure) = looked else {
+        back(app, channel).await;
+        return Ok(Settled::done());
+    };
     if !matches!(failure.retry, Retry::Never | Retry::WhenChannelReturns) {
         return Err(failure);
     }
     tracing::info!(channel = %channel.id, cause = failure.cause, "a channel could not be compared with its core");
+    if channel.core == CoreKind::Embedded || !has_login(app, channel).await {
+        note_channel(app, channel, failure).await;
+    }
     Ok(Settled::done())
 }
 

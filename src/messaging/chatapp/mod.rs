@@ -1,10 +1,9 @@
 //! ChatApp's own HTTP API as a core.
 //!
 //! Who is who: [`ChatApp`] is the core and what the connector's page needs of an account; `api` makes one call; `tokens`
-//! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers; `history`
-//! what it remembers; `offers` groups and templates. Guaranteed: a call
-//! whose token died is repeated once with a fresh one, and only then. Not guaranteed: that a repeated send is recognised.
-//! ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
+//! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers; `history` reads what it
+//! remembers; `offers` are groups and templates. Guaranteed: a call whose token died is repeated once with a fresh one, and only
+//! then. Not guaranteed: that a repeated send is recognised. ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
 //! ([`ChatApp::find_tracked`]), and that is how an unknown outcome is resolved.
 
 mod account;

@@ -12,6 +12,7 @@ stories![
     a_webhook_that_comes_late_repeats_nothing,
     what_was_written_while_chatapp_was_away_arrives,
     a_forgotten_address_is_registered_again,
+    an_address_that_the_server_had_is_changed,
     an_address_of_somebody_else_is_left_alone,
     every_conversation_is_found,
     nothing_from_before_the_connection_is_imported,
@@ -135,6 +136,18 @@ async fn a_forgotten_address_is_registered_again(story: &Story) {
     // And it is not done again and again.
     an_hour_passes(story).await;
     assert_eq!(chatapp(story).callback_url(&shop.account), after);
+}
+
+async fn an_address_that_the_server_had_is_changed(story: &Story) {
+    let shop = story.whatsapp_shop().await;
+    shop.has_a_chat().await;
+    let moved = story.url("").replace("127.0.0.1", "localhost");
+    story.server_restarts_with(|config| config.public_url = moved.parse().unwrap()).await;
+    let has_moved = || chatapp(story).callback_url(&shop.account).is_some_and(|url| url.starts_with(&moved));
+    assert!(!has_moved());
+    story.passes_until("the address is the new one", async || has_moved().then_some(())).await;
+    story.passes_until_calm().await;
+    shop.hears("Is this still the shop?").await;
 }
 
 async fn an_address_of_somebody_else_is_left_alone(story: &Story) {
