@@ -80,7 +80,7 @@ impl App {
         let acting = node.clone();
         let outgoing = Outgoing::new(Guard::new(&config.allow_hosts))?.only_while(move || acting.may_act());
         let journal = Journal::start(&config.data_dir, config.journal_days)?;
-        let tokens = Arc::new(KeptTokens::new(db.clone(), clock.clone()));
+        let tokens = Arc::new(KeptTokens::new(db.clone(), clock.clone(), node.clone()));
         Ok(Self {
             b24: Client::new(outgoing.clone()).with_journal(journal, clock.clone()),
             oauth: OAuth::new(outgoing.clone(), config.b24_oauth_servers.clone()),

@@ -1,6 +1,7 @@
 //! The application's own page: is everything all right, which accounts there are, and how to repair.
 
 use maud::{Markup, html};
+use serde_json::json;
 
 use crate::install::{StepView, steps};
 use crate::layout::Document;
@@ -29,6 +30,8 @@ pub struct AppView {
     pub grant_url: Option<String>,
     /// The accounts of the portal.
     pub accounts: Vec<AccountView>,
+    /// With which logins those of `ChatApp` are used.
+    pub logins: Vec<LoginView>,
     /// Where to ask: an https address or `mailto:`.
     pub support_url: Option<String>,
 }
@@ -81,6 +84,18 @@ pub struct AccountView {
     pub valid_until_ms: Option<i64>,
     /// Its channels.
     pub channels: Vec<AccountChannelView>,
+}
+
+/// A login at `ChatApp`.
+pub struct LoginView {
+    /// Its id in our requests.
+    pub id: String,
+    /// Its e-mail address.
+    pub email: String,
+    /// Whether `ChatApp` still accepts it.
+    pub is_alive: bool,
+    /// Whether the server can log in by itself.
+    pub keeps_password: bool,
 }
 
 /// A channel under its account.
@@ -162,6 +177,30 @@ fn accounts(texts: &Texts, view: &AppView) -> Markup {
                     @if let Some(problem) = account.problem { (parts::problem(texts, problem)) }
                     @for channel in &account.channels { (account_channel(texts, channel)) }
                 }
+            }
+            @if view.may_manage && !view.logins.is_empty() {
+                @for login in &view.logins { (login_row(texts, login)) }
+                (parts::error_place())
+                div .actions {
+                    button type="button" data-action="/frame/accounts/refresh" { (texts.common.refresh) }
+                    span .muted { (texts.common.refresh_hint) }
+                }
+            }
+        }
+    }
+}
+
+fn login_row(texts: &Texts, login: &LoginView) -> Markup {
+    let words = &texts.app;
+    html! {
+        div .row {
+            p .grow .small {
+                (words.login) " " (login.email)
+                @if !login.is_alive { " · " (words.login_dead) }
+                @if login.keeps_password { " · " (words.password_kept) }
+            }
+            @if login.keeps_password {
+                (parts::confirm(words.password_forget, words.password_forget_ask, "/frame/accounts/forget-password", &json!({ "login": login.id })))
             }
         }
     }

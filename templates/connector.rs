@@ -212,6 +212,12 @@ fn channels(texts: &Texts, view: &ConnectorView) -> Markup {
                     }
                 }
             }
+            @if view.forms.contains(&AccountForm::ChatApp) && !view.accounts.is_empty() {
+                div .actions {
+                    button type="button" data-action="/frame/accounts/refresh" { (texts.common.refresh) }
+                    span .muted { (texts.common.refresh_hint) }
+                }
+            }
         }
     }
 }
@@ -294,6 +300,10 @@ fn account_form(texts: &Texts, form: AccountForm) -> Markup {
                     p .muted { (words.chatapp_about) }
                     (parts::input("chatapp", &Input { name: "email", label: words.email, kind: "email", hint: None, placeholder: "name@example.com" }))
                     (parts::input("chatapp", &Input { name: "password", label: words.password, kind: "password", hint: Some(words.password_hint), placeholder: "" }))
+                    label .choice {
+                        input type="checkbox" name="keep_password" value="on";
+                        span .grow { (words.keep_password) span .hint { (words.keep_password_hint) } }
+                    }
                     (parts::input("chatapp", &Input { name: "app_id", label: words.app_id, kind: "text", hint: Some(words.app_id_hint), placeholder: "app_12345_1" }))
                 }
                 AccountForm::TelegramBot => {

@@ -14,9 +14,9 @@ use super::{
 use crate::{
     clock::{Clock, Millis},
     db::{
-        BindingState, Db, DbResult, DeliveryKind, Direction, Grant, GrantState, InstallationState, Intake, Lane,
-        MessageOrigin, MessageProgress, NewBinding, NewChannel, NewContact, NewDelivery, NewMessage, NewPart, Portal,
-        PortalState,
+        BindingState, ChannelState, Db, DbResult, DeliveryKind, Direction, Grant, GrantState, InstallationState,
+        Intake, Lane, MessageOrigin, MessageProgress, NewBinding, NewChannel, NewContact, NewDelivery, NewLogin,
+        NewMessage, NewPart, Portal, PortalState,
     },
     domain::{
         connector::Connector,
@@ -127,7 +127,14 @@ impl Seed {
             refresh_until: self.now.after(LONG),
             version: 1,
         };
-        let login = self.db.login_put(portal, ("bench@example.com", "app_1"), &tokens, self.now).await?;
+        let login = NewLogin {
+            email: "bench@example.com".into(),
+            app_id: "app_1".into(),
+            tokens,
+            password: None,
+            look_at: self.now.after(LONG),
+        };
+        let login = self.db.login_put(portal, login, self.now).await?;
         let channel = NewChannel {
             id: ChannelId(channel_id(number)),
             core: CoreKind::Chatapp,
@@ -139,6 +146,7 @@ impl Seed {
             login: Some(login),
             valid_until: None,
             secret: None,
+            state: ChannelState::Alive,
         };
         let id = self.db.channel_put(portal, channel, self.now).await?;
         let secret = Secret::new(webhook_secret(number));

@@ -58,8 +58,8 @@ mod tests {
     use super::*;
     use crate::{
         db::{
-            Db, Direction, Expansion, InboxItem, Lane, MessageOrigin, MessageProgress, NewChannel, NewDelivery,
-            NewInbox, NewPart, Quota, Room, Round, Source, testing,
+            ChannelState, Db, Direction, Expansion, InboxItem, Lane, MessageOrigin, MessageProgress, NewChannel,
+            NewDelivery, NewInbox, NewPart, Quota, Room, Round, Source, testing,
         },
         domain::{
             connector::Connector,
@@ -114,6 +114,7 @@ mod tests {
             login: None,
             valid_until: None,
             secret: None,
+            state: ChannelState::Alive,
         };
         db.channel_put(&portal, channel, Millis(0)).await.unwrap();
         for piece in [("1", 0), ("2", 5), ("2", 6)] {

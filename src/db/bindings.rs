@@ -167,6 +167,11 @@ impl Db {
         Ok(tenant.bindings.iter().find(|known| known.connector == connector && known.line == line).cloned())
     }
 
+    /// The bindings of a channel: for its private chats, for its groups, both or none.
+    pub async fn bindings_of(&self, portal: &PortalId, channel: &ChannelId) -> DbResult<Vec<Binding>> {
+        Ok(self.tenant(portal).await?.bindings.iter().filter(|known| known.channel == *channel).cloned().collect())
+    }
+
     /// The binding through which the chats of a channel reach the portal, its private ones or its groups.
     pub async fn binding_of_chats(
         &self,

@@ -27,6 +27,8 @@ stored_enum! {
         Alive = "alive",
         /// The core refuses the credentials: its deliveries are parked until a person connects it again.
         Dead = "dead",
+        /// Its core does not list it any more.
+        Gone = "gone",
     }
 }
 
@@ -79,6 +81,7 @@ pub struct NewChannel {
     pub login: Option<LoginId>,
     pub valid_until: Option<Millis>,
     pub secret: Option<Secret>,
+    pub state: ChannelState,
 }
 
 impl Channel {
@@ -166,7 +169,7 @@ impl Db {
         })
     }
 
-    /// Adds an account, or brings what is known of it up to date (and back to life). Its id never changes.
+    /// Adds an account, or brings what is known of it up to date. Its id never changes.
     pub async fn channel_put(&self, portal: &PortalId, new: NewChannel, now: Millis) -> DbResult<ChannelId> {
         let sealed =
             new.secret.as_ref().map(|value| self.keys.seal(&place(&portal.0, &new.account), value)).transpose()?;
@@ -179,7 +182,7 @@ impl Db {
                 channel::login_id.eq(new.login.map(|login| login.0)),
                 channel::valid_until.eq(new.valid_until.map(|until| until.0)),
                 channel::secret_sealed.eq(&sealed),
-                channel::state.eq(ChannelState::Alive.text()),
+                channel::state.eq(new.state.text()),
                 channel::changed_at.eq(now.0),
             );
             let key = (

@@ -24,7 +24,7 @@ const READ_AGAIN: Duration = Duration::from_millis(250);
 /// Portals looked at in one round.
 const PORTALS_AT_ONCE: i64 = 64;
 /// What still runs while a portal is parked: what may bring it back or end it, and what needs the messenger alone.
-const WHILE_PARKED: [DeliveryKind; 9] = [
+const WHILE_PARKED: [DeliveryKind; 10] = [
     DeliveryKind::Provision,
     DeliveryKind::Uninstall,
     DeliveryKind::ToCore,
@@ -34,6 +34,7 @@ const WHILE_PARKED: [DeliveryKind; 9] = [
     DeliveryKind::Hook,
     DeliveryKind::Probe,
     DeliveryKind::Notice,
+    DeliveryKind::Hearing,
 ];
 const WHILE_STOPPED: [DeliveryKind; 2] = [DeliveryKind::Provision, DeliveryKind::Uninstall];
 /// How much may be claimed.

@@ -8,7 +8,7 @@ use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::d
 use crate::{
     clock::Millis,
     domain::ids::{
-        BindingId, ChannelId, ChatId, DeliveryId, InstallationId, MessageId, PartId, PortalId, RunId, Trace,
+        BindingId, ChannelId, ChatId, DeliveryId, InstallationId, LoginId, MessageId, PartId, PortalId, RunId, Trace,
     },
 };
 
@@ -77,6 +77,10 @@ stored_enum! {
         SmsStatus = "sms_status",
         /// A group's new title, to the portal.
         Rename = "rename",
+        /// Comparing a channel with what its core remembers.
+        Hearing = "hearing",
+        /// Reading which channels a login may use, and until when they are paid.
+        Licenses = "licenses",
     }
 }
 
@@ -137,6 +141,10 @@ pub enum Lane {
     Sms(String),
     /// What a group is called: no message waits for it.
     Title(ChatId),
+    /// Comparing a channel with what its core remembers.
+    Hearing(ChannelId),
+    /// What a login may use.
+    Login(LoginId),
 }
 
 impl Lane {
@@ -160,6 +168,8 @@ impl Lane {
             Self::Early(message) => format!("early:{message}"),
             Self::Sms(id) => format!("sms:{id}"),
             Self::Title(chat) => format!("title:{chat}"),
+            Self::Hearing(channel) => format!("hearing:{channel}"),
+            Self::Login(login) => format!("login:{login}"),
         })
     }
 }
@@ -192,7 +202,9 @@ impl NewDelivery {
             | DeliveryKind::SmsStatus
             | DeliveryKind::CardInStep
             | DeliveryKind::ChatInStep
-            | DeliveryKind::Rename => Priority::Status,
+            | DeliveryKind::Rename
+            | DeliveryKind::Hearing
+            | DeliveryKind::Licenses => Priority::Status,
             _other => Priority::Normal,
         };
         Self {
@@ -300,7 +312,7 @@ pub(super) struct Row {
 }
 
 impl DeliveryKind {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::ToCore,
         Self::ToPortal,
         Self::Status,
@@ -323,11 +335,22 @@ impl DeliveryKind {
         Self::ChatInStep,
         Self::EarlyStatus,
         Self::Rename,
+        Self::Hearing,
+        Self::Licenses,
     ];
 
     /// Whether it calls a messenger, or anybody else outside; all others call the portal.
     pub fn is_to_messenger(self) -> bool {
-        matches!(self, Self::ToCore | Self::ToAddress | Self::EditToCore | Self::DeleteToCore | Self::Hook)
+        matches!(
+            self,
+            Self::ToCore
+                | Self::ToAddress
+                | Self::EditToCore
+                | Self::DeleteToCore
+                | Self::Hook
+                | Self::Hearing
+                | Self::Licenses
+        )
     }
 }
 

@@ -27,6 +27,7 @@ mod dispatch;
 mod firsts;
 mod gauges;
 mod grants;
+mod hearings;
 mod inbox;
 mod installations;
 mod intake;
@@ -75,7 +76,7 @@ pub use grants::{Grant, GrantState};
 pub use inbox::{Accepted, InboxItem, InboxState, NewInbox, Source};
 pub use installations::{Ended, Installation, InstallationState};
 pub use intake::Spooled;
-pub use logins::Login;
+pub use logins::{Consent, Login, NewLogin};
 pub use looks::{Gap, Missed};
 pub use media::{Media, MediaOwner, MediaState, NewMedia};
 pub use messages::{

@@ -134,8 +134,8 @@ impl Db {
     /// keys, whose bytes the caller removes.
     pub async fn portal_erase(&self, portal: &PortalId) -> DbResult<Vec<String>> {
         use super::schema::{
-            administrator, attempt, binding, bucket, channel, chat, chat_operator, contact, delivery, grants, inbox,
-            installation, login, media, message, parking, part, provision, run,
+            administrator, attempt, binding, bucket, channel, chat, chat_operator, contact, delivery, grants, hearing,
+            inbox, installation, login, media, message, parking, part, provision, run,
         };
         let id = portal.0.clone();
         self.write_settings(portal, move |conn| {
@@ -159,6 +159,7 @@ impl Db {
                 contact,
                 inbox,
                 binding,
+                hearing,
                 channel,
                 login,
                 provision,

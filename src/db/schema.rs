@@ -81,6 +81,11 @@ diesel::table! {
         state -> Text,
         created_at -> BigInt,
         changed_at -> BigInt,
+        password_sealed -> Nullable<Text>,
+        issued -> BigInt,
+        issued_since -> BigInt,
+        refreshing -> Nullable<BigInt>,
+        look_at -> BigInt,
     }
 }
 
@@ -104,6 +109,15 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         first_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    hearing (channel_id) {
+        channel_id -> Text,
+        portal_id -> Text,
+        look_at -> BigInt,
+        complete_to -> BigInt,
     }
 }
 
@@ -317,6 +331,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     provision,
     login,
     channel,
+    hearing,
     binding,
     inbox,
     contact,

@@ -22,6 +22,8 @@ pub struct Capabilities {
     pub download_limit: u64,
     /// Whom the channel can write to first.
     pub write_first: WriteFirst,
+    /// Of which addresses it can be asked whether the messenger knows them.
+    pub checks: Checks,
     /// Until when the text of a message of ours can be changed.
     pub edit: Window,
     /// Until when a message of ours can be taken back.
@@ -56,6 +58,13 @@ pub enum WriteFirst {
     ByPhone,
     ByPhoneOrUsername,
     ByEmail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    Nothing,
+    Phones,
+    Usernames,
 }
 
 /// How long after it was sent something can be done to a message.

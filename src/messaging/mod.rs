@@ -109,6 +109,30 @@ pub struct Sent {
     pub peer: Option<String>,
 }
 
+/// A group that a channel has founded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founded {
+    /// How the messenger names the conversation.
+    pub peer: String,
+    /// By which others come in.
+    pub invite_link: Option<String>,
+}
+
+/// A text that the messenger has approved for writing first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub id: String,
+    pub name: String,
+}
+
+/// A template, filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateMessage {
+    pub id: String,
+    /// As many as it has places.
+    pub params: Vec<String>,
+}
+
 /// A message of ours that the messenger has.
 #[derive(Clone, Copy, Debug)]
 pub struct SentRef<'a> {
@@ -351,6 +375,12 @@ pub trait MessagingCore: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure>;
 
+    /// Whether the messenger knows an address (as [`MessagingCore::send`] takes it), of a kind that [`Capabilities::checks`] names; None:
+    /// nobody can tell, and a send will.
+    async fn knows(&self, _channel: &ChannelRef, _address: &str) -> Option<bool> {
+        None
+    }
+
     /// Whether something was sent under this key, and not before this time, after an attempt whose answer was not seen.
     async fn find_sent(
         &self,
@@ -369,6 +399,27 @@ pub trait MessagingCore: Send + Sync {
     /// Takes a message of ours back, inside [`Capabilities::delete`]. One that is gone already is none to fail for.
     async fn delete(&self, _channel: &ChannelRef, _message: SentRef<'_>) -> Result<(), Failure> {
         Err(Failure::permanent(Told::Unsupported, "this core deletes nothing"))
+    }
+
+    /// Founds a group with the people who have these phones (E.164). Repeated, it founds another one.
+    async fn create_group(&self, _channel: &ChannelRef, _name: &str, _phones: &[String]) -> Result<Founded, Failure> {
+        Err(Failure::permanent(Told::Unsupported, "this core founds no groups"))
+    }
+
+    /// The texts with which a channel may write first.
+    async fn templates(&self, _channel: &ChannelRef) -> Result<Vec<Template>, Failure> {
+        Err(Failure::permanent(Told::Unsupported, "this core has no templates"))
+    }
+
+    /// Sends a filled template, as [`MessagingCore::send`] sends a text.
+    async fn send_template(
+        &self,
+        _channel: &ChannelRef,
+        _peer: &str,
+        _what: &TemplateMessage,
+        _key: &IdempotencyKey,
+    ) -> Result<Sent, Failure> {
+        Err(Failure::permanent(Told::Unsupported, "this core has no templates"))
     }
 
     /// Fetches a file that came with a message.
@@ -397,10 +448,33 @@ pub struct LoginTokens {
     pub version: i64,
 }
 
+/// What ChatApp wants of somebody who logs in.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub email: String,
+    pub password: Secret,
+    pub app_id: String,
+}
+
 /// Remembers tokens across restarts and nodes.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     async fn load(&self, login: LoginId) -> Result<LoginTokens, Failure>;
+
+    /// The same as of now: what another node has stored a moment ago is seen.
+    async fn load_now(&self, login: LoginId) -> Result<LoginTokens, Failure>;
+
+    /// Takes the right to renew tokens of this version, which one of all nodes has at a time. False: another has it, or has done it.
+    async fn begin(&self, login: LoginId, version: i64) -> Result<bool, Failure>;
+
+    /// Gives the right back.
+    async fn end(&self, login: LoginId) -> Result<(), Failure>;
+
+    /// What is needed to log in again, if the owner has consented to it. Counted: ChatApp allows so many a day.
+    async fn credentials(&self, login: LoginId) -> Result<Option<Credentials>, Failure>;
+
+    /// The core refuses these credentials: they are kept no longer.
+    async fn forget_credentials(&self, login: LoginId) -> Result<(), Failure>;
 
     /// Stores rotated tokens if nobody did since `version`; false when somebody was faster.
     async fn swap(&self, login: LoginId, version: i64, tokens: &LoginTokens) -> Result<bool, Failure>;

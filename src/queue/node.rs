@@ -160,7 +160,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             // Events come to any node: what the dead one had not accepted may be any portal's.
             Ok(true) => {
                 let (app, since) = (Arc::clone(&app), app.clock.now().before(SILENT * 2));
-                tokio::spawn(async move { relay::lost::everywhere(&app, since).await });
+                tokio::spawn(async move {
+                    relay::lost::everywhere(&app, since).await;
+                    relay::unheard::everywhere(&app).await;
+                });
             }
             Ok(false) => {}
             Err(error) => {

@@ -40,6 +40,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if app.clock.now() >= looks_at {
             relay::lost::begin_due(&app).await;
+            relay::unheard::begin_due(&app).await;
+            relay::licenses::begin_due(&app).await;
             looks_at = app.clock.now().after(relay::lost::ASK);
         }
         under_way.forget_ended();

@@ -5,7 +5,8 @@ use url::Url;
 use super::{
     ExpandError,
     grant::{self, Refused},
-    provision,
+    licenses::CHANNEL_ID_LENGTH,
+    provision, unheard,
 };
 use crate::{
     app::App,
@@ -14,11 +15,13 @@ use crate::{
         open_lines::{ConfigGet, Line},
     },
     clock::Millis,
-    db::{Binding, BindingState, Channel, DbError, Expansion, Installation, Intake, NewBinding, NewChannel},
+    db::{
+        Binding, BindingState, Channel, ChannelState, DbError, Expansion, Installation, Intake, NewBinding, NewChannel,
+    },
     domain::{
         connector::Connector,
         failure::{Failure, Retry, Told},
-        ids::{ChannelId, InstallationId, LoginId, PortalId},
+        ids::{ChannelId, InstallationId, PortalId},
         settings::Widget,
     },
     messaging::{
@@ -28,8 +31,6 @@ use crate::{
     secret::{SealError, Secret, random_id, random_token},
 };
 
-/// Short enough to leave room for a peer in an external chat id, long enough to be no other's.
-const CHANNEL_ID_LENGTH: usize = 8;
 /// 192 random bits in a webhook's path.
 const WEBHOOK_SECRET_BYTES: usize = 24;
 
@@ -84,44 +85,6 @@ impl From<Failure> for AccountError {
     }
 }
 
-/// Checks a ChatApp login and takes over the channels of its licenses. The password is used here and not kept.
-pub async fn add_chatapp(
-    app: &App,
-    portal: &PortalId,
-    (email, password, app_id): (&str, &Secret, &str),
-) -> Result<(), AccountError> {
-    let login = app.chatapp.login(email, password, app_id).await?;
-    let now = app.clock.now();
-    let id = app.db.login_put(portal, (email, app_id), &login.tokens, now).await?;
-    take_over(app, portal, id).await?;
-    app.db.delivery_resume(portal, now).await?;
-    app.bell.ring();
-    Ok(())
-}
-
-/// Reads a login's licenses again; what is gone from them stays as it was, with its chats.
-async fn take_over(app: &App, portal: &PortalId, login: LoginId) -> Result<(), AccountError> {
-    for license in app.chatapp.licenses(login).await? {
-        for messenger in license.messengers {
-            let Some(connector) = messenger.connector else { continue };
-            let new = NewChannel {
-                id: ChannelId(random_id(CHANNEL_ID_LENGTH)?),
-                core: CoreKind::Chatapp,
-                connector,
-                account: messenger.account.to_string(),
-                title: if license.name.is_empty() { format!("№ {}", license.id) } else { license.name.clone() },
-                own_name: Some(messenger.name).filter(|name| !name.is_empty()),
-                link: None,
-                login: Some(login),
-                valid_until: license.until,
-                secret: None,
-            };
-            app.db.channel_put(portal, new, app.clock.now()).await?;
-        }
-    }
-    Ok(())
-}
-
 /// Checks a bot's token with Telegram and takes the bot over.
 pub async fn add_telegram_bot(app: &App, portal: &PortalId, token: Secret) -> Result<ChannelId, AccountError> {
     let bot = app.embedded.telegram_bot().describe(&token).await.map_err(|failure| match failure.told {
@@ -139,6 +102,7 @@ pub async fn add_telegram_bot(app: &App, portal: &PortalId, token: Secret) -> Re
         login: None,
         valid_until: None,
         secret: Some(token),
+        state: ChannelState::Alive,
     };
     let now = app.clock.now();
     let id = app.db.channel_put(portal, new, now).await?;
@@ -204,14 +168,14 @@ pub async fn connect(
 
 /// The channel's binding with a connector.
 async fn own(app: &App, channel: &Channel, connector: Connector) -> Result<Option<Binding>, DbError> {
-    let bindings = app.db.binding_list(&channel.portal).await?;
-    Ok(bindings.into_iter().find(|known| known.channel == channel.id && known.connector == connector))
+    let bindings = app.db.bindings_of(&channel.portal, &channel.id).await?;
+    Ok(bindings.into_iter().find(|known| known.connector == connector))
 }
 
 /// Takes a binding off its channel, which falls silent when that was its last one.
 async fn release(app: &App, channel: &Channel, binding: &Binding) -> Result<(), DbError> {
     app.db.binding_remove(&channel.portal, binding.id).await?;
-    if !app.db.binding_list(&channel.portal).await?.iter().any(|known| known.channel == channel.id) {
+    if app.db.bindings_of(&channel.portal, &channel.id).await?.is_empty() {
         be_silent(app, channel).await;
     }
     Ok(())
@@ -229,7 +193,8 @@ async fn switch_on(
     let (portal, now) = (&installation.portal, app.clock.now());
     app.db.binding_set_line(portal, binding.id, (settings.line_name.clone(), has_signature(settings))).await?;
     app.db.binding_set_state(portal, binding.id, BindingState::Active, now).await?;
-    app.db.channel_set_state(portal, &channel.id, crate::db::ChannelState::Alive, now).await?;
+    app.db.channel_set_state(portal, &channel.id, ChannelState::Alive, now).await?;
+    app.db.hearing_expect(portal, &channel.id, now.after(unheard::EVERY), now).await?;
     app.db.delivery_resume(portal, now).await?;
     app.bell.ring();
     Ok(())
@@ -320,6 +285,60 @@ async fn listen(app: &App, channel: &Channel) -> Result<(), AccountError> {
         }
     }
     Ok(())
+}
+
+/// What a core has noted of where it posts.
+struct Hook {
+    url: Secret,
+    /// Everything is posted that we ask for.
+    is_complete: bool,
+}
+
+/// Where a channel's core posts, and where that address begins if it is ours.
+async fn hook(app: &App, channel: &Channel) -> Result<(Option<Hook>, String), Failure> {
+    if channel.core == CoreKind::Embedded {
+        let access = app.db.channel_access(channel).map_err(Failure::transient)?;
+        let hook = app.embedded.telegram_bot().webhook(&access.secret).await?;
+        let hook = hook.map(|(url, is_complete)| Hook { url, is_complete });
+        return Ok((hook, format!("/channels/{}/{}/", channel.connector.short(), channel.id)));
+    }
+    let account = Account::parse(&channel.account).zip(channel.login);
+    let (account, login) = account.ok_or_else(|| Failure::permanent(Told::Internal, "a channel without a login"))?;
+    let hooks = app.chatapp.webhooks(login).await?;
+    let hook = hooks.into_iter().find(|hook| hook.account == account).map(|hook| Hook {
+        is_complete: WEBHOOK_EVENTS.iter().all(|event| hook.events.iter().any(|known| known == event)),
+        url: hook.url,
+    });
+    Ok((hook, format!("/core/chatapp/{}/", channel.id)))
+}
+
+/// Looks whether a channel's core still posts to us, and registers anew what it has forgotten, or what leads to an address that this
+/// server had, or brings too little. An address of somebody else's is left alone: he may have been given the channel.
+pub(super) async fn keep_listening(app: &App, channel: &Channel) -> Result<Result<(), AccountError>, Failure> {
+    let (hook, path) = hook(app, channel).await?;
+    let lost = match hook {
+        None => "its core has forgotten where to post what clients write",
+        Some(hook) => {
+            let secret = hook.url.expose().strip_prefix(&app.config.own_url(&path));
+            if secret.is_some_and(|secret| channel.webhook_matches(secret)) && hook.is_complete {
+                return Ok(Ok(()));
+            }
+            if !hook.url.expose().contains(&path) {
+                tracing::warn!(channel = %channel.id, "a channel's core posts what clients write to somebody else");
+                return Ok(Ok(()));
+            }
+            "its core posts to an old address of ours, or not everything"
+        }
+    };
+    tracing::warn!(channel = %channel.id, lost, "the webhook is registered again");
+    let lock = app.connecting.of(&channel.portal);
+    let _one_at_a_time = lock.lock().await;
+    // Meanwhile somebody may have taken the channel off.
+    match app.db.bindings_of(&channel.portal, &channel.id).await {
+        Ok(bound) if bound.is_empty() => Ok(Ok(())),
+        Ok(_bound) => Ok(listen(app, channel).await),
+        Err(error) => Ok(Err(error.into())),
+    }
 }
 
 fn own_url(app: &App, path: &str) -> Result<Url, AccountError> {

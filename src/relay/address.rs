@@ -16,7 +16,7 @@ use crate::{
         MessageProgress, NewContact, NewDelivery, NewMessage, NewPart, RecipientOutcome, Settled,
     },
     domain::{
-        capabilities::WriteFirst,
+        capabilities::{Checks, WriteFirst},
         connector::Connector,
         failure::{Failure, Told},
         ids::{ChannelId, PortalId},
@@ -77,6 +77,15 @@ impl To {
             Self::Phone(phone) => phone.trim_start_matches('+').to_owned(),
             Self::Username(name) => format!("@{name}"),
             Self::Email(text) | Self::Peer(text) => text.clone(),
+        }
+    }
+
+    /// Whether the core can be asked if the messenger knows it.
+    fn is_checked(&self, checks: Checks) -> bool {
+        match self {
+            Self::Phone(_) => checks == Checks::Phones,
+            Self::Username(_) => checks == Checks::Usernames,
+            Self::Email(_) | Self::Peer(_) => false,
         }
     }
 
@@ -151,6 +160,9 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let core = app.core(task.channel.core);
     let what = Outgoing::Text(text.clone());
     let (to, key) = (task.job.to.wire(), key(&task.channel, delivery));
+    if task.job.to.is_checked(capabilities.checks) && core.knows(&access, &to).await == Some(false) {
+        return Err(Failure::permanent(Told::NoSuchRecipient, "the messenger does not know the address"));
+    }
     let sent = through(app, &task.channel, core.send(&access, to.as_str().into(), &what, &key)).await?;
     Ok(task.sent(app, delivery, sent).await)
 }

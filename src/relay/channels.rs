@@ -1,6 +1,6 @@
 //! Using a channel: what that tells of it and of its messenger is kept.
 
-use super::{db_failure, notices};
+use super::{db_failure, licenses, notices, unheard};
 use crate::{
     app::App,
     db::{Channel, ChannelState},
@@ -62,7 +62,7 @@ async fn while_there<T>(
 }
 
 /// A channel's messenger has answered. If it had been away, what waits for it goes on.
-async fn back(app: &App, channel: &Channel) {
+pub(super) async fn back(app: &App, channel: &Channel) {
     if !app.gates.channel_succeeded(&channel.id, app.clock.now()) {
         return;
     }
@@ -70,6 +70,8 @@ async fn back(app: &App, channel: &Channel) {
         Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "the channel's messenger answers again"),
         Err(error) => tracing::error!(channel = %channel.id, %error, "what waits for a channel could not be woken"),
     }
+    // It may have told nobody what was written meanwhile.
+    unheard::soon(app, channel).await;
     app.bell.ring();
 }
 
@@ -91,16 +93,24 @@ pub(super) async fn note_channel(app: &App, channel: &Channel, failure: Failure)
 /// A channel's account has spoken. If it was thought dead, it has been repaired where we do not see it (a phone connected again in
 /// the core's own cabinet), unless it is our login or its paid period that is over.
 pub async fn heard_from(app: &App, channel: &Channel) {
-    let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
-    if channel.state == ChannelState::Alive || over {
+    if channel.state == ChannelState::Alive {
         return;
     }
-    let alive = match channel.login {
+    if channel.valid_until.is_some_and(|until| until < app.clock.now()) {
+        // ChatApp would not tell of it, if it had not been paid.
+        licenses::soon(app, channel).await;
+        return;
+    }
+    if has_login(app, channel).await {
+        revive(app, channel).await;
+    }
+}
+
+/// False: the login by which the channel is used is dead.
+pub(super) async fn has_login(app: &App, channel: &Channel) -> bool {
+    match channel.login {
         Some(login) => app.db.login_any(login).await.is_ok_and(|login| login.is_some_and(|login| login.alive)),
         None => true,
-    };
-    if alive {
-        revive(app, channel).await;
     }
 }
 
@@ -118,5 +128,6 @@ async fn revive(app: &App, channel: &Channel) {
         Ok(resumed) => tracing::info!(channel = %channel.id, resumed, "a dead channel works again"),
         Err(error) => tracing::error!(channel = %channel.id, %error, "a channel's state could not be written"),
     }
+    unheard::soon(app, channel).await;
     app.bell.ring();
 }

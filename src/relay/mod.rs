@@ -7,12 +7,14 @@
 //! * [`proof`]: who is calling, proved; [`grant`]: calls in a portal's name, tokens refreshed by one at a time
 //! * [`provision`]: what is set up in a portal; [`uninstall`]: whether it is really over
 //! * [`parking`]: a portal that cannot be called waits until it can; [`notices`]: what its administrators are told
-//! * [`accounts`]: adding, connecting and disconnecting channels; [`channels`]: using one; [`polling`]: channels that must be asked
-//! * [`to_core`], [`to_portal`]: messages both ways; [`ticks`], [`status`]: how far they have come, as messengers tell and portals are told; [`changes`]: what was edited or deleted afterwards
+//! * [`accounts`]: adding, connecting and disconnecting channels; [`licenses`]: what a login may use; [`channels`]: using one;
+//!   [`polling`]: channels that must be asked
+//! * [`to_core`], [`to_portal`]: messages both ways; [`changes`]: what was edited or deleted afterwards; [`ticks`], [`status`]: how far
+//!   they have come, as messengers tell and portals are told
 //! * [`groups`]: conversations of many people, and how each of them is shown
 //! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
 //! * [`retry`]: sending again what failed, because a person wants it
-//! * [`lost`]: what operators wrote and no event brought
+//! * [`lost`]: what operators wrote and no event brought; [`unheard`]: what clients wrote and no webhook brought
 //! * [`settings`]: what an administrator chooses for a connected channel; [`sms`], [`hooks`]: what some of it means; [`hearers`]: who
 //!   else hears of a message; [`in_step`]: chats and their CRM cards
 
@@ -30,6 +32,7 @@ mod groups;
 mod hearers;
 pub mod hooks;
 mod in_step;
+pub mod licenses;
 pub mod lost;
 mod notes;
 mod notices;
@@ -49,6 +52,7 @@ mod to_core;
 mod to_portal;
 mod tokens;
 mod trace;
+pub mod unheard;
 mod uninstall;
 
 use std::{collections::HashMap, time::Duration};
@@ -91,6 +95,8 @@ pub const REPEATABLE: &[DeliveryKind] = &[
     DeliveryKind::Probe,
     DeliveryKind::Notice,
     DeliveryKind::Look,
+    DeliveryKind::Hearing,
+    DeliveryKind::Licenses,
     DeliveryKind::EditToCore,
     DeliveryKind::DeleteToCore,
     DeliveryKind::EditToPortal,
@@ -282,6 +288,8 @@ async fn attempt(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
         DeliveryKind::ChatInStep => in_step::chat_in_step(app, delivery).await,
         DeliveryKind::EarlyStatus => ticks::deliver_early(app, delivery).await,
         DeliveryKind::Rename => groups::rename(app, delivery).await,
+        DeliveryKind::Hearing => unheard::deliver(app, delivery).await,
+        DeliveryKind::Licenses => licenses::deliver(app, delivery).await,
     }
 }
 
@@ -321,6 +329,8 @@ async fn resolve(app: &App, delivery: &Delivery) -> Result<Resolved, Failure> {
         | DeliveryKind::ChatInStep
         | DeliveryKind::EarlyStatus
         | DeliveryKind::Rename
+        | DeliveryKind::Hearing
+        | DeliveryKind::Licenses
         | DeliveryKind::Probe
         | DeliveryKind::Notice => Ok(Resolved::DidNot),
     }

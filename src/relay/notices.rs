@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     db_failure,
     grant::{self, Refused},
-    notes_text,
+    licenses, notes_text,
 };
 use crate::{
     app::App,
@@ -18,8 +18,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        ChannelState, DbResult, Delivery, DeliveryKind, DeliveryState, Held, Installation, InstallationState, Lane,
-        NewDelivery, Portal, PortalState, Settled,
+        Channel, ChannelState, DbResult, Delivery, DeliveryKind, DeliveryState, Held, Installation, InstallationState,
+        Lane, NewDelivery, Portal, PortalState, Settled,
     },
     domain::{
         failure::{Failure, Told},
@@ -36,6 +36,14 @@ pub(super) enum Notice {
     ChannelDied {
         channel: ChannelId,
         told: String,
+    },
+    /// A paid period ends within so many days.
+    LicenseEnds {
+        channel: ChannelId,
+        license: i64,
+        /// In milliseconds since 1970.
+        until: i64,
+        within: u64,
     },
     /// Told only where another installation of the same portal still has a right.
     PortalParked,
@@ -55,13 +63,18 @@ impl Notice {
     }
 
     pub(super) fn delivery(&self, portal: &PortalId, now: Millis) -> NewDelivery {
-        NewDelivery::new(Lane::Notice(portal.clone(), self.about()), DeliveryKind::Notice, now).payload(self)
+        NewDelivery::new(self.lane(portal), DeliveryKind::Notice, now).payload(self)
+    }
+
+    pub(super) fn lane(&self, portal: &PortalId) -> Lane {
+        Lane::Notice(portal.clone(), self.about())
     }
 
     /// What a newer notice replaces.
     fn about(&self) -> String {
         match self {
             Self::ChannelDied { channel, .. } => channel.to_string(),
+            Self::LicenseEnds { license, until, within, .. } => format!("license:{license}:{until}:{within}"),
             Self::PortalParked | Self::PortalResumed { .. } => "portal".into(),
         }
     }
@@ -73,13 +86,24 @@ impl Notice {
         Ok(match self {
             Self::ChannelDied { channel, told } => {
                 let known = app.db.channel_get(&portal.id, channel).await?;
-                let Some(channel) = known.filter(|known| known.state == ChannelState::Dead) else { return Ok(None) };
+                let Some(channel) = known.filter(|known| known.state != ChannelState::Alive) else { return Ok(None) };
                 let bindings = app.db.binding_list(&portal.id).await?;
                 let line = bindings.iter().find(|binding| binding.channel == channel.id);
                 let line = line.map_or_else(String::new, |binding| bbcode::from_plain(&binding.line_name));
                 let name = format!("{} · {}", channel.connector.title(), bbcode::from_plain(&channel.title));
-                let why = if told == Told::LicenseExpired.code() { notes_text(&portal.lang, told) } else { texts.died };
+                let why = match channel.state {
+                    ChannelState::Gone => texts.gone,
+                    _dead if told == Told::LicenseExpired.code() => notes_text(&portal.lang, told),
+                    _dead => texts.died,
+                };
                 Some((texts.channel_died)(&name, why, &line, &contact_center(portal)))
+            }
+            Self::LicenseEnds { channel, until, .. } => {
+                let known = app.db.channel_get(&portal.id, channel).await?;
+                let paid_until = |known: &Channel| known.valid_until == Some(Millis(*until));
+                let left = licenses::days_left(Millis(*until), app.clock.now());
+                let known = known.filter(|known| paid_until(known) && left > 0);
+                known.map(|channel| (texts.license_ends)(&bbcode::from_plain(&channel.title), left))
             }
             Self::PortalParked => parked.then(|| texts.parked.to_owned()),
             Self::PortalResumed { minutes, messages } => {
@@ -156,6 +180,9 @@ async fn tell(app: &App, installation: &Installation, notice: &Notice, text: &st
 
 struct Texts {
     died: &'static str,
+    gone: &'static str,
+    /// The account, and how many days are left.
+    license_ends: fn(&str, u64) -> String,
     /// The channel, why, the line (may be empty), the address of the Contact Center.
     channel_died: fn(&str, &str, &str, &str) -> String,
     parked: &'static str,
@@ -165,6 +192,13 @@ struct Texts {
 
 static EN: Texts = Texts {
     died: "The messenger or ChatApp no longer accepts its credentials.",
+    gone: "ChatApp does not list it among the messengers of the account any more.",
+    license_ends: |account, days| {
+        format!(
+            "The paid period of the ChatApp account {account} ends soon. Days left: {days}. After that its messengers neither \
+             receive nor send. Extend it in ChatApp; nothing has to be done here."
+        )
+    },
     channel_died: |name, why, line, url| {
         let line = if line.is_empty() { String::new() } else { format!(" (Open Channel “{line}”)") };
         format!(
@@ -184,6 +218,13 @@ static EN: Texts = Texts {
 
 static RU: Texts = Texts {
     died: "Мессенджер или ChatApp больше не принимает данные для входа.",
+    gone: "ChatApp больше не показывает его среди мессенджеров Аккаунта.",
+    license_ends: |account, days| {
+        format!(
+            "Скоро закончится оплаченный период Аккаунта ChatApp {account}. Осталось дней: {days}. После этого его мессенджеры \
+             не принимают и не отправляют сообщения. Продлите его в ChatApp, здесь ничего делать не нужно."
+        )
+    },
     channel_died: |name, why, line, url| {
         let line = if line.is_empty() { String::new() } else { format!(" (Открытая линия «{line}»)") };
         format!(

@@ -371,7 +371,7 @@ mod tests {
     use crate::{
         db::BindingState,
         domain::{
-            capabilities::{Window, WriteFirst},
+            capabilities::{Checks, Window, WriteFirst},
             ids::{BindingId, ChannelId, InstallationId, PortalId},
             settings::Settings,
         },
@@ -385,6 +385,7 @@ mod tests {
         photo_limit: 1,
         download_limit: 1,
         write_first: WriteFirst::Never,
+        checks: Checks::Nothing,
         edit: Window::Never,
         delete: Window::Never,
         client_edit: false,

@@ -19,13 +19,14 @@ use crate::{
     db::{DeliveryState, Installation, InstallationState},
     domain::{
         connector::Connector,
-        ids::{ChannelId, ChatId},
+        ids::{ChannelId, ChatId, LoginId},
     },
+    messaging::Credentials,
     relay::{
         accounts,
         address::{self, Job},
         card::{self, Card, Right, Wanted},
-        notes_text, proof, provision,
+        licenses, notes_text, proof, provision,
     },
     secret::Secret,
 };
@@ -132,6 +133,14 @@ handler!(
     connector_account, add_account
 );
 handler!(
+    /// `POST /frame/accounts/refresh`
+    accounts_refresh, refresh_accounts
+);
+handler!(
+    /// `POST /frame/accounts/forget-password`
+    accounts_forget_password, forget_password
+);
+handler!(
     /// `POST /frame/connector/connect`
     connector_connect, connect
 );
@@ -203,6 +212,9 @@ enum NewAccount {
         password: String,
         #[serde(default)]
         app_id: String,
+        /// A checkbox: there when it is on.
+        #[serde(default)]
+        keep_password: Option<String>,
     },
     TelegramBot {
         #[serde(default)]
@@ -215,10 +227,11 @@ async fn add_account(app: &App, request: &HttpRequest, body: &Body) -> Result<Va
     call.connector()?;
     admin_only(&call.session.user())?;
     match read(body)? {
-        NewAccount::Chatapp { email, password, app_id } => {
+        NewAccount::Chatapp { email, password, app_id, keep_password } => {
             let (email, app_id) = (filled(&email, "email")?, filled(&app_id, "app_id")?);
             let password = Secret::new(filled(&password, "password")?);
-            accounts::add_chatapp(app, &call.session.portal, (&email, &password, &app_id))
+            let credentials = Credentials { email, password, app_id };
+            licenses::add(app, &call.session.portal, credentials, keep_password.is_some())
                 .await
                 .map_err(|error| Failed::from(error).at("password"))?;
         }
@@ -230,6 +243,40 @@ async fn add_account(app: &App, request: &HttpRequest, body: &Body) -> Result<Va
         }
     }
     connector_html(app, &call).await
+}
+
+/// The parts of the page that shows accounts: the connector's or the application's own.
+async fn accounts_html(app: &App, call: &Call, told: &str) -> Result<Value, Failed> {
+    let mut answer = match call.session.page {
+        Page::Connector { .. } => connector_html(app, call).await?,
+        _other => provision_html(app, call).await?,
+    };
+    if let Value::Object(answer) = &mut answer {
+        answer.insert("notice".into(), json!({ "kind": "ok", "text": told }));
+    }
+    Ok(answer)
+}
+
+async fn refresh_accounts(app: &App, request: &HttpRequest, _body: &Body) -> Result<Value, Failed> {
+    let call = Call::of(app, request).await?;
+    admin_only(&call.session.user())?;
+    licenses::refresh(app, &call.session.portal).await?;
+    accounts_html(app, &call, texts(&call.session.lang).common.refreshed).await
+}
+
+#[derive(Deserialize)]
+struct ChosenLogin {
+    #[serde(default)]
+    login: String,
+}
+
+async fn forget_password(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, Failed> {
+    let call = Call::of(app, request).await?;
+    admin_only(&call.session.user())?;
+    let chosen: ChosenLogin = read(body)?;
+    let login = chosen.login.parse().map(LoginId).map_err(|_not_a_number| Failed::from(Problem::FieldWrong))?;
+    app.db.login_forget_password(&call.session.portal, login).await?;
+    accounts_html(app, &call, texts(&call.session.lang).app.password_forgotten).await
 }
 
 #[derive(Deserialize)]

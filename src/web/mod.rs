@@ -85,6 +85,8 @@ fn routes(config: &mut ServiceConfig) {
         .route("/frame/install/state", web::get().to(frame::install_state))
         .route("/frame/connector", web::get().to(frame::connector))
         .route("/frame/connector/account", web::post().to(frame::connector_account))
+        .route("/frame/accounts/refresh", web::post().to(frame::accounts_refresh))
+        .route("/frame/accounts/forget-password", web::post().to(frame::accounts_forget_password))
         .route("/frame/connector/connect", web::post().to(frame::connector_connect))
         .route("/frame/connector/settings", web::post().to(settings::save))
         .route("/frame/connector/hook-key", web::post().to(settings::hook_key))
@@ -173,8 +175,9 @@ pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>) -> std::io::Resul
     Ok(Running { app, door, server: handle, serving, stop, tasks, beating })
 }
 
-/// What was sent while no server listened stands in the portals' histories.
+/// What was sent while no server listened stands in the portals' and the cores' histories.
 async fn look_for_lost(app: Arc<App>, alive: Option<Millis>) {
+    relay::unheard::everywhere(&app).await;
     if let Some(alive) = alive {
         relay::lost::everywhere(&app, alive).await;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use placements::connectors;
 use templates::{
     Health, Problem,
-    app::{AccountChannelView, AccountView, AppState, AppView},
+    app::{AccountChannelView, AccountView, AppState, AppView, LoginView},
     connector::{
         AccountForm, Capabilities, ChannelState as Choice, Connection, ConnectorAccountView, ConnectorChannelView,
         ConnectorView, WriteFirst as WriteFirstView,
@@ -21,6 +21,7 @@ use super::{answer::Failed, consent, settings as settings_form};
 use crate::{
     app::App,
     b24::bbcode,
+    clock::Millis,
     db::{
         Binding, BindingState, Channel, ChannelState, Installation, InstallationState, MessageProgress, Portal, Step,
         StepState,
@@ -112,6 +113,7 @@ pub async fn app(app: &App, installation: &Installation, may_manage: bool) -> Re
         steps,
         checked_at_ms: None,
         accounts: accounts(app, &installation).await?,
+        logins: logins(app, &installation).await?,
         support_url: app.config.support_url.as_ref().map(ToString::to_string),
     })
 }
@@ -181,9 +183,15 @@ async fn accounts(app: &App, installation: &Installation) -> Result<Vec<AccountV
         .filter_map(|group| {
             let first = group.first()?;
             let (title, core) = account_title(first);
-            let over = first.valid_until.is_some_and(|until| until < now);
-            let dead = group.iter().any(|channel| channel.state == ChannelState::Dead);
-            let problem = if over { Some(Problem::AccountExpired) } else { dead.then_some(Problem::ChannelDown) };
+            let over = is_over(first, now);
+            let is = |state| group.iter().any(|channel| channel.state == state);
+            let problem = if over {
+                Some(Problem::AccountExpired)
+            } else if is(ChannelState::Dead) {
+                Some(Problem::ChannelDown)
+            } else {
+                is(ChannelState::Gone).then_some(Problem::ChannelGone)
+            };
             Some(AccountView {
                 title,
                 core,
@@ -196,12 +204,23 @@ async fn accounts(app: &App, installation: &Installation) -> Result<Vec<AccountV
         .collect())
 }
 
+async fn logins(app: &App, installation: &Installation) -> Result<Vec<LoginView>, Failed> {
+    let logins = app.db.login_list(&installation.portal).await?;
+    let shown = logins.into_iter().map(|login| LoginView {
+        id: login.id.to_string(),
+        email: login.email,
+        is_alive: login.alive,
+        keeps_password: login.keeps_password,
+    });
+    Ok(shown.collect())
+}
+
 fn account_channel(channel: &Channel, bindings: &[Binding]) -> AccountChannelView {
     let (messenger, icon) = shown(channel.connector);
     let own: Vec<&Binding> = bindings.iter().filter(|binding| binding.channel == channel.id).collect();
     let is_off = own.iter().any(|binding| binding.state == BindingState::Off);
     let health = match channel.state {
-        ChannelState::Dead => Health::Error,
+        ChannelState::Dead | ChannelState::Gone => Health::Error,
         ChannelState::Alive if own.is_empty() => Health::Calm,
         ChannelState::Alive if is_off => Health::Warn,
         ChannelState::Alive => Health::Ok,
@@ -241,7 +260,7 @@ pub async fn connector(
         icon,
         about: connectors::find(connector.id()).and_then(|known| Some(known.about.as_ref()?.get(lang).to_owned())),
         line: settings.line_name.clone(),
-        connection: connection(here, &own),
+        connection: connection(here, &own, app.clock.now()),
         settings: match here {
             Some(binding) => settings_form::view(app, binding, &settings, lang).await?,
             None => SettingsView::default(),
@@ -253,26 +272,35 @@ pub async fn connector(
     })
 }
 
-fn connection(here: Option<&Binding>, own: &[Channel]) -> Connection {
+fn connection(here: Option<&Binding>, own: &[Channel], now: Millis) -> Connection {
     let Some(binding) = here else { return Connection::None };
     let channel = own.iter().find(|channel| channel.id == binding.channel);
     let title = channel.map(full_title).unwrap_or_default();
-    let dead = channel.is_none_or(|channel| channel.state == ChannelState::Dead);
-    if dead || binding.state == BindingState::Off {
-        return Connection::Broken { channel: title, problem: Problem::ChannelDown };
-    }
-    Connection::Works { channel: title, since_ms: None }
+    let problem = match channel.map(|channel| channel.state) {
+        Some(ChannelState::Alive) if binding.state == BindingState::Active => {
+            return Connection::Works { channel: title, since_ms: None };
+        }
+        Some(ChannelState::Gone) => Problem::ChannelGone,
+        Some(ChannelState::Dead) if channel.is_some_and(|channel| is_over(channel, now)) => Problem::AccountExpired,
+        _broken => Problem::ChannelDown,
+    };
+    Connection::Broken { channel: title, problem }
+}
+
+fn is_over(channel: &Channel, now: Millis) -> bool {
+    channel.valid_until.is_some_and(|until| until < now)
 }
 
 fn choices(app: &App, group: &[Channel], bindings: &[Binding], line: i64) -> Option<ConnectorAccountView> {
     let first = group.first()?;
     let channels = group.iter().map(|channel| {
         let binding = bindings.iter().find(|binding| binding.channel == channel.id);
-        let over = channel.valid_until.is_some_and(|until| until < app.clock.now());
+        let over = is_over(channel, app.clock.now());
         let state = match binding {
             Some(binding) if binding.line == line => Choice::Here,
             Some(binding) if binding.state == BindingState::Active => Choice::Elsewhere(binding.line_name.clone()),
             _free if over => Choice::Unusable(Problem::AccountExpired),
+            _free if channel.state == ChannelState::Gone => Choice::Unusable(Problem::ChannelGone),
             _free if channel.state == ChannelState::Dead => Choice::Unusable(Problem::ChannelDown),
             _free => Choice::Free,
         };

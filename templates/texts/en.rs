@@ -40,6 +40,9 @@ pub(super) const TEXTS: Texts = Texts {
 
 const COMMON: CommonTexts = CommonTexts {
     valid_until: "paid until",
+    refresh: "Refresh the list",
+    refresh_hint: "Asks ChatApp for the accounts, their messengers and until when they are paid. It is done twice a day by itself.",
+    refreshed: "The list is as ChatApp tells it now.",
     line_named: |line| format!("Open Channel “{line}”"),
     health: |health| match health {
         Health::Ok => "Works",
@@ -112,6 +115,12 @@ const APP: AppTexts = AppTexts {
     accounts_none: "No account yet.",
     accounts_how: "Open the Contact Center, choose a ChatApp messenger and add an account there.",
     not_connected: "not connected to an Open Channel",
+    login: "ChatApp login",
+    login_dead: "ChatApp does not accept it any more: add the account again",
+    password_kept: "the password is kept",
+    password_forget: "Forget the password",
+    password_forget_ask: "The login goes on working. When ChatApp ends it, somebody has to enter the password again.",
+    password_forgotten: "The password is not kept any more.",
     provisioning: "Set up in this portal",
     checked: "checked",
     repair: "Check and repair",
@@ -164,7 +173,9 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "The account in which your messengers are connected. Its channels appear in the list above.",
     email: "E-mail",
     password: "Password",
-    password_hint: "Needed once, to log in. It is not kept.",
+    password_hint: "Needed once, to log in.",
+    keep_password: "Keep the password, so that the server can log in again by itself",
+    keep_password_hint: "Without this it is not kept, and must be entered again when ChatApp ends the login. It is kept encrypted, used for nothing else, and can be forgotten on the application's page.",
     app_id: "App ID",
     app_id_hint: "From your ChatApp account.",
     bot_steps: &[

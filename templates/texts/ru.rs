@@ -40,6 +40,9 @@ pub(super) const TEXTS: Texts = Texts {
 
 const COMMON: CommonTexts = CommonTexts {
     valid_until: "оплачен до",
+    refresh: "Обновить список",
+    refresh_hint: "Запросит у ChatApp Аккаунты, их мессенджеры и сроки оплаты. Само это происходит дважды в день.",
+    refreshed: "Список теперь такой, как в ChatApp.",
     line_named: |line| format!("Открытая линия «{line}»"),
     health: |health| match health {
         Health::Ok => "Работает",
@@ -112,6 +115,12 @@ const APP: AppTexts = AppTexts {
     accounts_none: "Аккаунтов пока нет.",
     accounts_how: "Откройте Контакт-центр, выберите мессенджер ChatApp и добавьте Аккаунт там.",
     not_connected: "не подключён к Открытой линии",
+    login: "Вход в ChatApp",
+    login_dead: "ChatApp его больше не принимает, добавьте Аккаунт заново",
+    password_kept: "пароль сохранён",
+    password_forget: "Забыть пароль",
+    password_forget_ask: "Вход продолжит работать. Когда ChatApp его завершит, пароль придётся ввести снова.",
+    password_forgotten: "Пароль больше не хранится.",
     provisioning: "Что настроено на портале",
     checked: "проверено",
     repair: "Проверить и исправить",
@@ -164,7 +173,9 @@ const CONNECTOR: ConnectorTexts = ConnectorTexts {
     chatapp_about: "Аккаунт, в котором подключены ваши мессенджеры. Его каналы появятся в списке выше.",
     email: "Электронная почта",
     password: "Пароль",
-    password_hint: "Нужен один раз, чтобы войти. Не сохраняется.",
+    password_hint: "Нужен один раз, чтобы войти.",
+    keep_password: "Сохранить пароль, чтобы сервер мог войти снова сам",
+    keep_password_hint: "Без этого пароль не хранится, и его придётся ввести снова, когда ChatApp завершит вход. Он хранится зашифрованным, ни для чего другого не используется, и его можно забыть на странице приложения.",
     app_id: "App ID",
     app_id_hint: "Из личного кабинета ChatApp.",
     bot_steps: &[

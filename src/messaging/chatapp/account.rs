@@ -6,20 +6,16 @@ use url::Url;
 
 use super::{
     ChatApp,
-    api::{Auth, Body, Call},
+    api::{Body, Call},
     error::LoginError,
     kinds::{Account, connector_of},
-    tokens::read_tokens,
+    send::{owner, path_part},
     wire,
 };
 use crate::{
     clock::Millis,
-    domain::{
-        connector::Connector,
-        failure::{Failure, Told},
-        ids::LoginId,
-    },
-    messaging::{LoginTokens, transfer::harmless},
+    domain::{connector::Connector, failure::Failure, ids::LoginId},
+    messaging::{ChannelRef, Credentials, LoginTokens, transfer::harmless},
     secret::Secret,
 };
 
@@ -65,12 +61,9 @@ pub struct Webhook {
 }
 
 impl ChatApp {
-    /// Exchanges credentials for tokens; the password is not kept. ChatApp allows 100 of these a day.
-    pub async fn login(&self, email: &str, password: &Secret, app_id: &str) -> Result<Login, LoginError> {
-        let body = json!({ "email": email, "password": password.expose(), "appId": app_id });
-        let call = Call::new(Method::POST, vec!["tokens"]).body(Body::Json(body));
-        let data = self.api.run(&call, Auth::Nobody).await?;
-        let (tokens, cabinet_user) = read_tokens(data, 0).ok_or(LoginError::Malformed)?;
+    /// Exchanges credentials for tokens. ChatApp allows 100 of these a day.
+    pub async fn login(&self, credentials: &Credentials) -> Result<Login, LoginError> {
+        let (tokens, cabinet_user) = self.api.log_in(credentials, 0).await?;
         Ok(Login { tokens, cabinet_user })
     }
 
@@ -109,20 +102,23 @@ impl ChatApp {
         Ok(rows.into_iter().filter_map(webhook).collect())
     }
 
-    /// Whether a phone (digits, with or without `+`) is in the messenger.
-    pub async fn check_phone(&self, login: LoginId, account: &Account, phone: &str) -> Result<bool, Failure> {
-        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-        if digits.is_empty() {
-            return Err(Failure::permanent(Told::NoSuchRecipient, "no digits in the phone"));
-        }
-        let (license, phone) = (account.license.to_string(), format!("+{digits}"));
-        let mut path = account_path(&license, account);
-        path.extend(["phones", &phone, "check"]);
+    /// Whether a phone (digits, with or without `+`) or an `@username` is in the messenger. None where ChatApp does not clearly say: the
+    /// form of its answer is not public, and a refusal may mean anything.
+    pub(super) async fn check(&self, channel: &ChannelRef, address: &str) -> Option<bool> {
+        let (login, account) = owner(channel).ok()?;
+        let license = account.license.to_string();
+        let (kind, what) = match address.strip_prefix('@') {
+            Some(name) => ("users", name.to_owned()),
+            None => ("phones", format!("+{}", address.trim_start_matches('+'))),
+        };
+        let mut path = account_path(&license, &account);
+        path.extend([kind, path_part(&what).ok().map(|_plain| what.as_str())?, "check"]);
         match self.ask(login, Call::new(Method::GET, path)).await {
-            Ok(data) => read_check(&data)
-                .ok_or_else(|| Failure::permanent(Told::Unavailable, "the answer about a phone was not understood")),
-            Err(failure) if failure.told == Told::NoSuchRecipient => Ok(false),
-            Err(failure) => Err(failure),
+            Ok(data) => read_check(&data),
+            Err(failure) => {
+                tracing::debug!(channel = %channel.id, cause = failure.cause, "an address could not be checked");
+                None
+            }
         }
     }
 
@@ -169,9 +165,9 @@ fn webhook(row: wire::Callback) -> Option<Webhook> {
     })
 }
 
-/// The answer's form is not public: a bare flag, or an object with a flag of one of the likely names.
+/// A bare flag, or an object with a flag of one of the likely names.
 fn read_check(data: &Value) -> Option<bool> {
-    const NAMES: [&str; 7] = ["exist", "exists", "isExist", "isExists", "check", "available", "success"];
+    const NAMES: [&str; 4] = ["exist", "exists", "isExist", "isExists"];
     let named = || NAMES.iter().find_map(|name| wire::read_flag(data.get(name)?));
     wire::read_flag(data).or_else(named)
 }

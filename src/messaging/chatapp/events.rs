@@ -57,7 +57,8 @@ fn items(mut envelope: Value) -> Vec<RawItem> {
     }
 }
 
-fn raw(meta: &Value, item: Value) -> RawItem {
+/// An item as its webhook brings it, under the key that it has there.
+pub(super) fn raw(meta: &Value, item: Value) -> RawItem {
     let key = key(meta, &item).map(item_key);
     let body = Value::Object(Map::from_iter([("meta".to_owned(), meta.clone()), ("item".to_owned(), item)]));
     RawItem::new(&key.unwrap_or_else(|| anonymous_key(&body)), body)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::domain::{
-    capabilities::{Capabilities, Markup, Window, WriteFirst},
+    capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
     connector::Connector,
 };
 
@@ -74,6 +74,7 @@ pub fn capabilities(connector: Connector) -> Capabilities {
         photo_limit: 10 * MIB,
         download_limit: 100 * MIB,
         write_first: WriteFirst::Never,
+        checks: Checks::Nothing,
         // No public client has ever called it.
         edit: Window::Never,
         delete: Window::Never,
@@ -90,9 +91,14 @@ pub fn capabilities(connector: Connector) -> Capabilities {
             upload_limit: 100 * MIB,
             photo_limit: 5 * MIB,
             write_first: WriteFirst::ByPhone,
+            // Meta's own API tells of no number whether it is there.
+            checks: if connector == Connector::Whatsapp { Checks::Phones } else { Checks::Nothing },
             ..base
         },
-        Connector::Telegram => Capabilities { write_first: WriteFirst::ByPhoneOrUsername, ..base },
+        // To look somebody up by his phone is what Telegram blocks personal accounts for: the message itself does it once.
+        Connector::Telegram => {
+            Capabilities { write_first: WriteFirst::ByPhoneOrUsername, checks: Checks::Usernames, ..base }
+        }
         Connector::TelegramBot => Capabilities { delivered: false, read: false, ..base },
         Connector::Avito => Capabilities {
             text_limit: 1000,

@@ -1,9 +1,9 @@
 //! ChatApp's own HTTP API as a core.
 //!
 //! Who is who: [`ChatApp`] is the core and what the connector's page needs of an account; `api` makes one call; `tokens`
-//! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers. Guaranteed: a call
-//! whose token died is repeated once with a fresh one, and only then. Not guaranteed: that a repeated send is recognised.
-//! ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
+//! keeps every login's tokens alive; `events` reads webhooks; `kinds` holds ChatApp's names for messengers; `history` reads what it
+//! remembers; `offers` are groups and templates. Guaranteed: a call whose token died is repeated once with a fresh one, and only
+//! then. Not guaranteed: that a repeated send is recognised. ChatApp documents no idempotency key; our key travels as `tracking`, comes back in webhooks and in the history
 //! ([`ChatApp::find_tracked`]), and that is how an unknown outcome is resolved.
 
 mod account;
@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod history;
 mod kinds;
+mod offers;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use url::Url;
 pub use self::{
     account::{License, Login, Messenger, WEBHOOK_EVENTS, Webhook},
     error::LoginError,
+    history::{Conversations, Heard, Query},
     kinds::{Account, capabilities, connector_of, messenger_type_of},
 };
 use self::{
@@ -37,8 +39,8 @@ use self::{
     tokens::Tokens,
 };
 use super::{
-    ChannelRef, CoreEvent, Fetched, Found, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What, RawItem,
-    Sent, Target, TokenStore, transfer,
+    ChannelRef, CoreEvent, Fetched, Found, Founded, IdempotencyKey, Malformed, MessagingCore, Origin, Outgoing as What,
+    RawItem, Sent, Target, Template, TemplateMessage, TokenStore, transfer,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -104,6 +106,28 @@ impl MessagingCore for ChatApp {
         key: &IdempotencyKey,
     ) -> Result<Sent, Failure> {
         self.send_one(channel, to.peer, what, key).await
+    }
+
+    async fn create_group(&self, channel: &ChannelRef, name: &str, phones: &[String]) -> Result<Founded, Failure> {
+        self.found_group(channel, name, phones).await
+    }
+
+    async fn templates(&self, channel: &ChannelRef) -> Result<Vec<Template>, Failure> {
+        self.list_templates(channel).await
+    }
+
+    async fn send_template(
+        &self,
+        channel: &ChannelRef,
+        peer: &str,
+        what: &TemplateMessage,
+        key: &IdempotencyKey,
+    ) -> Result<Sent, Failure> {
+        self.send_one_template(channel, peer, what, key).await
+    }
+
+    async fn knows(&self, channel: &ChannelRef, address: &str) -> Option<bool> {
+        self.check(channel, address).await
     }
 
     async fn find_sent(

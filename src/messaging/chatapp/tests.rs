@@ -1,5 +1,8 @@
 //! The core against a server on loopback: tokens, retries, what goes over the wire.
 
+mod history;
+mod renewal;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -16,7 +19,7 @@ use crate::{
     clock::Millis,
     domain::{failure::Retry, ids::ChannelId},
     messaging::{
-        LoginTokens, OutgoingFile,
+        Credentials, LoginTokens, OutgoingFile,
         loopback::{Asked, Loopback, Reply, outgoing},
     },
     secret::Secret,
@@ -30,6 +33,9 @@ const REFRESH: &str = "/tokens/refresh";
 struct Store {
     tokens: Mutex<LoginTokens>,
     rival: Mutex<Option<LoginTokens>>,
+    password: Mutex<Option<&'static str>>,
+    /// Another node is at it for so many questions.
+    taken: AtomicUsize,
     away: AtomicBool,
     dead: AtomicUsize,
 }
@@ -39,6 +45,8 @@ impl Store {
         Arc::new(Self {
             tokens: Mutex::new(tokens),
             rival: Mutex::new(None),
+            password: Mutex::new(None),
+            taken: AtomicUsize::new(0),
             away: AtomicBool::new(false),
             dead: AtomicUsize::new(0),
         })
@@ -53,6 +61,28 @@ impl Store {
 impl TokenStore for Store {
     async fn load(&self, _login: LoginId) -> Result<LoginTokens, Failure> {
         Ok(self.tokens.lock().unwrap().clone())
+    }
+
+    async fn load_now(&self, login: LoginId) -> Result<LoginTokens, Failure> {
+        self.load(login).await
+    }
+
+    async fn begin(&self, _login: LoginId, _version: i64) -> Result<bool, Failure> {
+        let less = |left: usize| left.checked_sub(1);
+        Ok(self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err())
+    }
+
+    async fn end(&self, _login: LoginId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn credentials(&self, _login: LoginId) -> Result<Option<Credentials>, Failure> {
+        Ok(self.password.lock().unwrap().map(credentials))
+    }
+
+    async fn forget_credentials(&self, _login: LoginId) -> Result<(), Failure> {
+        *self.password.lock().unwrap() = None;
+        Ok(())
     }
 
     async fn swap(&self, _login: LoginId, version: i64, tokens: &LoginTokens) -> Result<bool, Failure> {
@@ -74,6 +104,10 @@ impl TokenStore for Store {
         self.dead.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
+}
+
+fn credentials(password: &str) -> Credentials {
+    Credentials { email: "a@b.c".into(), password: Secret::new(password), app_id: "app_1_1".into() }
 }
 
 fn tokens(access: &str, version: i64, left: Duration) -> LoginTokens {
@@ -176,145 +210,6 @@ async fn a_file_goes_out_with_its_name_and_caption() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_refreshed_and_the_call_made_once_more() {
-    let server = Loopback::start(chatapp("new"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let core = core(&server, &store);
-    write(&core, "42").await.unwrap();
-    assert_eq!(server.count(TEXT), 2);
-    assert_eq!(server.count(REFRESH), 1);
-    let asked = &server.asked(REFRESH)[0];
-    assert_eq!(asked.refresh.as_deref(), Some("refresh-of-old"));
-    assert_eq!(asked.authorization, None);
-    let stored = store.tokens.lock().unwrap().clone();
-    assert_eq!((stored.access.expose(), stored.version), ("new", 2));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_callers_cause_one_refresh() {
-    for (known, left) in [("old", DAY), ("dying", SOON)] {
-        let server = Loopback::start(chatapp("new"));
-        let core = Arc::new(core(&server, &Store::new(tokens(known, 1, left))));
-        let calls = (0..20).map(|_| {
-            let core = Arc::clone(&core);
-            tokio::spawn(async move { write(&core, "42").await })
-        });
-        for call in calls.collect::<Vec<_>>() {
-            call.await.unwrap().unwrap();
-        }
-        assert_eq!(server.count(REFRESH), 1, "{known}");
-    }
-}
-
-#[tokio::test]
-async fn a_token_that_ends_soon_is_refreshed_before_use() {
-    let server = Loopback::start(chatapp("new"));
-    let core = core(&server, &Store::new(tokens("dying", 1, SOON)));
-    write(&core, "42").await.unwrap();
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (1, 1));
-}
-
-#[tokio::test]
-async fn a_failed_early_refresh_stops_nobody_and_is_not_repeated_at_once() {
-    let server =
-        Loopback::start(
-            |asked| {
-                if asked.ends(REFRESH) { Reply::bytes(502, "text/html", "<html>") } else { accepted() }
-            },
-        );
-    let core = core(&server, &Store::new(tokens("dying", 1, SOON)));
-    write(&core, "42").await.unwrap();
-    write(&core, "42").await.unwrap();
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (2, 1));
-}
-
-#[tokio::test]
-async fn who_loses_the_race_in_the_store_uses_the_winner_s_tokens() {
-    let server = Loopback::start(chatapp("winner"));
-    let store = Store::new(tokens("old", 1, DAY));
-    *store.rival.lock().unwrap() = Some(tokens("winner", 2, DAY));
-    let core = core(&server, &store);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.access(), "winner");
-    assert_eq!(server.asked(TEXT)[1].authorization.as_deref(), Some("winner"));
-}
-
-#[tokio::test]
-async fn a_refresh_refused_because_another_node_was_faster_kills_nothing() {
-    let store = Store::new(tokens("old", 1, DAY));
-    let rival = Arc::clone(&store);
-    let server = Loopback::start(move |asked| {
-        if asked.ends(REFRESH) {
-            *rival.tokens.lock().unwrap() = tokens("winner", 2, DAY);
-            return invalid_token();
-        }
-        chatapp("winner")(asked)
-    });
-    let core = core(&server, &store);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.dead.load(Ordering::SeqCst), 0);
-}
-
-#[tokio::test]
-async fn a_dead_refresh_token_parks_the_channel() {
-    let server = Loopback::start(|_| invalid_token());
-    let store = Store::new(tokens("old", 1, DAY));
-    let failure = write(&core(&server, &store), "42").await.unwrap_err();
-    assert_eq!(failure.told, Told::ChannelDisconnected);
-    assert_eq!(failure.retry, Retry::WhenChannelReturns);
-    assert!(failure.certain);
-    assert_eq!(store.dead.load(Ordering::SeqCst), 1);
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (1, 1));
-}
-
-#[tokio::test]
-async fn an_expired_refresh_token_is_not_even_tried() {
-    let server = Loopback::start(|_| invalid_token());
-    let mut old = tokens("old", 1, DAY);
-    old.refresh_until = Millis(1);
-    let store = Store::new(old);
-    write(&core(&server, &store), "42").await.unwrap_err();
-    assert_eq!(server.count(REFRESH), 0);
-    assert_eq!(store.dead.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn fresh_tokens_that_are_refused_too_end_the_login() {
-    let server = Loopback::start(chatapp("none of these"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let failure = write(&core(&server, &store), "42").await.unwrap_err();
-    assert_eq!(failure.told, Told::ChannelDisconnected);
-    assert_eq!((server.count(TEXT), server.count(REFRESH)), (2, 1));
-    assert_eq!(store.dead.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn rotated_tokens_survive_a_store_that_is_away() {
-    let server = Loopback::start(chatapp("new"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let core = core(&server, &store);
-    store.away.store(true, Ordering::SeqCst);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.access(), "old");
-    store.away.store(false, Ordering::SeqCst);
-    write(&core, "42").await.unwrap();
-    assert_eq!(store.access(), "new");
-    assert_eq!(server.count(REFRESH), 1);
-}
-
-#[tokio::test]
-async fn a_caller_who_gives_up_does_not_interrupt_a_refresh() {
-    let server = Loopback::start(chatapp("new"));
-    let store = Store::new(tokens("old", 1, DAY));
-    let core = core(&server, &store);
-    let impatient = tokio::time::timeout(Duration::from_millis(30), write(&core, "42"));
-    assert!(impatient.await.is_err());
-    write(&core, "42").await.unwrap();
-    assert_eq!(server.count(REFRESH), 1);
-    assert_eq!(store.access(), "new");
-}
-
-#[tokio::test]
 async fn an_answer_that_never_came_is_uncertain_and_an_unmade_connection_is_not() {
     let server = Loopback::start(|_| Reply::bytes(200, "text/html", "<html>a proxy</html>"));
     let store = Store::new(tokens("good", 1, DAY));
@@ -328,64 +223,6 @@ async fn an_answer_that_never_came_is_uncertain_and_an_unmade_connection_is_not(
     let failure = write(&away, "42").await.unwrap_err();
     assert!(failure.certain);
     assert_eq!(failure.retry, Retry::Backoff);
-}
-
-#[tokio::test]
-async fn an_unknown_outcome_is_found_in_the_history() {
-    let server = Loopback::start(|_| {
-        let message =
-            |id: &str, tracking: Value| json!({"id": id, "fromApp": {"tracking": tracking}, "chat": {"id": "42"}});
-        ok(&json!({ "items": [message("1", Value::Null), message("2", json!("part-9"))], "nextPage": null }))
-    });
-    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let find = async |key: &str| {
-        let key = IdempotencyKey(key.into());
-        core.find_tracked(&channel(), "42", (&key, Millis(0))).await.unwrap()
-    };
-    let Found::Happened(sent) = find("part-9").await else { panic!("it stands in the history") };
-    assert_eq!(sent.ids, ["2"]);
-    assert!(matches!(find("part-8").await, Found::DidNot));
-    assert_eq!(server.asked("/messages")[0].query, "limit=50&direction=prev");
-}
-
-#[tokio::test]
-async fn in_a_busy_conversation_older_pages_are_looked_through() {
-    let page = |numbers: std::ops::Range<i64>, next: Value| {
-        let message = |number: i64| json!({"id": number.to_string(), "time": 1_800_000_000 - number, "fromApp": {"tracking": format!("part-{number}")}});
-        ok(&json!({ "items": numbers.map(message).collect::<Vec<_>>(), "nextPage": next }))
-    };
-    let server = Loopback::start(move |asked| match asked.query.as_str() {
-        "limit=50&direction=prev" => page(0..50, json!("https://elsewhere.example/any?cursor=a%20b")),
-        "cursor=a+b" => page(50..100, json!("a token of their own")),
-        other => panic!("{other}"),
-    });
-    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let find = async |key: &str, since: i64| {
-        let key = IdempotencyKey(key.into());
-        core.find_tracked(&channel(), "42", (&key, Millis::from_seconds(since))).await.unwrap()
-    };
-    assert!(matches!(find("part-77", 1_799_999_000).await, Found::Happened(_)));
-    assert!(matches!(find("part-100", 1_799_999_990).await, Found::DidNot), "it would stand in the first page");
-    assert!(
-        matches!(find("part-100", 1_799_999_000).await, Found::CannotTell),
-        "there is more, and no way to ask for it"
-    );
-}
-
-#[tokio::test]
-async fn a_login_gives_tokens_or_says_why_not() {
-    let server = Loopback::start(|asked| match asked.json()["password"].as_str().unwrap_or_default() {
-        "right" => rotated("first"),
-        "many" => Reply::json(429, &json!({"success": false})),
-        _ => Reply::json(401, &json!({"success": false, "error": {"code": "WrongLogin"}})),
-    });
-    let core = core(&server, &Store::new(tokens("", 0, DAY)));
-    let login = async |password: &str| core.login("a@b.c", &Secret::new(password), "app_1_1").await;
-    let done = login("right").await.unwrap();
-    assert_eq!((done.tokens.access.expose(), done.cabinet_user), ("first", 1));
-    assert!(matches!(login("wrong").await, Err(LoginError::WrongCredentials)));
-    assert!(matches!(login("many").await, Err(LoginError::TooMany)));
-    assert_eq!(server.asked("/v1/tokens")[0].json()["appId"], "app_1_1");
 }
 
 #[tokio::test]
@@ -412,12 +249,79 @@ async fn webhooks_are_registered_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_phone_is_checked_with_its_plus() {
-    let server = Loopback::start(|_| ok(&json!({ "exist": true })));
+async fn an_address_is_checked_and_only_a_clear_answer_counts() {
+    let server = Loopback::start(|asked| match asked.path.rsplit('/').nth(1).unwrap_or_default() {
+        "+79001234567" => ok(&json!({ "exist": true })),
+        "+79000000000" | "nobody" => ok(&json!({ "exist": false })),
+        "odd" => ok(&json!({ "available": false })),
+        "gone" => Reply::json(404, &json!({"success": false, "error": {"code": "ApiUserNotFoundError"}})),
+        other => panic!("{other}"),
+    });
     let core = core(&server, &Store::new(tokens("good", 1, DAY)));
-    let account = Account::parse("1234/grWhatsApp").unwrap();
-    assert!(core.check_phone(LOGIN, &account, "79001234567").await.unwrap());
-    assert_eq!(server.count("/phones/+79001234567/check"), 1);
+    let expected = [
+        ("79001234567", Some(true)),
+        ("79000000000", Some(false)),
+        ("@nobody", Some(false)),
+        ("@odd", None),
+        ("@gone", None),
+    ];
+    for (address, known) in expected {
+        assert_eq!(core.knows(&channel(), address).await, known, "{address}");
+    }
+    assert_eq!((server.count("/phones/+79001234567/check"), server.count("/users/nobody/check")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_group_is_founded_with_phones_as_numbers() {
+    let server = Loopback::start(|_| ok(&json!({ "id": "1203630@g.us", "inviteLink": "https://chat.example/x" })));
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let phones = ["+79001234567".to_owned(), "79007654321".to_owned()];
+    let founded = core.create_group(&channel(), &"N".repeat(60), &phones).await.unwrap();
+    assert_eq!(
+        (founded.peer.as_str(), founded.invite_link.as_deref()),
+        ("1203630@g.us", Some("https://chat.example/x"))
+    );
+    let asked = &server.asked("/licenses/1234/messengers/grWhatsApp/chats")[0];
+    assert_eq!(
+        asked.json(),
+        json!({
+            "type": "group", "name": "N".repeat(50), "participantsType": "phone",
+            "participantsItems": [{"value": 79_001_234_567_u64}, {"value": 79_007_654_321_u64}],
+        })
+    );
+    for (phones, told) in [(vec![], Told::NoSuchRecipient), (vec!["Anna".to_owned()], Told::NoSuchRecipient)] {
+        assert_eq!(core.create_group(&channel(), "N", &phones).await.unwrap_err().told, told);
+    }
+    let vk = ChannelRef { connector: Connector::Vk, ..channel() };
+    assert_eq!(core.create_group(&vk, "N", &phones).await.unwrap_err().told, Told::Unsupported);
+}
+
+#[tokio::test]
+async fn a_group_without_an_id_may_exist() {
+    let server = Loopback::start(|_| ok(&json!({ "name": "x" })));
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let failure = core.create_group(&channel(), "N", &["79001234567".to_owned()]).await.unwrap_err();
+    assert!(!failure.certain, "never repeated blindly");
+}
+
+#[tokio::test]
+async fn templates_are_listed_and_sent_by_the_business_api_alone() {
+    let server = Loopback::start(|asked| match asked.method.as_str() {
+        "GET" => ok(&json!({ "items": [{"id": 7, "elementName": "hello"}, {"elementName": "bye"}, {"id": 9}] })),
+        _ => ok(&json!({ "id": "wamid.2", "chatId": "79001234567" })),
+    });
+    let core = core(&server, &Store::new(tokens("good", 1, DAY)));
+    let waba = ChannelRef { connector: Connector::Waba, account: "1234/caWhatsApp".into(), ..channel() };
+    let listed = core.templates(&waba).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|template| (template.id.as_str(), template.name.as_str())).collect();
+    assert_eq!(listed, [("7", "hello"), ("bye", "bye")]);
+    let (what, key) = (TemplateMessage { id: "7".into(), params: vec!["Anna".into()] }, IdempotencyKey("t-1".into()));
+    let sent = core.send_template(&waba, "+79001234567", &what, &key).await.unwrap();
+    assert_eq!((sent.ids, sent.peer.as_deref()), (vec!["wamid.2".to_owned()], Some("79001234567")));
+    let asked = &server.asked("/licenses/1234/messengers/caWhatsApp/chats/79001234567/messages/template")[0];
+    assert_eq!(asked.json(), json!({"template": {"id": "7", "params": ["Anna"]}, "tracking": "t-1"}));
+    assert_eq!(core.templates(&channel()).await.unwrap_err().told, Told::Unsupported);
+    assert_eq!(core.send_template(&channel(), "42", &what, &key).await.unwrap_err().told, Told::Unsupported);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! ChatApp's tokens of many logins: always one that works, refreshed by one caller at a time.
 //!
 //! Both tokens rotate with a refresh and the old ones die, so two refreshes at once lose one of the pairs, and an interrupted
-//! one loses both. Therefore: one refresh per login at a time in this process; a compare-and-swap in the store against other
-//! nodes (who loses reloads); the refresh runs as a task of its own, so that a caller who gives up does not interrupt it;
-//! and a pair that could not be stored is kept here and stored by the next caller.
+//! one loses both. Therefore: one refresh per login at a time, in this process by a lock and among nodes by a right that the store
+//! gives; the refresh runs as a task of its own, so that a caller who gives up does not interrupt it; and a pair that could not
+//! be stored is kept here and stored by the next caller. When the refresh token is dead, the password helps, if its owner has
+//! consented that it is kept.
 
 use std::{
     collections::HashMap,
@@ -12,19 +13,21 @@ use std::{
 };
 
 use reqwest::Method;
+use serde_json::json;
+use tokio::time::sleep;
 
 use super::{
-    api::{Api, Auth, Call},
-    error::{ApiError, disconnected},
+    api::{Api, Auth, Body, Call},
+    error::{ApiError, LoginError, disconnected},
     wire,
 };
 use crate::{
     clock::{Clock, Millis},
     domain::{
-        failure::{Failure, Told},
+        failure::{Failure, Retry, Told},
         ids::LoginId,
     },
-    messaging::{LoginTokens, TokenStore, transfer::harmless},
+    messaging::{Credentials, LoginTokens, TokenStore, transfer::harmless},
     secret::Secret,
 };
 
@@ -32,6 +35,10 @@ use crate::{
 const EARLY: Duration = Duration::from_hours(1);
 /// An early refresh that gave no longer life, or failed, is not tried again for this long.
 const PAUSE: Duration = Duration::from_mins(10);
+/// How often it is looked whether another node has renewed the tokens …
+const ANOTHER_NODE_LOOK: Duration = Duration::from_millis(250);
+/// … and how often at most: longer than ChatApp takes to answer.
+const ANOTHER_NODE_LOOKS: usize = 160;
 
 pub(super) struct Tokens {
     shared: Arc<Shared>,
@@ -84,7 +91,7 @@ impl Tokens {
 
     /// Fresh tokens of version `version` were refused too: nothing but a new login helps.
     pub(super) async fn give_up(&self, login: LoginId, version: i64) -> Failure {
-        match self.shared.store.load(login).await {
+        match self.shared.store.load_now(login).await {
             // Somebody has logged in, or refreshed, meanwhile.
             Ok(stored) if stored.version > version => Failure::transient("tokens changed meanwhile"),
             Ok(_) => self.shared.dead(login, "fresh tokens were refused").await,
@@ -110,7 +117,7 @@ impl Shared {
     async fn fly(&self, login: LoginId, seen: i64, early: bool) -> Result<LoginTokens, Failure> {
         let flight = self.flight(login);
         let mut flown = flight.lock().await;
-        let stored = self.store.load(login).await?;
+        let stored = self.store.load_now(login).await?;
         if let Some(kept) = flown.unsaved.take_if(|kept| kept.version > stored.version) {
             return self.save(login, &mut flown, kept).await;
         }
@@ -119,12 +126,35 @@ impl Shared {
             return Ok(stored);
         }
         flown.tried = Some(self.clock.now());
-        match self.rotate(&stored).await {
+        if let Some(renewed) = self.alone(login, seen).await? {
+            return Ok(renewed);
+        }
+        let done = match self.rotate(&stored).await {
             Ok(fresh) => self.save(login, &mut flown, fresh).await,
-            Err(ApiError::Token(_)) => self.refused(login, &stored).await,
+            Err(ApiError::Token(_)) => self.log_in_again(login, &mut flown, &stored).await,
             // Whatever became of the refresh: the transfer that needed it did not begin.
             Err(error) => Err(harmless(error.into_failure())),
+        };
+        if let Err(failure) = self.store.end(login).await {
+            // This node may go on all the same, and a node that ends gives back what it has.
+            tracing::warn!(%login, cause = %failure, "the right to renew tokens could not be given back");
         }
+        done
+    }
+
+    /// Takes the right to renew among all nodes; or what another has made of it meanwhile.
+    async fn alone(&self, login: LoginId, seen: i64) -> Result<Option<LoginTokens>, Failure> {
+        for _look in 0..ANOTHER_NODE_LOOKS {
+            if self.store.begin(login, seen).await? {
+                return Ok(None);
+            }
+            let stored = self.store.load_now(login).await?;
+            if stored.version != seen {
+                return Ok(Some(stored));
+            }
+            sleep(ANOTHER_NODE_LOOK).await;
+        }
+        Err(Failure::transient("another node is renewing the tokens"))
     }
 
     fn tried_lately(&self, flown: &Flown) -> bool {
@@ -147,7 +177,7 @@ impl Shared {
         let before = fresh.version.saturating_sub(1);
         match self.store.swap(login, before, &fresh).await {
             Ok(true) => Ok(fresh),
-            Ok(false) => self.store.load(login).await,
+            Ok(false) => self.store.load_now(login).await,
             Err(failure) => {
                 tracing::error!(%login, cause = %failure, "rotated tokens of login {login} could not be stored yet");
                 flown.unsaved = Some(fresh.clone());
@@ -156,13 +186,32 @@ impl Shared {
         }
     }
 
-    /// The refresh token is refused: another node was faster, or the login is dead.
-    async fn refused(&self, login: LoginId, seen: &LoginTokens) -> Result<LoginTokens, Failure> {
-        let stored = self.store.load(login).await?;
+    /// The refresh token is refused. The password gives new ones, where it is kept.
+    async fn log_in_again(
+        &self,
+        login: LoginId,
+        flown: &mut Flown,
+        seen: &LoginTokens,
+    ) -> Result<LoginTokens, Failure> {
+        let stored = self.store.load_now(login).await?;
         if stored.version != seen.version {
             return Ok(stored);
         }
-        Err(self.dead(login, "the refresh token was refused").await)
+        let Some(credentials) = self.store.credentials(login).await? else {
+            return Err(self.dead(login, "the refresh token was refused").await);
+        };
+        match self.api.log_in(&credentials, seen.version.saturating_add(1)).await {
+            Ok((fresh, _owner)) => {
+                tracing::info!(%login, "logged in again with the password that is kept");
+                self.save(login, flown, fresh).await
+            }
+            Err(LoginError::WrongCredentials) => {
+                self.store.forget_credentials(login).await?;
+                Err(self.dead(login, "the password that is kept was refused").await)
+            }
+            Err(LoginError::TooMany) => Err(Failure::transient(LoginError::TooMany).retry(Retry::After(PAUSE))),
+            Err(error) => Err(Failure::transient(error)),
+        }
     }
 
     async fn dead(&self, login: LoginId, cause: &str) -> Failure {
@@ -170,6 +219,21 @@ impl Shared {
             Ok(()) => disconnected(cause.to_owned()),
             Err(failure) => failure,
         }
+    }
+}
+
+impl Api {
+    /// Exchanges credentials for tokens, and the cabinet's user (0 when ChatApp does not say).
+    pub(super) async fn log_in(
+        &self,
+        credentials: &Credentials,
+        version: i64,
+    ) -> Result<(LoginTokens, i64), LoginError> {
+        let Credentials { email, password, app_id } = credentials;
+        let body = json!({ "email": email, "password": password.expose(), "appId": app_id });
+        let call = Call::new(Method::POST, vec!["tokens"]).body(Body::Json(body));
+        let data = self.run(&call, Auth::Nobody).await?;
+        read_tokens(data, version).ok_or(LoginError::Malformed)
     }
 }
 

@@ -72,15 +72,19 @@ pub(super) fn read<T: DeserializeOwned + Default>(value: Value) -> T {
 
 /// Reads a list that stands bare or under `items`.
 pub(super) fn rows<T: DeserializeOwned + Default>(value: Value) -> Vec<T> {
-    let items = match value {
+    items(value).into_iter().map(read).collect()
+}
+
+/// The same, as it came.
+pub(super) fn items(value: Value) -> Vec<Value> {
+    match value {
         Value::Array(items) => items,
         Value::Object(mut object) => match object.remove("items") {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),
         },
         _ => Vec::new(),
-    };
-    items.into_iter().map(read).collect()
+    }
 }
 
 /// Code and message of an error envelope; one client also saw the message at the top.
@@ -153,6 +157,26 @@ pub(super) struct Accepted {
     pub id: Option<String>,
     #[serde(deserialize_with = "text")]
     pub chat_id: Option<String>,
+}
+
+/// `data` of `POST chats`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Founded {
+    #[serde(deserialize_with = "text")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub invite_link: Option<String>,
+}
+
+/// A row of `GET templates`; of its fields only the name is known from public clients.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Template {
+    #[serde(deserialize_with = "text")]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub element_name: Option<String>,
 }
 
 /// `meta` of a webhook's envelope.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
-        capabilities::{Capabilities, Markup, Window, WriteFirst},
+        capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
         connector::Connector,
         failure::{Failure, Told},
     },
@@ -35,6 +35,7 @@ const NOTHING: Capabilities = Capabilities {
     photo_limit: 0,
     download_limit: 0,
     write_first: WriteFirst::Never,
+    checks: Checks::Nothing,
     edit: Window::Never,
     delete: Window::Never,
     client_edit: false,

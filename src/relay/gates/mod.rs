@@ -87,7 +87,9 @@ pub fn method_of(kind: DeliveryKind) -> Option<&'static str> {
         | DeliveryKind::Provision
         | DeliveryKind::Uninstall
         | DeliveryKind::Probe
-        | DeliveryKind::Notice => None,
+        | DeliveryKind::Notice
+        | DeliveryKind::Hearing
+        | DeliveryKind::Licenses => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every page in its typical states, with made-up data. `spice` is put into every text that comes from outside, so that
 //! tests can look for it.
 
-use templates::app::{self, AccountChannelView, AccountView, AppState, AppView};
+use templates::app::{self, AccountChannelView, AccountView, AppState, AppView, LoginView};
 use templates::connector::{
     self, AccountForm, Capabilities, ChannelState, Connection, ConnectorAccountView, ConnectorChannelView,
     ConnectorView, WriteFirst,
@@ -103,6 +103,15 @@ fn app_view(state: AppState, spice: &str) -> AppView {
         checked_at_ms: Some(NOW_MS),
         grant_url: matches!(state, AppState::GrantLost)
             .then(|| format!("https://romashka.bitrix24.ru/oauth/?a=1&b=2{spice}")),
+        logins: vec![
+            LoginView {
+                id: "1".into(),
+                email: format!("shop@example.com{spice}"),
+                is_alive: true,
+                keeps_password: true,
+            },
+            LoginView { id: "2".into(), email: "old@example.com".into(), is_alive: false, keeps_password: false },
+        ],
         accounts: vec![
             AccountView {
                 title: format!("Розница (№ 48213){spice}"),

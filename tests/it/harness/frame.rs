@@ -155,6 +155,20 @@ impl<'s> Frame<'s> {
         self.sends("/frame/connector/account", &fields).await
     }
 
+    /// The owner of the account consents that his password is kept.
+    pub async fn adds_chatapp_account_for_good(&mut self, cabinet: &Cabinet) -> Answer {
+        let fields = json!({
+            "kind": "chatapp", "email": cabinet.email, "password": cabinet.password, "app_id": cabinet.app_id,
+            "keep_password": "on",
+        });
+        self.sends("/frame/connector/account", &fields).await
+    }
+
+    /// "Refresh the list".
+    pub async fn refreshes_accounts(&mut self) -> Answer {
+        self.asks(Method::POST, "/frame/accounts/refresh", Some(&json!({}))).await
+    }
+
     pub async fn adds_telegram_bot(&mut self, token: &str) -> Answer {
         self.sends("/frame/connector/account", &json!({"kind": "telegram_bot", "token": token})).await
     }

@@ -15,6 +15,7 @@ mod hostile;
 mod in_step;
 mod install;
 mod intake;
+mod licenses;
 mod limits;
 mod lost;
 mod meaning;
@@ -29,6 +30,7 @@ mod sms;
 mod switches;
 mod telegram;
 mod texts;
+mod unheard;
 mod uninstall;
 
 use crate::harness::Case;
@@ -41,6 +43,7 @@ pub fn all() -> Vec<Case> {
         parking::list(),
         operating::list(),
         accounts::list(),
+        licenses::list(),
         frames::list(),
         texts::list(),
         content_in::list(),
@@ -64,6 +67,7 @@ pub fn all() -> Vec<Case> {
         portal_away::list(),
         intake::list(),
         lost::list(),
+        unheard::list(),
         schema::list(),
     ]
     .concat()

@@ -11,6 +11,7 @@ stories![
     a_stage_writes_to_the_client_and_the_process_goes_on,
     an_answer_does_not_come_before_the_process_is_written_down,
     an_unknown_phone_is_answered_with_the_reason,
+    what_a_check_does_not_tell_a_send_does,
     several_recipients_are_answered_for_one_by_one,
     a_firing_without_recipients_or_text_says_so,
     a_client_with_a_chat_is_written_to_in_it,
@@ -114,6 +115,22 @@ async fn an_unknown_phone_is_answered_with_the_reason(story: &Story) {
     assert_eq!(result, "79005559999: N: [no_such_recipient] Мессенджер не знает такого получателя.;");
     assert!(scene.shop.comments(scene.deal)[0].text.contains("не отправлено"));
     assert!(scene.shop.chats().is_empty());
+    assert_eq!(texts_sent(story), 0, "it is not even tried");
+}
+
+fn texts_sent(story: &Story) -> usize {
+    let calls = story.sandbox.messengers().chatapp().calls();
+    calls.iter().filter(|call| call.path.ends_with("/messages/text")).count()
+}
+
+async fn what_a_check_does_not_tell_a_send_does(story: &Story) {
+    story.sandbox.messengers().chatapp().answers_checks_oddly(true);
+    let scene = scene(story, json!({"phones": "+79005556001, +79005559999", "message": "Hello"})).await;
+    story.expects_failed(1);
+    scene.fires();
+    let (_, result) = scene.answered().await;
+    assert!(result.contains("79005556001: Y") && result.contains("79005559999: N: [no_such_recipient]"), "{result}");
+    assert_eq!(texts_sent(story), 2);
 }
 
 async fn several_recipients_are_answered_for_one_by_one(story: &Story) {

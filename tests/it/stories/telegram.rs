@@ -9,7 +9,7 @@ use sandbox::{
 use serde_json::{Value, json};
 
 use super::content_in::{OGG, PDF, PNG};
-use crate::harness::{BOT_NAME, BOT_TOKEN, Story, TELEGRAM_BOT, stories};
+use crate::harness::{BOT_NAME, BOT_TOKEN, HOUR, Story, TELEGRAM_BOT, stories};
 
 stories![
     a_bots_page_says_who_it_is,
@@ -29,6 +29,7 @@ stories![
     a_restart_between_messages_repeats_none,
     a_bot_that_was_taken_away_is_told_on_its_page,
     a_webhook_is_believed_by_its_header_alone,
+    a_webhook_that_tells_too_little_is_set_again,
 ];
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -337,4 +338,25 @@ async fn a_webhook_is_believed_by_its_header_alone(story: &Story) {
     assert_eq!(shop.said_by_client(chat).len(), 2);
     assert!(!story.logged().contains(&secret), "the secret stands in the log");
     assert!(!story.logged().contains(BOT_TOKEN));
+}
+
+async fn a_webhook_that_tells_too_little_is_set_again(story: &Story) {
+    let shop = story.bot_shop().await;
+    story.server_restarts_with(|config| config.public_url = "https://127.0.0.1:8443/".parse().unwrap()).await;
+    let mut page = shop.looks_at_connector(shop.admin(), shop.line, TELEGRAM_BOT).await;
+    page.connects(&shop.channel().await).await.is_done();
+    let whole = shop.bot.allowed_updates().expect("the server says what it wants");
+    // As an older version set it.
+    shop.bot.tells_only(&["message", "edited_message"]);
+    story.time_passes(HOUR);
+    story
+        .passes_until("it is set again", async || (shop.bot.allowed_updates().as_ref() == Some(&whole)).then_some(()))
+        .await;
+    story.passes_until_calm().await;
+    let told = || story.sandbox.messengers().telegram().requests();
+    let set = || told().iter().filter(|request| request.method == "setwebhook").count();
+    let before = set();
+    story.time_passes(HOUR);
+    story.passes_until_calm().await;
+    assert_eq!(set(), before, "it is as it should be");
 }

@@ -23,7 +23,7 @@ use url::Url;
 use self::{api::Api, error::ApiError};
 use crate::{
     domain::{
-        capabilities::{Capabilities, Markup, Window, WriteFirst},
+        capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
         failure::{Failure, Told},
     },
     messaging::{
@@ -49,6 +49,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     photo_limit: 10 * MIB,
     download_limit: 20 * MIB,
     write_first: WriteFirst::Never,
+    checks: Checks::Nothing,
     edit: Window::Always,
     delete: Window::For(DELETABLE),
     client_edit: true,
@@ -110,6 +111,13 @@ impl TelegramBot {
             "allowed_updates": UPDATES,
         });
         self.ask::<bool>(token, "setWebhook", &body).await.map(drop)
+    }
+
+    /// Where updates are posted, and whether all kinds are that we ask for; none: they are not posted.
+    pub async fn webhook(&self, token: &Secret) -> Result<Option<(Secret, bool)>, Failure> {
+        let info: wire::WebhookInfo = self.ask(token, "getWebhookInfo", &json!({})).await?;
+        let is_complete = UPDATES.iter().all(|kind| info.allowed_updates.iter().any(|known| known == kind));
+        Ok((!info.url.is_empty()).then(|| (Secret::new(info.url), is_complete)))
     }
 
     /// Back to polling. Updates that wait are kept.

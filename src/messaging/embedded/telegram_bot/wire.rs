@@ -243,6 +243,15 @@ pub(super) struct Located {
     pub file_size: Option<u64>,
 }
 
+/// The answer of `getWebhookInfo`; kinds that nobody asked for are not listed.
+#[derive(Deserialize)]
+pub(super) struct WebhookInfo {
+    #[serde(default)]
+    pub url: String,
+    #[serde(default)]
+    pub allowed_updates: Vec<String>,
+}
+
 /// The answer of every method that sends.
 #[derive(Deserialize)]
 pub(super) struct SentMessage {

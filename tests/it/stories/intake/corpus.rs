@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::join_all, stream};
+use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     harness::{Story, stories},
 };
 
-stories![no_body_breaks_anything, slow_senders_hold_nobody_up];
+stories![no_body_breaks_anything, odd_webhooks_of_chatapp_are_read_as_far_as_they_go, slow_senders_hold_nobody_up];
 
 const BODIES: u64 = 2_000;
 const AT_ONCE: usize = 16;
@@ -218,6 +219,73 @@ async fn no_body_breaks_anything(story: &Story) {
     // What was damaged so little that it was taken may come to nothing.
     story.passes_until_calm().await;
     let left = story.app().db.delivery_counts().await.unwrap();
+    story.expects(|expected| *expected = left);
+}
+
+/// Bodies as ChatApp might send them one day, each three times: its documentation is not public, and it is a PHP program.
+async fn odd_webhooks_of_chatapp_are_read_as_far_as_they_go(story: &Story) {
+    let shop = story.whatsapp_shop().await;
+    let chat = shop.has_a_chat().await;
+    story.calms_down().await;
+    let chatapp = story.sandbox.messengers().chatapp();
+    let webhook = chatapp.callback_url(&shop.account).expect("the channel has a webhook");
+    let right = chatapp.posted().pop().expect("ChatApp has told something").body;
+    let (item, meta) = (&right["data"][0], &right["meta"]);
+    let with = |change: Value| {
+        let mut item = item.clone();
+        item.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        item
+    };
+    let told = |items: Value| json!({ "data": items, "meta": meta });
+    let text = |text: &str| json!({ "text": text, "caption": null, "file": [] });
+    let shown = [
+        told(json!([with(json!({"id": 17, "message": text("a number for an id")}))])),
+        told(json!([with(json!({"id": "t1", "time": "1790000000", "message": text("a text for a time")}))])),
+        told(json!([with(json!({"id": "t2", "time": 1_790_000_001_500_i64, "message": text("milliseconds")}))])),
+        told(json!([with(json!({"id": "t3", "time": null, "message": text("no time")}))])),
+        told(json!([with(json!({"id": "u1", "fromUser": null, "fromApp": [], "message": text("nobody wrote it")}))])),
+        told(with(json!({"id": "o1", "message": text("an object for a list")}))),
+        json!([told(json!([with(json!({"id": "l1", "message": text("in a list")}))])), told(json!([])), []]),
+        json!({ "data": [with(json!({"id": "m1", "message": text("nobody's line")}))], "meta": {"type": "message"} }),
+        told(json!([with(json!({"id": "z1", "message": text("nothing\0 in it")}))])),
+        told(json!([with(json!({"id": "k1", "type": "poll", "message": text("an unknown kind")})), null, 7, "x", []])),
+    ];
+    let status = |change: Value| {
+        let mut status = json!({"id": "3EB0", "type": "viewed", "time": -1, "chat": item["chat"], "error": null});
+        status.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        json!({ "data": [status], "meta": {"type": "messageStatus", "licenseId": meta["licenseId"]} })
+    };
+    let ignored = [
+        json!([]),
+        json!({}),
+        json!({ "meta": meta }),
+        json!({ "data": null, "meta": meta }),
+        json!({ "data": [[], {}], "meta": [] }),
+        told(json!([with(json!({"id": "g1", "chat": []}))])),
+        told(json!([with(json!({"id": null}))])),
+        status(json!({})),
+        status(json!({"type": "thought of"})),
+        status(json!({"error": {"code": ["strange"]}})),
+        status(json!({"id": ["3EB0"]})),
+        json!({ "data": [{"tag": {"id": 1}}], "meta": {"type": "chatTag", "licenseId": meta["licenseId"]} }),
+    ];
+    for body in shown.iter().chain(&ignored) {
+        for _time in 0..3 {
+            let answer = story.http().post(&webhook).json(body).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{body}");
+        }
+    }
+    let foreign = json!({ "data": [with(json!({"id": "f1"}))], "meta": {"type": "message", "licenseId": 1} });
+    assert_eq!(story.http().post(&webhook).json(&foreign).send().await.unwrap().status(), 403);
+    story.passes_until_calm().await;
+    let said: Vec<String> = shop.said_by_client(chat).into_iter().map(|it| it.text).collect();
+    assert_eq!(said.len(), 1 + shown.len(), "{said:?}");
+    assert!(said.contains(&"nothing\u{FFFD} in it".to_owned()), "{said:?}");
+    shop.hears("life goes on").await;
+    // What says too little is put aside to be looked at.
+    story.passes_until_calm().await;
+    let left = story.app().db.delivery_counts().await.unwrap();
+    assert!(left.inbox_dead == 7 && left.failed == 0, "{left:?}");
     story.expects(|expected| *expected = left);
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub posted: Vec<Posted>,
     /// Statuses `sent` that wait to be told behind a later one.
     pub held_back: Vec<Value>,
+    /// Webhooks that were not posted: license, messenger, body.
+    pub dropped: Vec<(i64, String, Value)>,
 }
 
 impl State {
@@ -60,6 +62,16 @@ pub(crate) struct LicenseRow {
     /// End of the paid time, in seconds.
     pub paid_until_s: i64,
     pub messengers: Vec<String>,
+    pub templates: Vec<TemplateRow>,
+}
+
+/// A text that Meta has approved.
+#[derive(Clone, Debug)]
+pub(crate) struct TemplateRow {
+    pub id: String,
+    pub name: String,
+    /// With `{{1}}`, `{{2}}`, … for its parameters.
+    pub text: String,
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +101,8 @@ pub(crate) struct Knobs {
     pub fail: VecDeque<String>,
     pub lose_answers: u32,
     pub drop_webhooks: bool,
+    pub away: bool,
+    pub odd_checks: bool,
     pub twice: bool,
     pub arrays: bool,
     pub scramble: bool,
@@ -153,9 +167,53 @@ impl ChatApp {
         self.turn(|knobs| knobs.lose_answers += 1);
     }
 
-    /// While set, nothing is posted and what would have been is gone.
+    /// While set, nothing is posted and what would have been is gone, unless [`Self::posts_dropped`] finds it.
     pub fn drop_webhooks(&self, on: bool) {
         self.turn(|knobs| knobs.drop_webhooks = on);
+    }
+
+    /// Posts after all what was dropped so far, in its order.
+    pub fn posts_dropped(&self) {
+        self.messengers.quietly(|store| {
+            for (license, messenger, body) in std::mem::take(&mut store.chatapp.dropped) {
+                let rows = &mut store.chatapp.callbacks;
+                let row = rows.iter_mut().find(|row| row.license == license && row.messenger == messenger);
+                if let Some(row) = row {
+                    row.queue.push_back(body);
+                }
+            }
+        });
+        self.messengers.post_all();
+    }
+
+    /// While set, a check of an address succeeds and says nothing: the form of its answer is not public.
+    pub fn answers_checks_oddly(&self, on: bool) {
+        self.turn(|knobs| knobs.odd_checks = on);
+    }
+
+    /// While set, every call is answered with 503 and no webhook is posted, now or later. Messengers go on without it.
+    pub fn is_away(&self, on: bool) {
+        self.turn(|knobs| knobs.away = on);
+    }
+
+    /// Somebody else registers his own callback address for an account.
+    pub fn posts_elsewhere(&self, account: &Account, url: &str) {
+        self.messengers.quietly(|store| {
+            let core = store.account(account.id()).map(|row| row.core.clone());
+            for row in &mut store.chatapp.callbacks {
+                if Some(webhooks::core(row.license, &row.messenger)) == core {
+                    url.clone_into(&mut row.url);
+                }
+            }
+        });
+    }
+
+    /// The callback address of an account is gone, as if nobody had ever registered one.
+    pub fn forgets_callback(&self, account: &Account) {
+        self.messengers.quietly(|store| {
+            let core = store.account(account.id()).map(|row| row.core.clone());
+            store.chatapp.callbacks.retain(|row| Some(webhooks::core(row.license, &row.messenger)) != core);
+        });
     }
 
     pub fn post_webhook_twice(&self, on: bool) {
@@ -310,6 +368,7 @@ impl Cabinet {
                 name: name.map(str::to_owned),
                 paid_until_s: now_s + 30 * 24 * 3600,
                 messengers: messengers.iter().map(|&kind| kind.to_owned()).collect(),
+                templates: Vec::new(),
             });
             id
         });
@@ -322,6 +381,22 @@ impl License {
     pub fn account(&self, messenger: &str) -> Account {
         let id = format!("{}-{messenger}", self.id);
         self.messengers.phone().account(&id).unwrap_or_else(|| panic!("license {} has no {messenger}", self.id))
+    }
+
+    /// Has a template approved; `{{1}}`, `{{2}}`, … stand for its parameters. Answers its id.
+    pub fn approves_template(&self, name: &str, text: &str) -> String {
+        self.messengers.change(|store| {
+            let id = (700_000 + store.number()).to_string();
+            let row = TemplateRow { id: id.clone(), name: name.to_owned(), text: text.to_owned() };
+            let license = store.chatapp.licenses.iter_mut().find(|license| license.id == self.id);
+            license.expect("the license is there").templates.push(row);
+            id
+        })
+    }
+
+    /// It is no license of the cabinet any more.
+    pub fn is_removed(&self) {
+        self.messengers.change(|store| store.chatapp.licenses.retain(|row| row.id != self.id));
     }
 
     /// Moves the end of the paid time, in seconds since 1970.
@@ -363,7 +438,7 @@ pub(super) async fn around_call(
     let (wait, unrest, refused, lost) = world.messengers.quietly(|store| {
         let knobs = &mut store.chatapp.knobs;
         let down = knobs.down_for.as_ref().filter(|part| sending && path.contains(part.as_str()));
-        let refuses = down.is_some() || (sending && knobs.unrest.refuses());
+        let refuses = knobs.away || down.is_some() || (sending && knobs.unrest.refuses());
         let down = refuses.then(|| Refused::new(503, "ApiServiceUnavailable", "try later"));
         let refused = down.or_else(|| sending.then(|| knobs.reject.pop_front()).flatten());
         let lost = sending && refused.is_none() && knobs.lose_answers > 0;

@@ -45,6 +45,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
             .route(&path("/chats/{chat}/messages"), web::get().to(chats::history))
             .route(&path("/chats/{chat}/messages/text"), web::post().to(sending::text))
             .route(&path("/chats/{chat}/messages/file"), web::post().to(sending::file))
+            .route(&path("/chats/{chat}/messages/template"), web::post().to(sending::template))
+            .route(&path("/templates"), web::get().to(chats::templates))
             .route(&path("/phones/{phone}/check"), web::get().to(chats::check_phone))
             .route(&path("/users/{username}/check"), web::get().to(chats::check_user))
             .default_service(web::to(unknown)),
@@ -130,7 +132,7 @@ impl Target {
         let caller = tokens::caller(messengers, request)?;
         let path = request.match_info();
         let messenger = path.query("messenger").to_owned();
-        let unknown = || Refused::new(404, "ApiLicenseNotFoundError", "license not found");
+        let unknown = || Refused::new(400, "ApiLicenseNotFoundError", "license not found");
         let license = path.query("license").parse().map_err(|_| unknown())?;
         let store = messengers.read();
         if store.chatapp.license(license, caller.cabinet).is_none() {

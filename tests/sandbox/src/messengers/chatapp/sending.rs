@@ -31,6 +31,29 @@ pub(super) async fn text(world: web::Data<World>, request: HttpRequest, body: we
     send(&world, &target, &request, tracking, Draft::text(text))
 }
 
+/// `POST …/messages/template`: `{template: {id, params}}`, where the business writes first through the business API.
+pub(super) async fn template(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> Answer {
+    let target = Target::of(&world.messengers, &request)?;
+    let body = json_body(&body)?;
+    let wanted = body.get("template").unwrap_or(&Value::Null);
+    let id = wanted.get("id").and_then(Value::as_str).unwrap_or_default();
+    let params: Vec<&str> =
+        wanted.get("params").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let text = {
+        let store = world.messengers.read();
+        let license = store.chatapp.license(target.license, target.caller.cabinet);
+        let known = license.filter(|_| target.messenger == "caWhatsApp").map(|license| license.templates.as_slice());
+        let row = known.unwrap_or_default().iter().find(|row| row.id == id);
+        row.map(|row| row.text.clone()).ok_or_else(|| Refused::parameter("template.id: unknown"))?
+    };
+    if text.matches("{{").count() != params.len() {
+        return Err(Refused::parameter("template.params: another number of them"));
+    }
+    let filled = (1..).zip(&params).fold(text, |text, (at, value)| text.replace(&format!("{{{{{at}}}}}"), value));
+    let tracking = body.get("tracking").and_then(Value::as_str);
+    send(&world, &target, &request, tracking, Draft::text(&filled))
+}
+
 /// `POST …/messages/file`: parts `file`, `fileName`, `caption`.
 pub(super) async fn file(world: web::Data<World>, request: HttpRequest, body: web::Bytes) -> Answer {
     let target = Target::of(&world.messengers, &request)?;

@@ -62,11 +62,11 @@ fn tell(store: &mut Store, place: Place, kind: &str, items: Vec<Value>) {
         return;
     };
     let knobs = &store.chatapp.knobs;
-    let (dropped, twice, arrays) = (knobs.drop_webhooks, knobs.twice, knobs.arrays);
+    let (dropped, away, twice, arrays) = (knobs.drop_webhooks, knobs.away, knobs.twice, knobs.arrays);
     let row = store.chatapp.callbacks.iter_mut().find(|row| {
         row.license == license && row.messenger == messenger && row.events.iter().any(|event| event == kind)
     });
-    let Some(row) = row.filter(|_| !dropped) else {
+    let Some(row) = row.filter(|_| !away) else {
         return;
     };
     let envelope = json!({
@@ -74,6 +74,10 @@ fn tell(store: &mut Store, place: Place, kind: &str, items: Vec<Value>) {
         "meta": { "type": kind, "licenseId": license, "messengerType": messenger },
     });
     let body = if arrays { json!([envelope]) } else { envelope };
+    if dropped {
+        store.chatapp.dropped.push((license, messenger, body));
+        return;
+    }
     if twice {
         row.queue.push_back(body.clone());
     }

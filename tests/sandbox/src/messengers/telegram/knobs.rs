@@ -203,6 +203,20 @@ impl Bot {
         store.telegram.bot(&self.token).map_or(0, |row| row.queue.len())
     }
 
+    /// The kinds of updates that are told, as the last who asked for them wanted it; none: those that Telegram tells by default.
+    pub fn allowed_updates(&self) -> Option<Vec<String>> {
+        self.messengers.read().telegram.bot(&self.token)?.allowed_updates.clone()
+    }
+
+    /// As if its webhook had been set by somebody who wanted only these kinds of updates.
+    pub fn tells_only(&self, kinds: &[&str]) {
+        self.messengers.quietly(|store| {
+            if let Some(bot) = store.telegram.bot_mut(&self.token) {
+                bot.allowed_updates = Some(kinds.iter().map(|&kind| kind.to_owned()).collect());
+            }
+        });
+    }
+
     /// The owner has taken the token back: every call is 401 from now on.
     pub fn revoke(&self) {
         let new = format!("{}:revoked-{}", self.token, random_hex(8));

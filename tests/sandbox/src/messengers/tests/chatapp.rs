@@ -136,6 +136,23 @@ async fn a_bare_phone_becomes_a_chat_and_statuses_come_out_of_order() {
 }
 
 #[tokio::test]
+async fn templates_are_sent_by_the_business_api_alone() {
+    let api = Api::new(&["caWhatsApp", "grWhatsApp"]).await;
+    let maria = maria(api.messengers());
+    let id = api.license.approves_template("order", "Order {{1}} of {{2}} is ready");
+    let (_, listed) = api.call("GET", &api.of("caWhatsApp", "/templates"), None).await;
+    assert_eq!(listed["data"]["items"][0]["elementName"], "order");
+    let sends = async |messenger: &str, params: Value| {
+        let body = json!({ "template": { "id": id, "params": params }, "tracking": "t-2" });
+        api.call("POST", &api.of(messenger, "/chats/70005550101/messages/template"), Some(body)).await.0
+    };
+    assert_eq!(sends("caWhatsApp", json!(["12", "May"])).await, 200);
+    assert_eq!(maria.received(&api.license.account("caWhatsApp"))[0].text, "Order 12 of May is ready");
+    assert_eq!(sends("caWhatsApp", json!(["12"])).await, 400);
+    assert_eq!(sends("grWhatsApp", json!(["12", "May"])).await, 400);
+}
+
+#[tokio::test]
 async fn sending_can_fail_in_every_way() {
     let api = Api::new(&["grWhatsApp"]).await;
     let maria = maria(api.messengers());
