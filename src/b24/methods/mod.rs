@@ -56,7 +56,6 @@ pub const METHODS: &[(&str, Scope)] = &[
     entry::<crm::ItemList<'_>>(),
     entry::<crm::TimelineCommentAdd<'_>>(),
     entry::<crm::ItemUpdate>(),
-    entry::<connector::ChatNameSet<'_>>(),
     entry::<open_lines::OperatorTransfer>(),
     entry::<sms::SenderAdd<'_>>(),
     entry::<sms::SenderUpdate<'_>>(),
