@@ -13,7 +13,7 @@ use crate::{
     config::{Config, ConfigError},
     db::{Db, DbError, Gauges},
     domain::{
-        capabilities::Capabilities,
+        capabilities::{Capabilities, Groups},
         connector::Connector,
         ids::{InstallationId, PortalId},
     },
@@ -22,7 +22,7 @@ use crate::{
     messaging::{CoreKind, MessagingCore, chatapp::ChatApp, embedded::Embedded},
     outgoing::{Guard, Outgoing, OutgoingError},
     queue::{Bell, Node},
-    relay::{Failures, KeptTokens, Locks, gates::Gates},
+    relay::{Failures, KeptTokens, Locks, gates::Gates, offered::Offered},
     secret::Keys,
 };
 
@@ -60,6 +60,8 @@ pub struct App {
     pub node: Node,
     /// What every portal and every channel lets through now.
     pub gates: Gates,
+    /// Templates that were listed lately.
+    pub offered: Offered,
     /// Who has failed to prove himself lately.
     pub failures: Failures,
     /// One refresh at a time for each installation.
@@ -91,6 +93,7 @@ impl App {
             bell: Bell::default(),
             node,
             gates: Gates::new(config.b24_rate.into(), config.b24_burst.into()),
+            offered: Offered::default(),
             failures: Failures::default(),
             refreshing: Locks::default(),
             connecting: Locks::default(),
@@ -126,9 +129,10 @@ impl App {
     pub fn connectors(&self) -> impl Iterator<Item = &'static connectors::Connector> + '_ {
         connectors::all().iter().filter(|connector| {
             let by_chatapp = !connector.chatapp_types.is_empty() && self.config.cores.contains(&CoreKind::Chatapp);
-            let ours = Connector::from_id(&connector.id).is_some_and(|known| Embedded::serves(known.messenger()));
-            let by_us = ours && self.config.cores.contains(&CoreKind::Embedded);
-            by_chatapp || by_us
+            let Some(known) = Connector::from_id(&connector.id) else { return false };
+            let by_us = Embedded::serves(known.messenger()) && self.config.cores.contains(&CoreKind::Embedded);
+            let has_groups = || self.capabilities_of(known.messenger()).any(|can| can.groups != Groups::No);
+            (by_chatapp || by_us) && (!known.is_group() || has_groups())
         })
     }
 

@@ -109,6 +109,10 @@ pub struct Capabilities {
     pub client_edit: bool,
     /// What an operator quotes becomes the messenger's own reply.
     pub quotes: bool,
+    /// A client's emoji on a message reaches the operator.
+    pub reactions: bool,
+    /// It takes part in groups.
+    pub groups: bool,
     /// Delivered is reported.
     pub delivered: bool,
     /// Read is reported.
@@ -330,6 +334,8 @@ fn abilities(texts: &Texts, view: &ConnectorView) -> Markup {
                 (ability(can.delete, if can.delete { words.delete_yes } else { words.delete_no }))
                 (ability(can.client_edit, if can.client_edit { words.client_edit_yes } else { words.client_edit_no }))
                 (ability(can.quotes, if can.quotes { words.quotes_yes } else { words.quotes_no }))
+                (ability(can.reactions, if can.reactions { words.reactions_yes } else { words.reactions_no }))
+                (ability(can.groups, if can.groups { words.groups_yes } else { words.groups_no }))
                 (ability(can.delivered || can.read, (words.statuses)(can.delivered, can.read)))
                 @if let Some(limit) = can.file_limit_mb { (ability(true, &(words.files)(limit))) }
             }

@@ -127,7 +127,12 @@ impl Tick {
 /// The first message.
 pub enum WriteView {
     /// A form with the channels that can write first.
-    Form(Vec<WriteChannelView>),
+    Form {
+        /// Those that do it by a text.
+        channels: Vec<WriteChannelView>,
+        /// Those that do it by an approved template alone.
+        templates: Vec<TemplatesView>,
+    },
     /// Why there is no form.
     Refused(Problem),
 }
@@ -140,6 +145,14 @@ pub struct WriteChannelView {
     pub title: String,
     /// The messenger in the viewer's language.
     pub messenger: String,
+}
+
+/// A channel that writes first by an approved template alone.
+pub struct TemplatesView {
+    /// The channel.
+    pub channel: WriteChannelView,
+    /// Its templates, id and name; None while they cannot be asked for.
+    pub templates: Option<Vec<(String, String)>>,
 }
 
 /// The whole page.
@@ -217,7 +230,10 @@ fn write(texts: &Texts, view: &CrmChatView) -> Markup {
             h2 { (words.write) }
             @match &view.write {
                 WriteView::Refused(problem) => (parts::note(Health::Warn, &texts.problems.of(*problem))),
-                WriteView::Form(channels) => (write_form(texts, view, channels)),
+                WriteView::Form { channels, templates } => {
+                    @if !channels.is_empty() { (write_form(texts, view, channels)) }
+                    @if !templates.is_empty() { (template_form(texts, view, templates, channels.is_empty())) }
+                }
             }
         }
     }
@@ -225,7 +241,6 @@ fn write(texts: &Texts, view: &CrmChatView) -> Markup {
 
 fn write_form(texts: &Texts, view: &CrmChatView, channels: &[WriteChannelView]) -> Markup {
     let words = &texts.crm_chat;
-    let first = view.addresses.first().map(|address| address.text.as_str());
     html! {
         form data-action="/frame/crm/write" autocomplete="off" {
             div .field {
@@ -234,13 +249,7 @@ fn write_form(texts: &Texts, view: &CrmChatView, channels: &[WriteChannelView]) 
                     @for channel in channels { option value=(channel.id) { (channel.messenger) " · " (channel.title) } }
                 }
             }
-            div .field {
-                label for="write-address" { (words.address) }
-                input id="write-address" name="address" type="text" required maxlength="300" value=[first] autocomplete="off"
-                    spellcheck="false" autocapitalize="none" aria-describedby="write-address-hint";
-                p .hint id="write-address-hint" { (words.address_hint) }
-                @if view.addresses.len() > 1 { (address_buttons(view)) }
-            }
+            (address_field("write-address", words.address_hint, texts, view))
             div .field {
                 label for="write-text" { (words.text) }
                 textarea id="write-text" name="text" rows="5" required maxlength="4000" {}
@@ -251,11 +260,68 @@ fn write_form(texts: &Texts, view: &CrmChatView, channels: &[WriteChannelView]) 
     }
 }
 
-fn address_buttons(view: &CrmChatView) -> Markup {
+fn template_form(texts: &Texts, view: &CrmChatView, channels: &[TemplatesView], is_open: bool) -> Markup {
+    let words = &texts.crm_chat;
+    let is_silent = channels.iter().any(|channel| channel.templates.is_none());
+    let known = || channels.iter().filter_map(|it| Some((&it.channel, it.templates.as_ref()?)));
+    let is_empty = known().all(|(_, templates)| templates.is_empty());
+    html! {
+        details .add open[is_open] {
+            summary { (words.by_template) }
+            div .within {
+                p .muted { (words.template_about) }
+                @if is_silent { (parts::note(Health::Warn, &texts.problems.of(Problem::CoreSilent))) }
+                @if is_empty {
+                    @if !is_silent { p .empty { (words.templates_none) } }
+                } @else {
+                    form data-action="/frame/crm/write" autocomplete="off" {
+                        div .field {
+                            label for="write-template" { (words.template) }
+                            select id="write-template" name="template" required {
+                                @for (channel, templates) in known() {
+                                    optgroup label={ (channel.messenger) " · " (channel.title) } {
+                                        @for (id, name) in templates {
+                                            option value={ (channel.id) "/" (id) } { (name) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                        (address_field("template-address", words.template_address_hint, texts, view))
+                        div .field {
+                            label for="write-values" { (words.values) }
+                            textarea id="write-values" name="values" rows="3" maxlength="4000"
+                                aria-describedby="write-values-hint" {}
+                            p .hint id="write-values-hint" { (words.values_hint) }
+                        }
+                        (parts::error_place())
+                        div .actions { button .primary type="submit" { (words.send) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn address_field(id: &str, hint: &str, texts: &Texts, view: &CrmChatView) -> Markup {
+    let first = view.addresses.first().map(|address| address.text.as_str());
+    let hint_id = format!("{id}-hint");
+    html! {
+        div .field {
+            label for=(id) { (texts.crm_chat.address) }
+            input id=(id) name="address" type="text" required maxlength="300" value=[first] autocomplete="off"
+                spellcheck="false" autocapitalize="none" aria-describedby=(hint_id);
+            p .hint id=(hint_id) { (hint) }
+            @if view.addresses.len() > 1 { (address_buttons(id, view)) }
+        }
+    }
+}
+
+fn address_buttons(field: &str, view: &CrmChatView) -> Markup {
     html! {
         div .chips {
             @for address in &view.addresses {
-                button .chip type="button" data-fill="write-address" data-value=(address.text) {
+                button .chip type="button" data-fill=(field) data-value=(address.text) {
                     (address.text)
                     @if let Some(owner) = &address.owner { span .muted { " " (owner) } }
                 }

@@ -34,6 +34,11 @@ pub struct Capabilities {
     pub client_delete: bool,
     /// Whether what an operator quotes becomes the messenger's own reply.
     pub quotes: bool,
+    /// Whether the messenger tells what emoji a client puts on a message.
+    pub reactions: bool,
+    pub groups: Groups,
+    /// Whether somebody is written to first by an approved template alone, which the core lists and sends.
+    pub templates: bool,
     /// Most files that are sent as one album; 0 = each goes alone.
     pub album: usize,
     /// Whether the messenger reports that a message reached the client's device.
@@ -65,6 +70,16 @@ pub enum Checks {
     Nothing,
     Phones,
     Usernames,
+}
+
+/// Conversations of many people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    No,
+    /// Those that the account is in.
+    Joined,
+    /// It can make some, too.
+    Founded,
 }
 
 /// How long after it was sent something can be done to a message.

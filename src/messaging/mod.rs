@@ -126,7 +126,7 @@ pub struct Template {
 }
 
 /// A template, filled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateMessage {
     pub id: String,
     /// As many as it has places.

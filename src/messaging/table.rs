@@ -2,7 +2,7 @@
 
 use super::{chatapp, embedded};
 use crate::domain::{
-    capabilities::{Capabilities, Window, WriteFirst},
+    capabilities::{Capabilities, Groups, Window, WriteFirst},
     connector::Connector,
 };
 
@@ -19,15 +19,22 @@ fn row(connector: Connector, core: &str, can: Capabilities) -> String {
         WriteFirst::ByPhoneOrUsername => "phone, username",
         WriteFirst::ByEmail => "e-mail",
     };
+    let groups = match can.groups {
+        Groups::No => "–",
+        Groups::Joined => "joined",
+        Groups::Founded => "joined, founded",
+    };
     format!(
-        "| {} | {core} | {} | {first} | {} MB | {} | {} | {} | {} | {} | {} |",
+        "| {} | {core} | {} | {first}{} | {} MB | {} | {} | {} | {} | {} | {groups} | {} | {} |",
         connector.title(),
         can.text_limit,
+        if can.templates { ", by template" } else { "" },
         can.upload_limit / (1024 * 1024),
         window(can.edit),
         window(can.delete),
         yes(can.client_edit),
         yes(can.quotes),
+        yes(can.reactions),
         yes(can.delivered),
         yes(can.read),
     )
@@ -36,9 +43,9 @@ fn row(connector: Connector, core: &str, can: Capabilities) -> String {
 #[test]
 fn the_readme_shows_what_each_messenger_can() {
     let mut table = vec![
-        "| messenger | core | text | write first | file | edit | delete | client's edits | quotes | delivered | read |"
+        "| messenger | core | text | write first | file | edit | delete | client's edits | quotes | reactions | groups | delivered | read |"
             .to_owned(),
-        "|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     for connector in Connector::ALL.iter().copied() {
         if chatapp::messenger_type_of(connector).is_some() {

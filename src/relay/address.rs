@@ -21,7 +21,7 @@ use crate::{
         failure::{Failure, Told},
         ids::{ChannelId, PortalId},
     },
-    messaging::{CoreKind, Found, Group, IdempotencyKey, Outgoing, Person, Sent},
+    messaging::{CoreKind, Found, Group, IdempotencyKey, Outgoing, Person, Sent, TemplateMessage},
 };
 
 /// Nobody is told of a turn that comes sooner.
@@ -45,8 +45,11 @@ pub enum To {
 pub struct Job {
     pub channel: ChannelId,
     pub to: To,
-    /// As a person typed it; BB-code is understood.
+    /// As a person typed it; BB-code is understood. Of a template, what operators read of it.
     pub text: String,
+    /// Goes instead of the text.
+    #[serde(default)]
+    pub template: Option<TemplateMessage>,
     pub by: By,
 }
 
@@ -150,7 +153,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         ));
     }
     let pieces = to_core::pieces(&job.text, capabilities);
-    let [text] = pieces.as_slice() else {
+    let ([text], _) | ([text, ..], Some(_)) = (pieces.as_slice(), &job.template) else {
         let told = if pieces.is_empty() { Told::Rejected } else { Told::TextTooLong };
         return Err(Failure::permanent(told, "the text does not fit into one message"));
     };
@@ -163,7 +166,10 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     if task.job.to.is_checked(capabilities.checks) && core.knows(&access, &to).await == Some(false) {
         return Err(Failure::permanent(Told::NoSuchRecipient, "the messenger does not know the address"));
     }
-    let sent = through(app, &task.channel, core.send(&access, to.as_str().into(), &what, &key)).await?;
+    let sent = match &task.job.template {
+        Some(template) => through(app, &task.channel, core.send_template(&access, &to, template, &key)).await?,
+        None => through(app, &task.channel, core.send(&access, to.as_str().into(), &what, &key)).await?,
+    };
     Ok(task.sent(app, delivery, sent).await)
 }
 

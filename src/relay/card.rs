@@ -8,13 +8,14 @@ use super::{
     ExpandError,
     address::{self, By, Job, To},
     grant::{self, Refused},
+    offered,
     proof::{self, User},
     shown,
 };
 use crate::{
     app::App,
     b24::{
-        CallError, Code, Method,
+        CallError, Code, Method, bbcode,
         client::Access,
         methods::{
             crm::{Item, ItemGet, ItemList},
@@ -31,6 +32,7 @@ use crate::{
         connector::Connector,
         ids::{ChatId, ExternalChatId, PortalId},
     },
+    messaging::TemplateMessage,
     secret::{Secret, fingerprint},
 };
 
@@ -270,6 +272,8 @@ pub struct Wanted<'a> {
     pub channel: &'a str,
     pub address: &'a str,
     pub text: &'a str,
+    /// The id of an approved template, which goes instead of the text with the text's lines as its values.
+    pub template: Option<&'a str>,
 }
 
 /// An accepted wish becomes a delivery.
@@ -291,6 +295,8 @@ pub enum WriteError {
     CannotWriteFirst,
     #[error("there is no text")]
     NoText,
+    #[error("the template is gone, or its core does not answer")]
+    NoTemplates,
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -309,7 +315,7 @@ pub async fn write(
         .into_iter()
         .find(|(candidate, _)| candidate.id.0 == wanted.channel)
         .ok_or(WriteError::ChannelGone)?;
-    if wanted.text.trim().is_empty() {
+    if wanted.text.trim().is_empty() && wanted.template.is_none() {
         return Err(WriteError::NoText);
     }
     let to =
@@ -324,7 +330,11 @@ pub async fn write(
     }
     let form = format!("{}:{}", user.id, fingerprint(wanted.once));
     let by = By::Card { user: user.id, name: user.name.clone(), form: form.clone() };
-    let job = Job { channel: channel.id, to, text: wanted.text.to_owned(), by };
+    let (text, template) = match wanted.template {
+        Some(id) => filled(app, &channel, (id, wanted.text)).await?,
+        None => (wanted.text.to_owned(), None),
+    };
+    let job = Job { channel: channel.id, to, text, template, by };
     let item = NewInbox {
         source: Source::Card(installation.id),
         key: form,
@@ -333,6 +343,20 @@ pub async fn write(
     app.db.inbox_accept(portal, vec![item], app.clock.now()).await?;
     app.bell.ring();
     Ok(job)
+}
+
+/// A template with its values, and what operators read of it.
+async fn filled(
+    app: &App,
+    channel: &Channel,
+    (id, values): (&str, &str),
+) -> Result<(String, Option<TemplateMessage>), WriteError> {
+    let offered = offered::templates(app, channel).await.ok_or(WriteError::NoTemplates)?;
+    let template = offered.iter().find(|template| template.id == id).ok_or(WriteError::NoTemplates)?;
+    let params: Vec<String> = values.lines().map(|line| line.trim().to_owned()).filter(|it| !it.is_empty()).collect();
+    let lines = std::iter::once(format!("📄 {}", template.name)).chain(params.iter().cloned());
+    let text = bbcode::from_plain(&lines.collect::<Vec<_>>().join("\n"));
+    Ok((text, Some(TemplateMessage { id: template.id.clone(), params })))
 }
 
 /// The delivery of this very form; None while it is not expanded. Others may have written to the same address meanwhile.

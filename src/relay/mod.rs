@@ -12,7 +12,7 @@
 //! * [`to_core`], [`to_portal`]: messages both ways; [`changes`]: what was edited or deleted afterwards; [`ticks`], [`status`]: how far
 //!   they have come, as messengers tell and portals are told
 //! * [`groups`]: conversations of many people, and how each of them is shown
-//! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards
+//! * [`address`], [`robot`], [`card`]: texts to an address, by robots and from CRM cards; [`offered`]: templates for it
 //! * [`retry`]: sending again what failed, because a person wants it
 //! * [`lost`]: what operators wrote and no event brought; [`unheard`]: what clients wrote and no webhook brought
 //! * [`settings`]: what an administrator chooses for a connected channel; [`sms`], [`hooks`]: what some of it means; [`hearers`]: who
@@ -36,6 +36,7 @@ pub mod licenses;
 pub mod lost;
 mod notes;
 mod notices;
+pub mod offered;
 pub mod parking;
 pub mod polling;
 pub mod proof;

@@ -114,7 +114,7 @@ async fn delivery(
         robots::Address::Unusable(_) => return Ok(None),
     };
     let channel = ChannelId(recipient.channel);
-    let job = address::Job { channel, to, text: text.to_owned(), by: address::By::Robot { index } };
+    let job = address::Job { channel, to, text: text.to_owned(), template: None, by: address::By::Robot { index } };
     Ok(Some(address::delivery(app, portal, &job).await?))
 }
 

@@ -78,7 +78,7 @@ pub(super) async fn expand(
     let delivery = match (phone, channel, binding.filter(|binding| binding.settings.sms)) {
         (Some(phone), Some(channel), Some(binding)) => {
             let by = By::Sms { message: call.message_id.clone(), shown: binding.settings.sms_shown };
-            let job = Job { channel, to: To::Phone(phone), text: bbcode::from_plain(&call.text), by };
+            let job = Job { channel, to: To::Phone(phone), text: bbcode::from_plain(&call.text), template: None, by };
             address::delivery(app, &item.portal, &job).await?
         }
         _nowhere => {

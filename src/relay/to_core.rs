@@ -371,7 +371,7 @@ mod tests {
     use crate::{
         db::BindingState,
         domain::{
-            capabilities::{Checks, Window, WriteFirst},
+            capabilities::{Checks, Groups, Window, WriteFirst},
             ids::{BindingId, ChannelId, InstallationId, PortalId},
             settings::Settings,
         },
@@ -391,6 +391,9 @@ mod tests {
         client_edit: false,
         client_delete: false,
         quotes: false,
+        reactions: false,
+        groups: Groups::No,
+        templates: false,
         album: 0,
         delivered: false,
         read: false,

@@ -134,6 +134,7 @@ impl From<WriteError> for Failed {
             WriteError::AddressWrong => Self::new(Problem::AddressWrong, error).at("address"),
             WriteError::ChannelGone => Self::new(Problem::ChannelGone, error).at("channel"),
             WriteError::CannotWriteFirst => Self::new(Problem::CannotWriteFirst, error).at("channel"),
+            WriteError::NoTemplates => Self::new(Problem::CoreSilent, error).at("template"),
             WriteError::NoText => Self::new(Problem::FieldEmpty, error).at("text"),
             WriteError::Db(error) => error.into(),
         }

@@ -333,17 +333,26 @@ struct Letter {
     address: String,
     #[serde(default)]
     text: String,
+    /// `<channel>/<template>` instead of a channel and a text.
+    #[serde(default)]
+    template: String,
+    /// Its values, a line each.
+    #[serde(default)]
+    values: String,
 }
 
 async fn write(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, Failed> {
     let call = Call::of(app, request).await?;
     call.card()?;
     let asked: Letter = read(body)?;
+    let (channel, template) = asked.template.split_once('/').unzip();
+    let text = if template.is_some() { asked.values.replace('\0', "") } else { filled(&asked.text, "text")? };
     let wanted = Wanted {
         once: &filled(&asked.once, "once")?,
-        channel: &filled(&asked.channel, "channel")?,
+        channel: &filled(channel.unwrap_or(&asked.channel), "channel")?,
         address: &filled(&asked.address, "address")?,
-        text: &filled(&asked.text, "text")?,
+        text: &text,
+        template,
     };
     let job = card::write(app, &call.installation, &call.session.user(), &wanted).await?;
     let words = &texts(&call.session.lang).crm_chat;

@@ -11,7 +11,7 @@ use templates::{
         ConnectorView, WriteFirst as WriteFirstView,
     },
     crm_chat::{
-        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, Tick, WriteChannelView, WriteView,
+        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, TemplatesView, Tick, WriteChannelView, WriteView,
     },
     install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
     settings::SettingsView,
@@ -28,13 +28,14 @@ use crate::{
     },
     domain::{
         address::{Address, E164},
-        capabilities::{Window, WriteFirst},
+        capabilities::{Groups, Window, WriteFirst},
         connector::Connector,
     },
     messaging::CoreKind,
     relay::{
         accounts,
         card::{self, Card, CardChat, CardContents, Right},
+        offered,
         provision,
     },
 };
@@ -331,6 +332,7 @@ fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities
         write_first: match can.write_first {
             _ if connector.is_group() => WriteFirstView::Never,
             WriteFirst::Never => WriteFirstView::Never,
+            _ if can.templates => WriteFirstView::ByTemplate,
             WriteFirst::ByPhone => WriteFirstView::ByPhone,
             WriteFirst::ByPhoneOrUsername => WriteFirstView::ByPhoneOrUsername,
             WriteFirst::ByEmail => WriteFirstView::ByEmail,
@@ -339,6 +341,8 @@ fn capabilities(app: &App, core: CoreKind, connector: Connector) -> Capabilities
         delete: can.delete != Window::Never,
         client_edit: can.client_edit,
         quotes: can.quotes,
+        reactions: can.reactions,
+        groups: can.groups != Groups::No,
         delivered: can.delivered,
         read: can.read,
         file_limit_mb: u32::try_from(can.upload_limit / MEGABYTE).ok().filter(|limit| *limit > 0),
@@ -434,14 +438,27 @@ async fn write(app: &App, installation: &Installation) -> Result<WriteView, Fail
     if writers.is_empty() {
         return Ok(WriteView::Refused(Problem::NoChannels));
     }
-    let able: Vec<WriteChannelView> = writers
-        .into_iter()
-        .filter(|(channel, _)| app.core(channel.core).capabilities(channel.connector).write_first != WriteFirst::Never)
-        .map(|(channel, _binding)| WriteChannelView {
-            messenger: channel.connector.title().to_owned(),
-            id: channel.id.0,
-            title: channel.title,
-        })
-        .collect();
-    Ok(if able.is_empty() { WriteView::Refused(Problem::CannotWriteFirst) } else { WriteView::Form(able) })
+    let (mut channels, mut templates) = (Vec::new(), Vec::new());
+    for (channel, _binding) in writers {
+        let can = app.core(channel.core).capabilities(channel.connector);
+        if can.write_first == WriteFirst::Never {
+            continue;
+        }
+        let offered = if can.templates { Some(offered::templates(app, &channel).await) } else { None };
+        let messenger = channel.connector.title().to_owned();
+        let view = WriteChannelView { messenger, id: channel.id.0, title: channel.title };
+        match offered {
+            None => channels.push(view),
+            Some(offered) => templates.push(TemplatesView {
+                channel: view,
+                templates: offered.map(|known| known.iter().map(|it| (it.id.clone(), it.name.clone())).collect()),
+            }),
+        }
+    }
+    let is_none = channels.is_empty() && templates.is_empty();
+    Ok(if is_none {
+        WriteView::Refused(Problem::CannotWriteFirst)
+    } else {
+        WriteView::Form { channels, templates }
+    })
 }

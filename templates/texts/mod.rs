@@ -175,6 +175,10 @@ pub struct ConnectorTexts {
     pub client_edit_no: &'static str,
     pub quotes_yes: &'static str,
     pub quotes_no: &'static str,
+    pub reactions_yes: &'static str,
+    pub reactions_no: &'static str,
+    pub groups_yes: &'static str,
+    pub groups_no: &'static str,
     /// By whether delivered and read are reported.
     pub statuses: fn(bool, bool) -> &'static str,
     /// By the limit in megabytes.
@@ -196,6 +200,13 @@ pub struct CrmChatTexts {
     pub channel: &'static str,
     pub address: &'static str,
     pub address_hint: &'static str,
+    pub by_template: &'static str,
+    pub template_about: &'static str,
+    pub template: &'static str,
+    pub templates_none: &'static str,
+    pub template_address_hint: &'static str,
+    pub values: &'static str,
+    pub values_hint: &'static str,
     pub text: &'static str,
     pub send: &'static str,
     /// By whether the message has gone out; otherwise it is on its way.

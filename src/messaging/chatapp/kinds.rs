@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::domain::{
-    capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
+    capabilities::{Capabilities, Checks, Groups, Markup, Window, WriteFirst},
     connector::Connector,
 };
 
@@ -81,6 +81,9 @@ pub fn capabilities(connector: Connector) -> Capabilities {
         client_edit: false,
         client_delete: false,
         quotes: false,
+        reactions: false,
+        groups: Groups::No,
+        templates: false,
         album: 0,
         delivered: true,
         read: true,
@@ -92,14 +95,19 @@ pub fn capabilities(connector: Connector) -> Capabilities {
             photo_limit: 5 * MIB,
             write_first: WriteFirst::ByPhone,
             // Meta's own API tells of no number whether it is there.
-            checks: if connector == Connector::Whatsapp { Checks::Phones } else { Checks::Nothing },
+            checks: if connector == Connector::Waba { Checks::Nothing } else { Checks::Phones },
+            groups: if connector == Connector::Waba { Groups::No } else { Groups::Founded },
+            templates: connector == Connector::Waba,
             ..base
         },
         // To look somebody up by his phone is what Telegram blocks personal accounts for: the message itself does it once.
-        Connector::Telegram => {
-            Capabilities { write_first: WriteFirst::ByPhoneOrUsername, checks: Checks::Usernames, ..base }
-        }
-        Connector::TelegramBot => Capabilities { delivered: false, read: false, ..base },
+        Connector::Telegram => Capabilities {
+            write_first: WriteFirst::ByPhoneOrUsername,
+            checks: Checks::Usernames,
+            groups: Groups::Founded,
+            ..base
+        },
+        Connector::TelegramBot => Capabilities { groups: Groups::Joined, delivered: false, read: false, ..base },
         Connector::Avito => Capabilities {
             text_limit: 1000,
             caption_limit: 0,

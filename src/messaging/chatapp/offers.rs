@@ -8,12 +8,13 @@ use super::{
     ChatApp,
     account::account_path,
     api::{Body, Call},
+    kinds::capabilities,
     send::{owner, path_part},
     wire,
 };
 use crate::{
     domain::{
-        connector::Connector,
+        capabilities::Groups,
         failure::{Failure, Told},
     },
     messaging::{ChannelRef, Founded, IdempotencyKey, Sent, Template, TemplateMessage, transfer::harmless},
@@ -30,7 +31,7 @@ impl ChatApp {
         name: &str,
         phones: &[String],
     ) -> Result<Founded, Failure> {
-        if !matches!(channel.connector, Connector::Whatsapp | Connector::Telegram) {
+        if capabilities(channel.connector).groups != Groups::Founded {
             return Err(Failure::permanent(Told::Unsupported, "the messenger founds no groups"));
         }
         let members: Vec<Value> =
@@ -88,7 +89,7 @@ impl ChatApp {
 }
 
 fn has_templates(channel: &ChannelRef) -> Result<(), Failure> {
-    if channel.connector == Connector::Waba {
+    if capabilities(channel.connector).templates {
         return Ok(());
     }
     Err(Failure::permanent(Told::Unsupported, "only the business API has templates"))

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
-        capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
+        capabilities::{Capabilities, Checks, Groups, Markup, Window, WriteFirst},
         connector::Connector,
         failure::{Failure, Told},
     },
@@ -41,6 +41,9 @@ const NOTHING: Capabilities = Capabilities {
     client_edit: false,
     client_delete: false,
     quotes: false,
+    reactions: false,
+    groups: Groups::No,
+    templates: false,
     album: 0,
     delivered: false,
     read: false,

@@ -7,7 +7,7 @@ use templates::connector::{
     ConnectorView, WriteFirst,
 };
 use templates::crm_chat::{
-    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, Tick, WriteChannelView,
+    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, TemplatesView, Tick, WriteChannelView,
     WriteView,
 };
 use templates::install::{self, InstallView, Phase, StepKey, StepState, StepView};
@@ -218,6 +218,8 @@ fn connector_view(connection: Connection, accounts: Vec<ConnectorAccountView>, s
             delete: true,
             client_edit: true,
             quotes: true,
+            reactions: true,
+            groups: false,
             delivered: false,
             read: false,
             file_limit_mb: Some(50),
@@ -300,18 +302,28 @@ fn crm_samples(document: &Document<'_>, spice: &str) -> Vec<Sample> {
             chat("3", ('A', "7a5cc0"), ChatState::Failed, ("Фото во вложении", false), spice),
             ChatView { last: None, ..chat("4", ('@', "5b6b82"), ChatState::Closed, ("", true), spice) },
         ],
-        write: WriteView::Form(vec![
-            WriteChannelView {
-                id: format!("c1{spice}"),
-                title: format!("+7 900 000-00-01{spice}"),
-                messenger: format!("WhatsApp{spice}"),
-            },
-            WriteChannelView {
-                id: format!("c2{spice}"),
-                title: format!("@romashka_shop{spice}"),
-                messenger: "Telegram".into(),
-            },
-        ]),
+        write: WriteView::Form {
+            channels: vec![
+                WriteChannelView {
+                    id: format!("c1{spice}"),
+                    title: format!("+7 900 000-00-01{spice}"),
+                    messenger: format!("WhatsApp{spice}"),
+                },
+                WriteChannelView {
+                    id: format!("c2{spice}"),
+                    title: format!("@romashka_shop{spice}"),
+                    messenger: "Telegram".into(),
+                },
+            ],
+            templates: vec![TemplatesView {
+                channel: WriteChannelView {
+                    id: format!("c3{spice}"),
+                    title: format!("+7 495 000-00-01{spice}"),
+                    messenger: "WABA".into(),
+                },
+                templates: Some(vec![(format!("700001{spice}"), format!("order_ready{spice}"))]),
+            }],
+        },
     };
     let empty = CrmChatView {
         card: format!("Новая компания{spice}"),

@@ -20,6 +20,7 @@ stories![
     a_form_with_nothing_in_it_names_its_field,
     a_session_that_is_over_is_renewed_and_the_card_is_read_again,
     a_page_knows_nothing_of_another_portal,
+    a_business_channel_writes_first_by_a_template,
 ];
 
 fn write_to(channel: &str, address: &str, text: &str) -> Value {
@@ -313,4 +314,37 @@ impl Frame<'_> {
         let chat = self.first_chat().unwrap_or_else(|| panic!("the tab lists no chat: {}", self.text()));
         self.asks(Method::POST, "/frame/crm/open", Some(&json!({"chat": chat}))).await
     }
+}
+
+async fn a_business_channel_writes_first_by_a_template(story: &Story) {
+    let cabinet = story.sandbox.messengers().add_cabinet("waba@example.com", "pass");
+    let license = cabinet.add_license(Some("Business"), &["caWhatsApp"]);
+    let id = license.approves_template("order_ready", "Dear {{1}}, your {{2}} is ready.");
+    let portal = story.portal().await;
+    portal.installs().await;
+    portal.connects_chatapp(portal.line(), "chatapp_waba", &cabinet).await;
+    let account = license.account("caWhatsApp");
+    let olga = story.sandbox.messengers().phone().person("Olga Kim", Some("+79005557701"), None);
+    let deal = portal.deal("A sofa", &[portal.contact("Olga", &["+79005557701"])]);
+    let mut tab = portal.opens_tab(portal.employee(), deal).await;
+    tab.says("order_ready");
+    assert!(!tab.html.contains("write-text"), "a text of one's own is offered, which WhatsApp would refuse");
+    let channel = portal.channel().await;
+    let form = |values: &str| json!({"template": format!("{channel}/{id}"), "address": "+79005557701", "values": values});
+    tab.sends("/frame/crm/write", &form("Olga\nsofa [blue]")).await.is_done();
+    let received = olga.receives(&account, 1).await;
+    assert_eq!(received[0].text, "Dear Olga, your sofa [blue] is ready.");
+    // Operators read which template it was, and with which values.
+    let chat = portal.sees_text("order_ready").await;
+    assert!(portal.message_with(chat.id, "sofa").is_some());
+    // Another number of values is ChatApp's refusal, read where it was typed.
+    story.expects_failed(1);
+    let refused = tab.sends("/frame/crm/write", &form("Olga")).await;
+    assert!(refused.status >= 400 && !refused.told().is_empty(), "{}", refused.body);
+    // A template of somebody else is none.
+    let strange = json!({"template": format!("{channel}/999"), "address": "+79005557701", "values": ""});
+    let refused = tab.sends("/frame/crm/write", &strange).await;
+    assert_eq!(refused.body["error"]["field"].as_str(), Some("template"));
+    story.calms_down().await;
+    assert_eq!(olga.received(&account).len(), 1);
 }

@@ -23,7 +23,7 @@ use url::Url;
 use self::{api::Api, error::ApiError};
 use crate::{
     domain::{
-        capabilities::{Capabilities, Checks, Markup, Window, WriteFirst},
+        capabilities::{Capabilities, Checks, Groups, Markup, Window, WriteFirst},
         failure::{Failure, Told},
     },
     messaging::{
@@ -55,6 +55,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     client_edit: true,
     client_delete: false,
     quotes: true,
+    reactions: true,
+    groups: Groups::Joined,
+    templates: false,
     album: album::MOST,
     delivered: false,
     read: false,
