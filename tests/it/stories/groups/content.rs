@@ -47,7 +47,7 @@ async fn changes_answers_and_reactions_tell_who_it_was(story: &Story) {
     story.calms_down().await;
     assert!(group.received()[0].deleted);
     let expected = [
-        ("Boris Orlov", "At six?"),
+        ("Boris Orlov", "At six?\n✏️ [s]At five?[/s]"),
         ("Anna Petrova", ">>At six?\nAt seven"),
         ("–", "[b]Участник группы:[/b] 🔥\n>>At six?"),
         ("Светлана Иванова", "At nine"),
@@ -75,7 +75,7 @@ async fn what_one_client_of_many_changes_keeps_its_author(story: &Story) {
     shop.sees_note(chat, "At seven?").await;
     story.calms_down().await;
     let talk = scene.talk(chat);
-    assert_eq!(talk[0].1, "[b]Boris Orlov:[/b][br]At six?");
+    assert_eq!(talk[0].1, "[b]Boris Orlov:[/b][br]At six?\n✏️ [s]At five?[/s]");
     assert!(talk[1].1.ends_with("[br][b]Boris Orlov:[/b][br]At seven?"), "{talk:?}");
 }
 
