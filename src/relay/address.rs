@@ -153,7 +153,7 @@ pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
         ));
     }
     let pieces = to_core::pieces(&job.text, capabilities);
-    let ([text], _) | ([text, ..], Some(_)) = (pieces.as_slice(), &job.template) else {
+    let [text] = pieces.as_slice() else {
         let told = if pieces.is_empty() { Told::Rejected } else { Told::TextTooLong };
         return Err(Failure::permanent(told, "the text does not fit into one message"));
     };

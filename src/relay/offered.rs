@@ -7,13 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    app::App,
-    clock::Millis,
-    db::Channel,
-    domain::ids::ChannelId,
-    messaging::Template,
-};
+use crate::{app::App, clock::Millis, db::Channel, domain::ids::ChannelId, messaging::Template};
 
 /// A template is approved in hours, not in minutes.
 const KEPT: Duration = Duration::from_mins(10);

@@ -11,7 +11,8 @@ use templates::{
         ConnectorView, WriteFirst as WriteFirstView,
     },
     crm_chat::{
-        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, TemplatesView, Tick, WriteChannelView, WriteView,
+        CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, TemplatesView, Tick,
+        WriteChannelView, WriteView,
     },
     install::{InstallView, Phase, StepKey, StepState as StepMark, StepView},
     settings::SettingsView,
@@ -35,8 +36,7 @@ use crate::{
     relay::{
         accounts,
         card::{self, Card, CardChat, CardContents, Right},
-        offered,
-        provision,
+        offered, provision,
     },
 };
 
@@ -456,9 +456,5 @@ async fn write(app: &App, installation: &Installation) -> Result<WriteView, Fail
         }
     }
     let is_none = channels.is_empty() && templates.is_empty();
-    Ok(if is_none {
-        WriteView::Refused(Problem::CannotWriteFirst)
-    } else {
-        WriteView::Form { channels, templates }
-    })
+    Ok(if is_none { WriteView::Refused(Problem::CannotWriteFirst) } else { WriteView::Form { channels, templates } })
 }

@@ -7,8 +7,8 @@ use templates::connector::{
     ConnectorView, WriteFirst,
 };
 use templates::crm_chat::{
-    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, TemplatesView, Tick, WriteChannelView,
-    WriteView,
+    self, CardAddressView, CardKind, ChatState, ChatView, CrmChatView, LastMessageView, TemplatesView, Tick,
+    WriteChannelView, WriteView,
 };
 use templates::install::{self, InstallView, Phase, StepKey, StepState, StepView};
 use templates::plain::{self, ErrorView};

@@ -330,7 +330,8 @@ async fn a_business_channel_writes_first_by_a_template(story: &Story) {
     tab.says("order_ready");
     assert!(!tab.html.contains("write-text"), "a text of one's own is offered, which WhatsApp would refuse");
     let channel = portal.channel().await;
-    let form = |values: &str| json!({"template": format!("{channel}/{id}"), "address": "+79005557701", "values": values});
+    let form =
+        |values: &str| json!({"template": format!("{channel}/{id}"), "address": "+79005557701", "values": values});
     tab.sends("/frame/crm/write", &form("Olga\nsofa [blue]")).await.is_done();
     let received = olga.receives(&account, 1).await;
     assert_eq!(received[0].text, "Dear Olga, your sofa [blue] is ready.");
