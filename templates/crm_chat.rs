@@ -249,7 +249,7 @@ fn write_form(texts: &Texts, view: &CrmChatView, channels: &[WriteChannelView]) 
                     @for channel in channels { option value=(channel.id) { (channel.messenger) " · " (channel.title) } }
                 }
             }
-            (address_field("write-address", words.address_hint, texts, view))
+            (address_field("write-address", words.address_hint, texts, &view.addresses.iter().collect::<Vec<_>>()))
             div .field {
                 label for="write-text" { (words.text) }
                 textarea id="write-text" name="text" rows="5" required maxlength="4000" {}
@@ -262,6 +262,7 @@ fn write_form(texts: &Texts, view: &CrmChatView, channels: &[WriteChannelView]) 
 
 fn template_form(texts: &Texts, view: &CrmChatView, channels: &[TemplatesView], is_open: bool) -> Markup {
     let words = &texts.crm_chat;
+    let phones: Vec<_> = view.addresses.iter().filter(|address| address.text.starts_with('+')).collect();
     let is_silent = channels.iter().any(|channel| channel.templates.is_none());
     let known = || channels.iter().filter_map(|it| Some((&it.channel, it.templates.as_ref()?)));
     let is_empty = known().all(|(_, templates)| templates.is_empty());
@@ -287,7 +288,7 @@ fn template_form(texts: &Texts, view: &CrmChatView, channels: &[TemplatesView], 
                                 }
                             }
                         }
-                        (address_field("template-address", words.template_address_hint, texts, view))
+                        (address_field("template-address", words.template_address_hint, texts, &phones))
                         div .field {
                             label for="write-values" { (words.values) }
                             textarea id="write-values" name="values" rows="3" maxlength="4000"
@@ -303,8 +304,8 @@ fn template_form(texts: &Texts, view: &CrmChatView, channels: &[TemplatesView], 
     }
 }
 
-fn address_field(id: &str, hint: &str, texts: &Texts, view: &CrmChatView) -> Markup {
-    let first = view.addresses.first().map(|address| address.text.as_str());
+fn address_field(id: &str, hint: &str, texts: &Texts, addresses: &[&CardAddressView]) -> Markup {
+    let first = addresses.first().map(|address| address.text.as_str());
     let hint_id = format!("{id}-hint");
     html! {
         div .field {
@@ -312,15 +313,15 @@ fn address_field(id: &str, hint: &str, texts: &Texts, view: &CrmChatView) -> Mar
             input id=(id) name="address" type="text" required maxlength="300" value=[first] autocomplete="off"
                 spellcheck="false" autocapitalize="none" aria-describedby=(hint_id);
             p .hint id=(hint_id) { (hint) }
-            @if view.addresses.len() > 1 { (address_buttons(id, view)) }
+            @if addresses.len() > 1 { (address_buttons(id, addresses)) }
         }
     }
 }
 
-fn address_buttons(field: &str, view: &CrmChatView) -> Markup {
+fn address_buttons(field: &str, addresses: &[&CardAddressView]) -> Markup {
     html! {
         div .chips {
-            @for address in &view.addresses {
+            @for address in addresses {
                 button .chip type="button" data-fill=(field) data-value=(address.text) {
                     (address.text)
                     @if let Some(owner) = &address.owner { span .muted { " " (owner) } }

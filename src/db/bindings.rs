@@ -2,11 +2,17 @@
 //! and one with that for groups, and one line takes one account per connector; the table's unique keys hold both.
 
 use diesel::{
-    ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, Queryable,
+    RunQueryDsl as _,
     result::{DatabaseErrorKind, Error},
 };
 
-use super::{Db, DbError, DbResult, conn::Conn, schema::binding, stored_enum};
+use super::{
+    Db, DbError, DbResult,
+    conn::Conn,
+    schema::{binding, kept_settings},
+    stored_enum,
+};
 use crate::{
     clock::Millis,
     domain::{
@@ -115,8 +121,41 @@ pub fn serving<'a>(bindings: &'a [Binding], channel: &ChannelId, is_group: bool)
     groups.filter(|known| known.state == BindingState::Active).or(together).or(groups)
 }
 
-fn hook_key_place(id: BindingId) -> String {
-    format!("binding.hook_key/{id}")
+/// The same for a channel that is connected anew.
+fn hook_key_place(binding: &Binding) -> String {
+    format!("binding.hook_key/{}/{}/{}", binding.portal, binding.channel, binding.connector.id())
+}
+
+/// What was chosen for a channel before it was taken off a line.
+type Chosen = (String, Option<String>);
+
+fn kept(conn: &mut Conn, portal: &str, new: &NewBinding) -> DbResult<Option<Chosen>> {
+    let key = (portal, new.channel.0.as_str(), new.connector.id());
+    Ok(kept_settings::table
+        .find(key)
+        .select((kept_settings::settings, kept_settings::hook_key_sealed))
+        .first(conn)
+        .optional()?)
+}
+
+fn keep(conn: &mut Conn, (portal, id): (&str, BindingId)) -> DbResult<()> {
+    let own = binding::table.find(id.0).filter(binding::portal_id.eq(portal));
+    let chosen: Option<(String, String, String, Option<String>)> = own
+        .select((binding::channel_id, binding::connector, binding::settings, binding::hook_key_sealed))
+        .first(conn)
+        .optional()?;
+    let Some((channel, connector, settings, hook_key)) = chosen else { return Ok(()) };
+    diesel::delete(kept_settings::table.find((portal, &channel, &connector))).execute(conn)?;
+    diesel::insert_into(kept_settings::table)
+        .values((
+            kept_settings::portal_id.eq(portal),
+            kept_settings::channel_id.eq(&channel),
+            kept_settings::connector.eq(&connector),
+            kept_settings::settings.eq(settings),
+            kept_settings::hook_key_sealed.eq(hook_key),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
 pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Binding>> {
@@ -125,10 +164,15 @@ pub(super) fn read_all(conn: &mut Conn, portal: &str) -> DbResult<Vec<Binding>> 
 }
 
 impl Db {
-    /// False when the line or the channel is taken already.
+    /// False when the line or the channel is taken already. What was chosen for the channel when it was connected last, is so again.
     pub async fn binding_add(&self, portal: &PortalId, new: NewBinding, now: Millis) -> DbResult<bool> {
         let owner = portal.0.clone();
         self.write_settings(portal, move |conn| {
+            let chosen = kept(conn, &owner, &new)?;
+            let of_line = binding::portal_id
+                .eq(owner.clone())
+                .and(binding::connector.eq(new.connector.id()))
+                .and(binding::line.eq(new.line));
             let added = diesel::insert_into(binding::table)
                 .values((
                     binding::portal_id.eq(owner),
@@ -143,12 +187,17 @@ impl Db {
                     binding::changed_at.eq(now.0),
                 ))
                 .execute(conn);
-            match added {
-                Ok(_one) => Ok(true),
-                Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            match (added, chosen) {
+                (Ok(_one), None) => Ok(true),
+                (Ok(_one), Some((settings, hook_key))) => {
+                    let chosen = (binding::settings.eq(settings), binding::hook_key_sealed.eq(hook_key));
+                    diesel::update(binding::table.filter(of_line)).set(chosen).execute(conn)?;
+                    Ok(true)
+                }
+                (Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)), _) => {
                     Err(DbError::Query(Error::RollbackTransaction))
                 }
-                Err(error) => Err(error.into()),
+                (Err(error), _) => Err(error.into()),
             }
         })
         .await
@@ -252,11 +301,12 @@ impl Db {
     /// The key of what is told to the customer's own system, 32 bytes in Base64.
     pub fn binding_hook_key(&self, binding: &Binding) -> DbResult<Option<Secret>> {
         let sealed = binding.hook_key.as_deref();
-        Ok(sealed.map(|value| self.keys.open(&hook_key_place(binding.id), value)).transpose()?)
+        Ok(sealed.map(|value| self.keys.open(&hook_key_place(binding), value)).transpose()?)
     }
 
-    pub async fn binding_set_hook_key(&self, portal: &PortalId, id: BindingId, key: &Secret) -> DbResult<()> {
-        let (owner, sealed) = (portal.0.clone(), self.keys.seal(&hook_key_place(id), key)?);
+    pub async fn binding_set_hook_key(&self, portal: &PortalId, binding: &Binding, key: &Secret) -> DbResult<()> {
+        let (owner, sealed) = (portal.0.clone(), self.keys.seal(&hook_key_place(binding), key)?);
+        let id = binding.id;
         self.write_settings(portal, move |conn| {
             diesel::update(binding::table.find(id.0).filter(binding::portal_id.eq(owner)))
                 .set(binding::hook_key_sealed.eq(sealed))
@@ -270,9 +320,11 @@ impl Db {
         Ok(self.tenant(portal).await?.bindings.iter().find(|known| known.id == id).cloned())
     }
 
+    /// Takes a channel off a line; what was chosen for it is kept.
     pub async fn binding_remove(&self, portal: &PortalId, id: BindingId) -> DbResult<()> {
         let owner = portal.0.clone();
         self.write_settings(portal, move |conn| {
+            keep(conn, (&owner, id))?;
             diesel::delete(binding::table.find(id.0).filter(binding::portal_id.eq(owner))).execute(conn)?;
             Ok(())
         })

@@ -135,7 +135,7 @@ impl Db {
     pub async fn portal_erase(&self, portal: &PortalId) -> DbResult<Vec<String>> {
         use super::schema::{
             administrator, attempt, binding, bucket, channel, chat, chat_operator, contact, delivery, grants, hearing,
-            inbox, installation, login, media, message, parking, part, provision, run,
+            inbox, installation, kept_settings, login, media, message, parking, part, provision, run,
         };
         let id = portal.0.clone();
         self.write_settings(portal, move |conn| {
@@ -159,6 +159,7 @@ impl Db {
                 contact,
                 inbox,
                 binding,
+                kept_settings,
                 hearing,
                 channel,
                 login,

@@ -323,6 +323,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    kept_settings (portal_id, channel_id, connector) {
+        portal_id -> Text,
+        channel_id -> Text,
+        connector -> Text,
+        settings -> Text,
+        hook_key_sealed -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     portal,
     node,
@@ -346,4 +356,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     parking,
     administrator,
     chat_operator,
+    kept_settings,
 );

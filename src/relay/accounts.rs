@@ -5,6 +5,7 @@ use url::Url;
 use super::{
     ExpandError,
     grant::{self, Refused},
+    in_step,
     licenses::CHANNEL_ID_LENGTH,
     provision, unheard,
 };
@@ -161,7 +162,11 @@ pub async fn connect(
         release(app, &channel, &binding).await?;
         return Err(error);
     }
-    // The robots' list of channels has grown.
+    // What was chosen for the channel when it was connected last, is so again.
+    if !in_step::followed(std::slice::from_ref(&binding), installation.id).is_empty() {
+        provision::card_events(app, installation).await?;
+    }
+    // The robots' list of channels has grown, and so may have that of SMS providers.
     provision::refresh_robots(app, portal, installation.id).await?;
     Ok(())
 }

@@ -54,7 +54,7 @@ pub async fn save(
     let before = app.db.binding_on_line(portal, connector, line).await?.ok_or(SettingsError::NotConnected)?;
     let settings = read(connector, &before.settings, filled)?;
     if !settings.hook_url.is_empty() && before.hook_key.is_none() {
-        app.db.binding_set_hook_key(portal, before.id, &random_key(HOOK_KEY_BYTES)?).await?;
+        app.db.binding_set_hook_key(portal, &before, &random_key(HOOK_KEY_BYTES)?).await?;
     }
     app.db.binding_set_settings(portal, before.id, settings.clone(), app.clock.now()).await?;
     let after = Binding { settings, ..before.clone() };
@@ -73,7 +73,7 @@ pub async fn renew_hook_key(
 ) -> Result<(), SettingsError> {
     let portal = &installation.portal;
     let binding = app.db.binding_on_line(portal, connector, line).await?.ok_or(SettingsError::NotConnected)?;
-    app.db.binding_set_hook_key(portal, binding.id, &random_key(HOOK_KEY_BYTES)?).await?;
+    app.db.binding_set_hook_key(portal, &binding, &random_key(HOOK_KEY_BYTES)?).await?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ stories![
     nobody_is_asked_about_cards_that_nobody_follows,
     what_the_portal_refuses_stops_nothing,
     the_sites_button_shows_what_was_chosen,
+    what_was_chosen_holds_for_a_channel_that_is_connected_anew,
 ];
 
 struct Scene<'s> {
@@ -203,4 +204,28 @@ async fn the_sites_button_shows_what_was_chosen(story: &Story) {
     assert_eq!(shown(), ["Shop", "https://example.com/chat"]);
     let refused = page.sends("/frame/connector/settings", &json!({"widget_phone": "call me"})).await;
     assert_eq!((refused.code(), refused.body["error"]["field"].as_str()), ("field_wrong", Some("widget_phone")));
+}
+
+async fn what_was_chosen_holds_for_a_channel_that_is_connected_anew(story: &Story) {
+    let scene = scene(story, &["follow_deal", "sms"]).await;
+    let shop = &scene.shop;
+    let code = shop.senders();
+    assert_eq!(code.len(), 1);
+    let mut page = shop.opens_connector(shop.line, shop.connector).await;
+    page.disconnects().await.is_done();
+    story.calms_down().await;
+    assert!(shop.senders().is_empty());
+    // In another Open Channel.
+    let line = shop.adds_line("Second line");
+    shop.sets_line(line, "CRM_TRANSFER_CHANGE", "N");
+    let mut page = shop.opens_connector(line, shop.connector).await;
+    let channel = page.free_channels().remove(0);
+    page.connects(&channel).await.is_done();
+    story.calms_down().await;
+    assert_eq!(shop.senders(), code);
+    let chat = shop.hears("Is anybody there?").await.id;
+    story.calms_down().await;
+    shop.assigns_card(scene.deal, shop.employee());
+    let operator = || shop.chat(chat).expect("it is there").operator;
+    shop.sees("the chat follows its deal", |_| (operator() == Some(shop.employee())).then_some(())).await;
 }
