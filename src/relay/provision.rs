@@ -248,10 +248,17 @@ pub(super) fn allowed(done: Result<Done, Refused>) -> Result<bool, Refused> {
     match done {
         Ok(_done) => Ok(true),
         Err(Refused::Portal(error)) if error.is_already_bound() => Ok(true),
-        Err(Refused::Portal(error)) if error.code == Code::InsufficientScope => Ok(false),
-        Err(Refused::Portal(error)) if !error.is_right_lost() && error.to_failure().retry == Retry::Never => Ok(false),
+        Err(refused) if is_lacking(&refused) => Ok(false),
         Err(other) => Err(other),
     }
+}
+
+/// Whether the portal does not have something, or does not let us, today and tomorrow.
+pub(super) fn is_lacking(refused: &Refused) -> bool {
+    refused.portal().is_some_and(|error| {
+        let is_final = !error.is_right_lost() && error.to_failure().retry == Retry::Never;
+        error.code == Code::InsufficientScope || is_final
+    })
 }
 
 async fn connectors(app: &App, installation: &Installation) -> Result<Went, Refused> {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::App,
     b24::{
-        Code, bbcode,
+        bbcode,
         incoming::SmsCall,
         methods::sms::{SenderAdd, SenderDelete, SenderList, SenderUpdate, StatusUpdate},
     },
@@ -140,11 +140,14 @@ pub(super) async fn senders(app: &App, installation: &Installation) -> Result<Ve
         bindings.into_iter().filter(|it| it.installation == installation.id && it.settings.sms).collect();
     let known = match grant::call_in_setup(app, installation, &SenderList {}).await {
         Ok(known) => known.0,
-        // Without the right there is nothing to take away; what is wanted is told as lacking.
-        Err(Refused::Portal(error)) if error.code == Code::InsufficientScope => {
-            return Ok(wanted.iter().map(|binding| code(&binding.channel)).collect());
+        // Where it is not to be had there is nothing to take away; what is wanted is told as lacking.
+        Err(refused) => {
+            return if provision::is_lacking(&refused) {
+                Ok(wanted.iter().map(|binding| code(&binding.channel)).collect())
+            } else {
+                Err(refused)
+            };
         }
-        Err(refused) => return Err(refused),
     };
     let names: BTreeMap<ChannelId, String> = app
         .db

@@ -17,6 +17,7 @@ stories![
     a_text_that_comes_again_goes_once,
     a_provider_goes_with_its_switch_and_its_connection,
     a_portal_that_gives_no_right_says_so_and_nothing_is_kept,
+    a_portal_without_providers_is_set_up_all_the_same,
     a_forged_text_is_refused,
 ];
 
@@ -117,6 +118,16 @@ async fn a_provider_goes_with_its_switch_and_its_connection(story: &Story) {
     page.disconnects().await.is_done();
     story.calms_down().await;
     assert!(scene.shop.senders().is_empty());
+}
+
+async fn a_portal_without_providers_is_set_up_all_the_same(story: &Story) {
+    let portal = story.portal().await;
+    let text = "Method not found!".to_owned();
+    let missing = Fault::Refuses { status: 404, code: "ERROR_METHOD_NOT_FOUND".into(), text };
+    portal.fails_next("messageservice.sender.list", missing);
+    portal.installs().await;
+    let page = portal.admin_opens("DEFAULT").await;
+    page.says((portal.words().app.state_name)(templates::app::AppState::Works));
 }
 
 fn insufficient() -> Fault {
