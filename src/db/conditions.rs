@@ -58,6 +58,10 @@ condition! {
     IsDead = "delivery.state IN ('failed', 'unknown')"
 }
 condition! {
+    /// Its outcome is asked about after it has ended: on a page, or so that nothing is said a second time.
+    IsAsked = "delivery.kind IN ('to_address', 'notice', 'hook')"
+}
+condition! {
     /// An attempt at it is under way.
     IsSending = "delivery.state = 'sending'"
 }

@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, Queryable, RunQueryDsl as _};
 
-use super::{Carried, Db, DbError, DbResult, First, dead::DeadDelivery, schema::delivery, stored_enum};
+use super::{
+    Carried, Db, DbError, DbResult, First,
+    conditions::{Holds, IsAsked},
+    dead::DeadDelivery,
+    schema::delivery,
+    stored_enum,
+};
 use crate::{
     clock::Millis,
     domain::ids::{
@@ -408,32 +414,28 @@ impl TryFrom<Row> for DeadDelivery {
     }
 }
 
-/// Deliveries that are not finished, and those that ended badly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OpenCounts {
-    pub queued: i64,
-    pub waiting: i64,
-    pub sending: i64,
-    pub parked: i64,
-    pub failed: i64,
-    pub unknown: i64,
-    /// Inbox items not yet expanded.
-    pub inbox: i64,
-    /// Inbox items given up.
-    pub inbox_dead: i64,
-}
-
 impl Db {
-    /// Newest deliveries of a lane, newest first, for pages: the state of what was asked for.
+    /// Newest texts to addresses, notices or hooks of a lane, newest first, ended ones too: what became of them.
     pub async fn delivery_newest_in(&self, portal: &PortalId, lane: Lane, limit: i64) -> DbResult<Vec<Delivery>> {
         let (portal, lane) = (portal.0.clone(), lane.text()?);
         self.read(move |conn| {
             let rows: Vec<Row> = delivery::table
-                .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)))
+                .filter(delivery::portal_id.eq(portal).and(delivery::lane.eq(lane)).and(IsAsked))
                 .order(delivery::id.desc())
                 .limit(limit)
                 .load(conn)?;
             rows.into_iter().map(Delivery::try_from).collect()
+        })
+        .await
+    }
+
+    /// Whether a lane holds something that has not begun.
+    pub async fn delivery_is_ahead(&self, portal: &PortalId, lane: Lane) -> DbResult<bool> {
+        let (portal, lane) = (portal.0.clone(), lane.text()?);
+        self.read(move |conn| {
+            let own = delivery::portal_id.eq(portal).and(delivery::lane.eq(lane));
+            let waits = Holds.and(delivery::state.ne(DeliveryState::Sending.text()));
+            Ok(diesel::select(diesel::dsl::exists(delivery::table.filter(own.and(waits)))).get_result(conn)?)
         })
         .await
     }
@@ -449,33 +451,6 @@ impl Db {
                 .order((delivery::due_at, delivery::id))
                 .load(conn)?;
             rows.into_iter().map(Delivery::try_from).collect()
-        })
-        .await
-    }
-
-    /// What is left, over all portals: for `/health` and for tests that must leave nothing behind.
-    pub async fn delivery_counts(&self) -> DbResult<OpenCounts> {
-        use super::schema::inbox;
-        self.read(move |conn| {
-            let rows: Vec<(String, i64)> = delivery::table
-                .group_by(delivery::state)
-                .select((delivery::state, diesel::dsl::count_star()))
-                .load(conn)?;
-            let items: Vec<(String, i64)> =
-                inbox::table.group_by(inbox::state).select((inbox::state, diesel::dsl::count_star())).load(conn)?;
-            let of = |rows: &[(String, i64)], state: &str| {
-                rows.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count)
-            };
-            Ok(OpenCounts {
-                queued: of(&rows, DeliveryState::Queued.text()),
-                waiting: of(&rows, DeliveryState::Waiting.text()),
-                sending: of(&rows, DeliveryState::Sending.text()),
-                parked: of(&rows, DeliveryState::Parked.text()),
-                failed: of(&rows, DeliveryState::Failed.text()),
-                unknown: of(&rows, DeliveryState::Unknown.text()),
-                inbox: of(&items, "new"),
-                inbox_dead: of(&items, "dead"),
-            })
         })
         .await
     }

@@ -1,12 +1,18 @@
-//! What waits, in numbers for `/metrics`. Each comes from an index of its own and counts to a limit: looking must not cost more when
-//! there is more.
+//! What waits, in numbers for `/metrics` and `/health`. Each comes from an index of its own, and those of `/metrics` count to a
+//! limit: looking must not cost more when there is more.
 
 use diesel::{
-    QueryableByName, RunQueryDsl as _,
+    QueryDsl as _, QueryableByName, RunQueryDsl as _,
     sql_types::{BigInt, Nullable},
 };
 
-use super::{Db, DbResult, conn::Conn, on_each};
+use super::{
+    Db, DbResult, DeliveryState,
+    conditions::{Holds, IsDead, IsNew, IsNotUnderstood},
+    conn::Conn,
+    on_each,
+    schema::{delivery, inbox},
+};
 use crate::{clock::Millis, metrics::Page};
 
 /// What is beyond it counts as this.
@@ -61,7 +67,53 @@ fn count(conn: &mut Conn, rows: &str) -> DbResult<i64> {
     Ok(number(conn, &sql)?.unwrap_or(0))
 }
 
+/// Deliveries that are not finished, and those that ended badly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenCounts {
+    pub queued: i64,
+    pub waiting: i64,
+    pub sending: i64,
+    pub parked: i64,
+    pub failed: i64,
+    pub unknown: i64,
+    /// Inbox items not yet expanded.
+    pub inbox: i64,
+    /// Inbox items given up.
+    pub inbox_dead: i64,
+}
+
 impl Db {
+    /// What is left, over all portals: for `/health` and for tests that must leave nothing behind.
+    pub async fn delivery_counts(&self) -> DbResult<OpenCounts> {
+        self.read(move |conn| {
+            // Each from an index that has just these rows: what is done is most of both tables.
+            let of_state = (delivery::state, diesel::dsl::count_star());
+            let mut rows: Vec<(String, i64)> =
+                delivery::table.filter(Holds).group_by(delivery::state).select(of_state).load(conn)?;
+            rows.extend(
+                delivery::table
+                    .filter(IsDead)
+                    .group_by(delivery::state)
+                    .select(of_state)
+                    .load::<(String, i64)>(conn)?,
+            );
+            let of = |state: DeliveryState| {
+                rows.iter().find(|(name, _)| name == state.text()).map_or(0, |(_, count)| *count)
+            };
+            Ok(OpenCounts {
+                queued: of(DeliveryState::Queued),
+                waiting: of(DeliveryState::Waiting),
+                sending: of(DeliveryState::Sending),
+                parked: of(DeliveryState::Parked),
+                failed: of(DeliveryState::Failed),
+                unknown: of(DeliveryState::Unknown),
+                inbox: inbox::table.filter(IsNew).count().get_result(conn)?,
+                inbox_dead: inbox::table.filter(IsNotUnderstood).count().get_result(conn)?,
+            })
+        })
+        .await
+    }
+
     pub async fn queue_gauges(&self, now: Millis) -> DbResult<Gauges> {
         self.read(move |conn| {
             // The heads of portals that are ready, which are few; what a parked portal holds is in `parked_portals`.

@@ -18,10 +18,7 @@ use crate::{
         open_lines::{CrmChatGet, DialogGet, OperatorTransfer},
     },
     clock::Millis,
-    db::{
-        Binding, ChatView, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Lane, NewDelivery,
-        Settled,
-    },
+    db::{Binding, ChatView, DbError, Delivery, DeliveryKind, Expansion, InboxItem, Lane, NewDelivery, Settled},
     domain::{
         failure::{Failure, Retry, Told},
         ids::{ChannelId, ChatId, ExternalChatId, InstallationId, PortalId},
@@ -68,9 +65,9 @@ pub(super) async fn card_changed(
     let (installation, entity_type_id, id) = card;
     let bindings = app.db.binding_list(&item.portal).await?;
     let lane = Lane::CardInStep(entity_type_id, id);
-    let newest = app.db.delivery_newest_in(&item.portal, lane.clone(), 1).await?;
-    let is_seen = newest.iter().any(|it| matches!(it.state, DeliveryState::Queued | DeliveryState::Waiting));
-    if is_seen || !followed(&bindings, installation).contains(&entity_type_id) {
+    if !followed(&bindings, installation).contains(&entity_type_id)
+        || app.db.delivery_is_ahead(&item.portal, lane.clone()).await?
+    {
         return Ok(Expansion::default());
     }
     let look = NewDelivery::new(lane, DeliveryKind::CardInStep, app.clock.now());

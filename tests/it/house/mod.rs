@@ -35,6 +35,7 @@ pub fn rules() -> Vec<Rule> {
         manifests::the_tables_of_the_readmes_are_complete,
         queries::every_query_takes_the_portal_first,
         schema::the_migrations_are_twins,
+        schema::a_condition_is_that_of_an_index,
         schema::the_schema_agrees_with_the_migrations,
         source::files_stay_short,
         source::no_file_names_a_machine,
