@@ -93,7 +93,7 @@ impl Server {
     }
 
     pub fn connection(&self) -> PgConnection {
-        self.may_connect().expect("the server takes connections")
+        PgConnection::establish(&self.url).expect("the server takes connections")
     }
 
     pub fn may_connect(&self) -> Option<PgConnection> {

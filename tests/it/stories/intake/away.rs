@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
+
 use super::{health, stream::Stream};
 use crate::harness::{Own, Story, postgres::Server, stories};
 
@@ -74,19 +76,20 @@ async fn connections_end(server: &Server, stream: &Stream<'_>) {
 }
 
 async fn connections_run_out(story: &Story, server: &Server, stream: &Stream<'_>) {
-    let one = server.connection();
+    let mut one = server.connection();
     let mut all: Vec<_> = std::iter::from_fn(|| server.may_connect()).collect();
     // Whatever our server lets go, somebody else takes.
-    drop(one);
-    server.executes("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chatapp-server'");
+    one.batch_execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chatapp-server'",
+    )
+    .expect("a superuser may");
     all.extend(std::iter::from_fn(|| server.may_connect()));
     stream.answers_more(200, 30).await;
-    drop(all);
+    drop((one, all));
     is_drained(story).await;
 }
 
 async fn somebody_holds_a_lock(story: &Story, server: &Server, stream: &Stream<'_>) {
-    use diesel::connection::SimpleConnection as _;
     let mut holder = server.connection();
     holder.batch_execute("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE").expect("a lock");
     story.until("events are spooled", async || (story.app().db.spooled().waiting > 10).then_some(())).await;
