@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, channel_of, db_failure, notes, robot, sms, through, to_core};
+use super::{Resolved, channel_of, db_failure, notes, payload, robot, sms, through, to_core};
 use crate::{
     app::App,
     b24::bbcode,
@@ -138,8 +138,7 @@ pub fn lane(job: &Job) -> Lane {
 }
 
 pub fn job(delivery: &Delivery) -> Result<Job, Failure> {
-    serde_json::from_str(&delivery.payload)
-        .map_err(|_other| Failure::permanent(Told::Internal, "the job is not understood"))
+    payload(delivery)
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, carried, channel_of, db_failure, grant, groups, notes::Note, part_of, shown, status, status::Written,
-    through, to_core, to_portal,
+    ExpandError, carried, channel_of, db_failure, grant, groups, notes::Note, part_of, payload, shown, status,
+    status::Written, through, to_core, to_portal,
 };
 use crate::{
     app::App,
@@ -276,14 +276,9 @@ async fn job<'a>(app: &App, delivery: &'a Delivery) -> Result<Job<'a>, Failure> 
     Ok(Job { carried, channel })
 }
 
-fn edit(delivery: &Delivery) -> Result<Edit, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the change is not understood");
-    serde_json::from_str(&delivery.payload).map_err(malformed)
-}
-
 pub async fn edit_to_core(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let Job { carried, channel } = job(app, delivery).await?;
-    let (Edit { text, written }, part) = (edit(delivery)?, part_of(carried, delivery)?);
+    let (Edit { text, written }, part) = (payload(delivery)?, part_of(carried, delivery)?);
     // What never reached the messenger cannot be changed there; the operator has read that it did not.
     let Some(id) = part.core_ids().next() else {
         return Ok(Settled::new(DeliveryState::Cancelled, "not_sent"));
@@ -310,7 +305,7 @@ pub async fn delete_to_core(app: &App, delivery: &Delivery) -> Result<Settled, F
 
 pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let carried = carried(delivery)?;
-    let (Edit { text, .. }, part) = (edit(delivery)?, part_of(carried, delivery)?);
+    let (Edit { text, .. }, part) = (payload(delivery)?, part_of(carried, delivery)?);
     let now = carried.parts.iter().map(|other| if other.id == part.id { &text } else { &other.text });
     let whole = now.filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n");
     let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
@@ -345,7 +340,7 @@ fn known_by(app: &App, (channel, is_signed): (&Channel, bool), message: &Message
 pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled) {
     let (Some(id), Some(carried)) = (delivery.message, &delivery.carried) else { return };
     let told = told.code().to_owned();
-    let note = match (delivery.kind, edit(delivery)) {
+    let note = match (delivery.kind, payload::<Edit>(delivery)) {
         (DeliveryKind::EditToPortal, Ok(edit)) => Note::ClientChanged { text: edit.text },
         (kind, _edit) => {
             let still = still_seen(app, delivery, carried).await.unwrap_or_default();

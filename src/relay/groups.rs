@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    db_failure, grant, notes,
+    db_failure, grant, notes, payload,
     to_portal::{self, Place},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     },
     db::{Contact, DbResult, Delivery, DeliveryKind, Lane, NewDelivery, Settled},
     domain::{
-        failure::{Failure, Retry, Told},
+        failure::{Failure, Retry},
         ids::{ChannelId, ChatId, ExternalChatId, PortalId},
         names,
     },
@@ -47,8 +47,7 @@ pub(super) async fn renamed(
 }
 
 pub(super) async fn rename(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the new title is not understood");
-    let Rename { chat } = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let Rename { chat } = payload(delivery)?;
     let portal = &delivery.portal;
     let view = app.db.chat_get(portal, ChatId(chat)).await.map_err(db_failure)?;
     let Some(chat) = view.map(|view| view.chat) else { return Ok(Settled::done()) };

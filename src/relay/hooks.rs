@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{carried, channel_of, db_failure, files, shown};
+use super::{carried, channel_of, db_failure, files, payload, shown};
 use crate::{
     app::App,
     clock::Millis,
@@ -90,7 +90,7 @@ pub(super) fn listens(binding: &Binding) -> bool {
 pub async fn log(app: &App, portal: &PortalId, binding: BindingId, limit: i64) -> DbResult<Vec<ToldOnce>> {
     let newest = app.db.delivery_newest_in(portal, Lane::Hook(binding), limit).await?;
     let told = newest.into_iter().map(|delivery| {
-        let event = serde_json::from_str::<Hook>(&delivery.payload).map(|hook| hook.event).unwrap_or_default();
+        let event = payload::<Hook>(&delivery).map(|hook| hook.event).unwrap_or_default();
         ToldOnce { delivery, event }
     });
     Ok(told.collect())
@@ -103,7 +103,7 @@ pub fn shown_key(key: &Secret) -> String {
 
 pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let internal = |what: &'static str| Failure::permanent(Told::Internal, what);
-    let hook: Hook = serde_json::from_str(&delivery.payload).map_err(|_other| internal("it is not understood"))?;
+    let hook: Hook = payload(delivery)?;
     let binding = app.db.binding_get(&delivery.portal, hook.binding).await.map_err(db_failure)?;
     let Some(binding) = binding.filter(listens) else {
         return Ok(Settled::new(DeliveryState::Cancelled, "not_wanted"));

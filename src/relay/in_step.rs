@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ExpandError, accounts, card, db_failure,
     grant::{self, Refused},
+    payload,
 };
 use crate::{
     app::App,
@@ -20,7 +21,7 @@ use crate::{
     clock::Millis,
     db::{Binding, ChatView, DbError, Delivery, DeliveryKind, Expansion, InboxItem, Lane, NewDelivery, Settled},
     domain::{
-        failure::{Failure, Retry, Told},
+        failure::{Failure, Retry},
         ids::{ChannelId, ChatId, ExternalChatId, InstallationId, PortalId},
     },
 };
@@ -96,10 +97,6 @@ pub(super) async fn taken_over(
     Ok(known.is_none_or(|(user, _)| user != author).then(|| look(view.chat.id(), app.clock.now())))
 }
 
-fn malformed(_error: serde_json::Error) -> Failure {
-    Failure::permanent(Told::Internal, "it is not understood")
-}
-
 /// What the portal refuses for good is no reason to try again: nobody waits for it.
 fn unless_refused<T>(called: Result<T, Refused>) -> Result<Option<T>, Failure> {
     match called {
@@ -129,7 +126,7 @@ async fn binding(app: &App, portal: &PortalId, view: &ChatView) -> Result<Option
 
 /// The chats of a card that has changed.
 pub(super) async fn card_in_step(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let Card { installation, entity_type_id, id } = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let Card { installation, entity_type_id, id } = payload(delivery)?;
     let owner = (&delivery.portal, installation);
     let Some((_, name)) = KINDS.into_iter().find(|(kind, _)| *kind == entity_type_id) else {
         return Ok(Settled::done());
@@ -177,7 +174,7 @@ async fn hand_over(app: &App, binding: &Binding, view: &ChatView, user: i64) -> 
 
 /// The cards of a chat that another operator has taken over, or that is new.
 pub(super) async fn chat_in_step(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let Chat { chat } = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let Chat { chat } = payload(delivery)?;
     let portal = &delivery.portal;
     let Some(view) = app.db.chat_get(portal, chat).await.map_err(db_failure)? else { return Ok(Settled::done()) };
     let binding = binding(app, portal, &view).await?;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
-use super::{accounts::AccountError, db_failure, notices::Notice};
+use super::{accounts::AccountError, db_failure, notices::Notice, payload};
 use crate::{
     app::App,
     clock::Millis,
@@ -104,8 +104,7 @@ pub async fn begin_due(app: &App) {
 /// Reads what one login may use.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let portal = &delivery.portal;
-    let reading: Reading = serde_json::from_str(&delivery.payload)
-        .map_err(|_other| Failure::permanent(Told::Internal, "the reading is not understood"))?;
+    let reading: Reading = payload(delivery)?;
     match take_over(app, portal, (LoginId(reading.login), By::Itself)).await {
         Ok(revived) => {
             if revived {

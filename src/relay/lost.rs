@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{db_failure, grant};
+use super::{db_failure, grant, payload};
 use crate::{
     app::App,
     b24::{
@@ -29,7 +29,7 @@ use crate::{
         Settled, Source,
     },
     domain::{
-        failure::{Failure, Told},
+        failure::Failure,
         ids::{ChatId, ExternalChatId, PortalId},
     },
     queue::retry::STALE,
@@ -112,8 +112,7 @@ pub fn missed(app: &App, view: &ChatView, receipt: &LineItem) -> Option<Missed> 
 /// Compares one chat.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let portal = &delivery.portal;
-    let look: Look = serde_json::from_str(&delivery.payload)
-        .map_err(|_other| Failure::permanent(Told::Internal, "the look is not understood"))?;
+    let look: Look = payload(delivery)?;
     let chat = ChatId(look.chat);
     if let Some(id) = look.message
         && !app.db.look_known(portal, chat, vec![id]).await.map_err(db_failure)?.is_empty()

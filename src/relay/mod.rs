@@ -58,6 +58,8 @@ mod uninstall;
 
 use std::{collections::HashMap, time::Duration};
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     app::App,
     b24::{
@@ -444,6 +446,13 @@ async fn tell(app: &App, delivery: &Delivery, told: Told, settled: &mut Settled)
 fn carried(delivery: &Delivery) -> Result<&Carried, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the message of the delivery is gone");
     delivery.carried.as_deref().ok_or_else(gone)
+}
+
+/// What a delivery carries besides its message, as whoever made it has written it.
+fn payload<T: DeserializeOwned>(delivery: &Delivery) -> Result<T, Failure> {
+    let malformed =
+        |_other| Failure::permanent(Told::Internal, format!("the {} is not understood", delivery.kind.text()));
+    serde_json::from_str(&delivery.payload).map_err(malformed)
 }
 
 /// The part that a delivery is about.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, carried, db_failure, groups, retry, to_portal};
+use super::{Resolved, carried, db_failure, groups, payload, retry, to_portal};
 use crate::{
     app::App,
     b24::bbcode,
@@ -129,10 +129,10 @@ pub fn turns_text(lang: &str, turns: &[(&str, u64)]) -> String {
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = || Failure::permanent(Told::Internal, "the note is not understood");
-    let note: Note = serde_json::from_str(&delivery.payload).map_err(|_other| malformed())?;
+    let note: Note = payload(delivery)?;
     let Carried { message, parts, view } = carried(delivery)?;
-    let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(malformed)?;
+    let gone = || Failure::permanent(Told::Internal, "the portal is gone");
+    let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.ok_or_else(gone)?;
     let mut files = Vec::new();
     for media in parts.iter().filter_map(|part| part.media) {
         files.extend(app.db.media_get(&delivery.portal, media).await.map_err(db_failure)?.map(|media| media.name));

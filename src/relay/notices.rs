@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     db_failure,
     grant::{self, Refused},
-    licenses, notes_text,
+    licenses, notes_text, payload,
 };
 use crate::{
     app::App,
@@ -130,8 +130,7 @@ pub(super) async fn installations(app: &App, portal: &PortalId) -> DbResult<Vec<
 }
 
 pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the notice is not understood");
-    let notice: Notice = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let notice: Notice = payload(delivery)?;
     let portal = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?;
     let Some(portal) = portal else { return Ok(Settled::new(DeliveryState::Cancelled, "gone")) };
     let Some(text) = notice.text(app, &portal).await.map_err(db_failure)? else {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     accounts, db_failure,
     grant::{self, Refused},
-    in_step, proof, sms,
+    in_step, payload, proof, sms,
 };
 use crate::{
     app::App,
@@ -33,7 +33,7 @@ use crate::{
     },
     domain::{
         connector::Connector,
-        failure::{Failure, Retry, Told},
+        failure::{Failure, Retry},
         ids::{InstallationId, PortalId},
     },
 };
@@ -117,8 +117,7 @@ pub async fn refresh_robots(app: &App, portal: &PortalId, installation: Installa
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the provisioning is not understood");
-    let wanted: Wanted = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let wanted: Wanted = payload(delivery)?;
     let installation = app.db.installation_get(&delivery.portal, wanted.installation).await.map_err(db_failure)?;
     let Some(installation) = installation.filter(|known| known.state != InstallationState::Stopped) else {
         return Ok(Settled::done());

@@ -9,7 +9,7 @@ use super::{
     ExpandError,
     address::{self, By, Job, To},
     grant::{self, Refused},
-    provision,
+    payload, provision,
 };
 use crate::{
     app::App,
@@ -25,7 +25,7 @@ use crate::{
     },
     domain::{
         address::{Address, Field, parse_field},
-        failure::{Failure, Told},
+        failure::Failure,
         ids::{ChannelId, InstallationId},
     },
 };
@@ -122,8 +122,7 @@ pub(super) fn progress(
 }
 
 pub(super) async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the status is not understood");
-    let told: Status = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let told: Status = payload(delivery)?;
     let method = StatusUpdate { code: &told.code, message_id: &told.message, status: &told.fate };
     match grant::call_of(app, (&delivery.portal, told.installation), &method).await {
         // Who sent it does not ask any more.

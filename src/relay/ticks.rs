@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExpandError, db_failure, hooks, notes, sms};
+use super::{ExpandError, db_failure, hooks, notes, payload, sms};
 use crate::{
     app::App,
     b24::bbcode,
@@ -14,7 +14,7 @@ use crate::{
         NewDelivery, Settled,
     },
     domain::{
-        failure::{Failure, Retry, Told},
+        failure::{Failure, Retry},
         ids::{ChannelId, PortalId},
     },
     messaging::Progress,
@@ -78,8 +78,7 @@ pub(super) async fn expand(
 
 /// Looks once more at a status that came before its message was written down.
 pub(super) async fn deliver_early(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the status is not understood");
-    let report: Report = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let report: Report = payload(delivery)?;
     let found =
         app.db.message_by_core(&delivery.portal, (&report.place(), &report.message)).await.map_err(db_failure)?;
     let reached = report.reached();
@@ -92,8 +91,7 @@ pub(super) async fn deliver_early(app: &App, delivery: &Delivery) -> Result<Sett
         None if app.clock.now() < delivery.created_at.after(FOR) => {
             Err(Failure::transient("the message is not written down yet").retry(Retry::Closed(AGAIN)))
         }
-        Some(_further) => Ok(Settled::done()),
-        None => Ok(Settled::done()),
+        _nothing_new => Ok(Settled::done()),
     }
 }
 

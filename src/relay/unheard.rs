@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accounts,
     channels::{back, has_login, heard_from, note_channel},
-    db_failure,
+    db_failure, payload,
 };
 use crate::{
     app::App,
@@ -31,7 +31,7 @@ use crate::{
         NewInbox, Settled, Source,
     },
     domain::{
-        failure::{Failure, Retry, Told},
+        failure::{Failure, Retry},
         ids::ChannelId,
     },
     messaging::{
@@ -108,8 +108,7 @@ pub async fn begin_due(app: &App) {
 /// Compares a channel, or goes on with it.
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let portal = &delivery.portal;
-    let look: Look = serde_json::from_str(&delivery.payload)
-        .map_err(|_other| Failure::permanent(Told::Internal, "the look is not understood"))?;
+    let look: Look = payload(delivery)?;
     let channel = app.db.channel_get(portal, &look.channel).await.map_err(db_failure)?;
     let bindings = app.db.bindings_of(portal, &look.channel).await.map_err(db_failure)?;
     // Who is asked for what he has needs no address of ours.

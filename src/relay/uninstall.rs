@@ -6,16 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{accounts, db_failure, grant};
+use super::{accounts, db_failure, grant, payload};
 use crate::{
     app::App,
     b24::{error::Code, methods::app::AppInfo, oauth::OAuthError},
     clock::Millis,
     db::{Delivery, DeliveryKind, Expansion, Installation, InstallationState, Lane, NewDelivery, Settled},
-    domain::{
-        failure::{Failure, Told},
-        ids::InstallationId,
-    },
+    domain::{failure::Failure, ids::InstallationId},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -32,8 +29,7 @@ pub fn expand(installation: InstallationId, clean: bool, now: Millis) -> Expansi
 }
 
 pub async fn deliver(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
-    let malformed = |_other| Failure::permanent(Told::Internal, "the uninstall is not understood");
-    let announced: Announced = serde_json::from_str(&delivery.payload).map_err(malformed)?;
+    let announced: Announced = payload(delivery)?;
     let installation = app.db.installation_get(&delivery.portal, announced.installation).await.map_err(db_failure)?;
     let Some(installation) = installation.filter(|known| known.state != InstallationState::Stopped) else {
         return Ok(Settled::done());
