@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Db, DbError, DbResult,
+    Chat, Db, DbError, DbResult,
     conn::Conn,
     schema::{binding, kept_settings},
     stored_enum,
@@ -228,6 +228,11 @@ impl Db {
         (channel, is_group): (&ChannelId, bool),
     ) -> DbResult<Option<Binding>> {
         Ok(serving(&self.tenant(portal).await?.bindings, channel, is_group).cloned())
+    }
+
+    /// The same of one chat.
+    pub async fn binding_of_chat(&self, portal: &PortalId, chat: &Chat) -> DbResult<Option<Binding>> {
+        self.binding_of_chats(portal, (&chat.channel(), chat.is_group)).await
     }
 
     /// The binding of the connector through which an operator has written; if that is gone, or not told, the one of such chats.

@@ -15,7 +15,7 @@ use diesel::{
 };
 
 use super::{
-    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, claim,
+    Db, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, NewDelivery, PortalState, claim,
     conditions::{Holds, Runs},
     conn::Conn,
     firsts,
@@ -74,6 +74,15 @@ fn has_begun(conn: &mut Conn, head: &Head) -> DbResult<bool> {
 /// Whether something holds a place in a lane.
 pub(super) fn is_held(conn: &mut Conn, lane: &Lane) -> DbResult<bool> {
     Ok(head(conn, &lane.text()?)?.is_some())
+}
+
+/// Writes a delivery that looks at something now and then, unless one is under way or the portal is over.
+pub(super) fn insert_look(conn: &mut Conn, portal: &str, look: &NewDelivery, now: Millis) -> DbResult<()> {
+    let state: String = portal::table.find(portal).select(portal::state).first(conn)?;
+    if state == PortalState::Stopped.text() || is_held(conn, &look.lane)? {
+        return Ok(());
+    }
+    insert(conn, portal, look, now)
 }
 
 /// Finds the place in its lane of a delivery that holds none. What comes too late for its own stands behind the message that is being sent.

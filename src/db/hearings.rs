@@ -8,11 +8,11 @@ use diesel::{
 };
 
 use super::{
-    Db, DbResult, Intake, NewDelivery, PortalState,
+    Db, DbResult, Intake, NewDelivery,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, on_each,
-    schema::{binding, channel, hearing, portal},
+    schema::{binding, channel, hearing},
 };
 use crate::{
     clock::Millis,
@@ -47,13 +47,11 @@ fn begin(conn: &mut Conn, (id, owner, due): (String, String, i64), every: Durati
     let taken = diesel::update(hearing::table.find(&id).filter(hearing::look_at.eq(due)))
         .set(hearing::look_at.eq(now.after(every).0))
         .execute(conn)?;
-    let state: String = portal::table.find(&owner).select(portal::state).first(conn)?;
-    let lane = Lane::Hearing(ChannelId(id.clone()));
-    if taken == 0 || state == PortalState::Stopped.text() || dispatch::is_held(conn, &lane)? {
+    if taken == 0 {
         return Ok(());
     }
-    let look = NewDelivery::new(lane, DeliveryKind::Hearing, now).payload(&serde_json::json!({ "channel": id }));
-    dispatch::insert(conn, &owner, &look, now)
+    let look = NewDelivery::new(Lane::Hearing(ChannelId(id.clone())), DeliveryKind::Hearing, now);
+    dispatch::insert_look(conn, &owner, &look.payload(&serde_json::json!({ "channel": id })), now)
 }
 
 impl Db {

@@ -9,11 +9,11 @@ use diesel::{
 };
 
 use super::{
-    Db, DbResult, NewDelivery, PortalState,
+    Db, DbResult, NewDelivery,
     conn::Conn,
     deliveries::{DeliveryKind, Lane},
     dispatch, on_each,
-    schema::{login, node, portal},
+    schema::{login, node},
 };
 use crate::{
     clock::Millis,
@@ -132,13 +132,11 @@ fn begin(conn: &mut Conn, (id, owner, due): (i64, String, i64), every: Duration,
     let taken = diesel::update(login::table.find(id).filter(login::look_at.eq(due)))
         .set(login::look_at.eq(now.after(every).0))
         .execute(conn)?;
-    let state: String = portal::table.find(&owner).select(portal::state).first(conn)?;
-    let lane = Lane::Login(LoginId(id));
-    if taken == 0 || state == PortalState::Stopped.text() || dispatch::is_held(conn, &lane)? {
+    if taken == 0 {
         return Ok(());
     }
-    let look = NewDelivery::new(lane, DeliveryKind::Licenses, now).payload(&serde_json::json!({ "login": id }));
-    dispatch::insert(conn, &owner, &look, now)
+    let look = NewDelivery::new(Lane::Login(LoginId(id)), DeliveryKind::Licenses, now);
+    dispatch::insert_look(conn, &owner, &look.payload(&serde_json::json!({ "login": id })), now)
 }
 
 impl Db {

@@ -7,6 +7,8 @@ use diesel::{
     Queryable, RunQueryDsl as _,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ChatView, Db, DbError, DbResult, NewContact, NewDelivery, NewMedia, albums, chats,
     conn::Conn,
@@ -364,11 +366,17 @@ pub(super) fn advance(conn: &mut Conn, portal: &str, id: MessageId, to: MessageP
 
 /// Where a core's id of a message means one message: in one group, or in all private chats of a channel. (Telegram numbers the
 /// messages of each large group by themselves; and a private chat may have been begun under another address than it has.)
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorePlace {
     pub channel: ChannelId,
     /// The group, if it is one.
     pub group: Option<String>,
+}
+
+impl CorePlace {
+    pub fn of(channel: &ChannelId, peer: &str, is_group: bool) -> Self {
+        Self { channel: channel.clone(), group: is_group.then(|| peer.to_owned()) }
+    }
 }
 
 /// The message that a core names by its id.
