@@ -79,6 +79,14 @@ pub fn parse_many(text: &str) -> Addresses {
     parse_field(text, Field::Phones)
 }
 
+/// The first phone number of a field for phones.
+pub fn first_phone(text: &str) -> Option<E164> {
+    parse_field(text, Field::Phones).usable.into_iter().find_map(|address| match address {
+        Address::Phone(phone) => Some(phone),
+        _other => None,
+    })
+}
+
 /// [`parse_many`] for a field whose purpose is known.
 pub fn parse_field(text: &str, field: Field) -> Addresses {
     let mut found = Addresses::default();

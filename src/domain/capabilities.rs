@@ -65,6 +65,31 @@ pub enum WriteFirst {
     ByEmail,
 }
 
+impl Capabilities {
+    /// Of what nobody serves, and what others begin with.
+    pub const NOTHING: Self = Self {
+        markup: Markup::Plain,
+        text_limit: 0,
+        caption_limit: 0,
+        upload_limit: 0,
+        photo_limit: 0,
+        download_limit: 0,
+        write_first: WriteFirst::Never,
+        checks: Checks::Nothing,
+        edit: Window::Never,
+        delete: Window::Never,
+        client_edit: false,
+        client_delete: false,
+        quotes: false,
+        reactions: false,
+        groups: Groups::No,
+        templates: false,
+        album: 0,
+        delivered: false,
+        read: false,
+    };
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
     Nothing,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::domain::{
-    capabilities::{Capabilities, Checks, Groups, Markup, Window, WriteFirst},
+    capabilities::{Capabilities, Checks, Groups, Markup, WriteFirst},
     connector::Connector,
 };
 
@@ -67,26 +67,15 @@ const MIB: u64 = 1024 * 1024;
 /// comes in is given out by link in any size that those messengers carry.
 pub fn capabilities(connector: Connector) -> Capabilities {
     let base = Capabilities {
-        markup: Markup::Plain,
         text_limit: 4096,
         caption_limit: 1024,
         upload_limit: 50 * MIB,
         photo_limit: 10 * MIB,
         download_limit: 100 * MIB,
-        write_first: WriteFirst::Never,
-        checks: Checks::Nothing,
-        // No public client has ever called it.
-        edit: Window::Never,
-        delete: Window::Never,
-        client_edit: false,
-        client_delete: false,
-        quotes: false,
-        reactions: false,
-        groups: Groups::No,
-        templates: false,
-        album: 0,
         delivered: true,
         read: true,
+        // No public client has ever edited, deleted, quoted or reacted.
+        ..Capabilities::NOTHING
     };
     match connector.messenger() {
         Connector::Whatsapp | Connector::Waba => Capabilities {

@@ -19,34 +19,11 @@ use super::{
 };
 use crate::{
     domain::{
-        capabilities::{Capabilities, Checks, Groups, Markup, Window, WriteFirst},
+        capabilities::Capabilities,
         connector::Connector,
         failure::{Failure, Told},
     },
     outgoing::Outgoing,
-};
-
-/// A connector that this core does not serve can do nothing.
-const NOTHING: Capabilities = Capabilities {
-    markup: Markup::Plain,
-    text_limit: 0,
-    caption_limit: 0,
-    upload_limit: 0,
-    photo_limit: 0,
-    download_limit: 0,
-    write_first: WriteFirst::Never,
-    checks: Checks::Nothing,
-    edit: Window::Never,
-    delete: Window::Never,
-    client_edit: false,
-    client_delete: false,
-    quotes: false,
-    reactions: false,
-    groups: Groups::No,
-    templates: false,
-    album: 0,
-    delivered: false,
-    read: false,
 };
 
 pub struct Embedded {
@@ -73,7 +50,7 @@ impl Embedded {
 pub fn capabilities(connector: Connector) -> Capabilities {
     match connector {
         Connector::TelegramBot => telegram_bot::CAPABILITIES,
-        _ => NOTHING,
+        _ => Capabilities::NOTHING,
     }
 }
 
