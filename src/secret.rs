@@ -217,16 +217,18 @@ pub fn fingerprint(value: &str) -> String {
 
 /// A random text of `bytes` random bytes, safe in a URL path.
 pub fn random_token(bytes: usize) -> Result<String, SealError> {
-    let mut buffer = vec![0; bytes];
-    SystemRandom::new().fill(&mut buffer).map_err(|ring::error::Unspecified| SealError::Key)?;
-    Ok(URL_SAFE_NO_PAD.encode(buffer))
+    Ok(URL_SAFE_NO_PAD.encode(random_bytes(bytes)?))
 }
 
 /// A random key of `bytes` bytes in Base64.
 pub fn random_key(bytes: usize) -> Result<Secret, SealError> {
-    let mut buffer = vec![0; bytes];
-    SystemRandom::new().fill(&mut buffer).map_err(|ring::error::Unspecified| SealError::Key)?;
-    Ok(Secret::new(STANDARD.encode(buffer)))
+    Ok(Secret::new(STANDARD.encode(random_bytes(bytes)?)))
+}
+
+fn random_bytes(count: usize) -> Result<Vec<u8>, SealError> {
+    let mut bytes = vec![0; count];
+    SystemRandom::new().fill(&mut bytes).map_err(|ring::error::Unspecified| SealError::Key)?;
+    Ok(bytes)
 }
 
 /// A random text of lower-case letters and digits, for ids that people may have to read aloud.
