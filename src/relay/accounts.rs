@@ -246,13 +246,15 @@ pub async fn line_settings(app: &App, installation: &Installation, line: i64) ->
 
 /// The same for work in the background; None when it is gone.
 pub(super) async fn line_of(app: &App, owner: (&PortalId, InstallationId), line: i64) -> Result<Option<Line>, Refused> {
-    let method = ConfigGet { config_id: line, with_queue: false, show_offline: false };
-    Ok(grant::call_of(app, owner, &method).await?.0)
+    Ok(grant::call_of(app, owner, &settings_of(line)).await?.0)
 }
 
 async fn find_line(app: &App, installation: &Installation, line: i64) -> Result<Option<Line>, AccountError> {
-    let method = ConfigGet { config_id: line, with_queue: false, show_offline: false };
-    Ok(grant::call(app, installation, &method).await?.0)
+    Ok(grant::call(app, installation, &settings_of(line)).await?.0)
+}
+
+fn settings_of(line: i64) -> ConfigGet {
+    ConfigGet { config_id: line, with_queue: false, show_offline: false }
 }
 
 /// Our connectors are registered with signatures; a line that hides its operators' data sends none.

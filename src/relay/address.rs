@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Resolved, channel_of, db_failure, notes, payload, robot, sms, through, to_core};
+use super::{Resolved, channel_of, db_failure, lang_of, notes, payload, robot, sms, through, to_core};
 use crate::{
     app::App,
     b24::bbcode,
@@ -290,10 +290,7 @@ fn decided(
 /// The robot's process, the page of the card, or the portal's service of text messages learns why.
 pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, settled: &mut Settled) {
     let Ok(job) = job(delivery) else { return };
-    let lang = match app.db.portal_get(&delivery.portal).await {
-        Ok(Some(portal)) => portal.lang,
-        _unknown => "en".into(),
-    };
+    let lang = lang_of(app, &delivery.portal).await.unwrap_or_else(|_away| "en".into());
     let outcome = if unknown {
         RecipientOutcome::Refused { code: "unknown".into(), text: notes::reason_text(&lang, "unavailable").into() }
     } else {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ExpandError, carried, channel_of, db_failure, grant, groups, notes::Note, part_of, payload, shown, status,
+    ExpandError, carried, channel_of, db_failure, grant, groups, lang_of, notes::Note, part_of, payload, shown, status,
     status::Written, through, to_core, to_portal,
 };
 use crate::{
@@ -20,14 +20,13 @@ use crate::{
         methods::messages::{LineChat, LineMessage, LineText, LineUser, UpdateMessages},
     },
     db::{
-        Binding, Carried, Channel, CorePlace, Delivery, DeliveryKind, DeliveryState, Direction, Expansion, InboxItem,
-        Lane, Message, MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
+        Binding, Carried, Channel, CorePlace, DbResult, Delivery, DeliveryKind, DeliveryState, Direction, Expansion,
+        InboxItem, Lane, Message, MessageOrigin, MessageProgress, NewDelivery, NewMessage, NewPart, Part, Settled,
     },
     domain::{
         capabilities::Capabilities,
-        connector::Connector,
         failure::{Failure, Told},
-        ids::ExternalChatId,
+        ids::PortalId,
     },
     messaging::{Author, IncomingMessage, Reaction, SentRef},
 };
@@ -62,14 +61,12 @@ async fn known(
     item: &InboxItem,
     (written, message): (&Written, &OperatorMessage),
 ) -> Result<Option<Known>, ExpandError> {
-    let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
-    let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
-    let chats = (&chat.channel, written.connector.is_some_and(Connector::is_group));
-    let binding = app.db.binding_of_written(&item.portal, chats, written.connector).await?;
-    let Some(binding) = binding else { return Ok(None) };
+    let Some((channel, binding, peer)) = to_core::target(app, &item.portal, (written, message)).await? else {
+        return Ok(None);
+    };
     let number = message.im.message_id.to_string();
-    let found = app.db.message_find(&item.portal, (&channel.id, &chat.peer), (Direction::Out, &number)).await?;
-    Ok(found.map(|(message, parts)| Known { channel, binding, peer: chat.peer, message, parts }))
+    let found = app.db.message_find(&item.portal, (&channel.id, &peer), (Direction::Out, &number)).await?;
+    Ok(found.map(|(message, parts)| Known { channel, binding, peer, message, parts }))
 }
 
 pub async fn edited_by_operators(
@@ -187,13 +184,8 @@ pub async fn edited_by_client(
     channel: &Channel,
     edited: IncomingMessage,
 ) -> Result<Expansion, ExpandError> {
-    let place = (&channel.id, edited.peer.as_str());
-    let in_core = CorePlace { channel: channel.id.clone(), group: edited.group.is_some().then(|| edited.peer.clone()) };
-    let found = match app.db.message_find(&item.portal, place, (Direction::In, &edited.id)).await? {
-        // A piece of an album is known by its part.
-        None => app.db.message_by_core(&item.portal, (&in_core, &edited.id)).await?,
-        found => found,
-    };
+    let chat = (edited.peer.as_str(), edited.group.is_some());
+    let found = named(app, &item.portal, channel, (chat, &edited.id)).await?;
     let by_client = |(message, _): &(Message, Vec<Part>)| message.direction == Direction::In;
     let Some((message, parts)) = found.filter(by_client).filter(|_| edited.author == Author::Client) else {
         return to_portal::expand_message(app, item, channel, edited).await;
@@ -211,6 +203,20 @@ pub async fn edited_by_client(
     Ok(Expansion { relevant: true, deliveries, ..Expansion::default() })
 }
 
+/// The message, of whomever, that the messenger names so in a chat.
+async fn named(
+    app: &App,
+    portal: &PortalId,
+    channel: &Channel,
+    ((peer, is_group), id): ((&str, bool), &str),
+) -> DbResult<Option<(Message, Vec<Part>)>> {
+    match app.db.message_find(portal, (&channel.id, peer), (Direction::In, id)).await? {
+        // What the business wrote, and a piece of a client's album, is known by its part.
+        None => app.db.message_by_core(portal, (&CorePlace::of(&channel.id, peer, is_group), id)).await,
+        found => Ok(found),
+    }
+}
+
 /// Shows which message the client has put an emoji on; of a group also who did it.
 pub async fn reacted(
     app: &App,
@@ -219,15 +225,10 @@ pub async fn reacted(
     reaction: Reaction,
 ) -> Result<Expansion, ExpandError> {
     let Reaction { peer, group, person, message: id, emoji } = reaction;
-    let by_client = app.db.message_find(&item.portal, (&channel.id, &peer), (Direction::In, &id)).await?;
-    let place = CorePlace { channel: channel.id.clone(), group: group.then_some(peer) };
-    let found = match by_client {
-        Some(found) => Some(found),
-        None => app.db.message_by_core(&item.portal, (&place, &id)).await?,
-    };
+    let found = named(app, &item.portal, channel, ((&peer, group), &id)).await?;
     let binding = app.db.binding_of_chats(&item.portal, (&channel.id, group)).await?;
     let (Some((message, parts)), Some(binding)) = (found, binding) else { return Ok(Expansion::default()) };
-    let lang = app.db.portal_get(&item.portal).await?.map_or_else(String::new, |portal| portal.lang);
+    let lang = lang_of(app, &item.portal).await?;
     let who = group.then(|| groups::person_name(&lang, &person, binding.settings.group_phones));
     let about = known_by(app, (channel, binding.shows_name()), &message, &parts);
     let note = Note::Reaction { emoji: bbcode::from_plain(&emoji), about, who };
@@ -237,7 +238,7 @@ pub async fn reacted(
 
 /// The first line of a text, at most so long that one knows it again.
 fn beginning(text: &str) -> String {
-    let plain = shown::plain(text);
+    let plain = bbcode::plain(text);
     let line = own_lines(&plain).next().unwrap_or_default();
     bbcode::from_plain(&cut(line, BEGINNING))
 }
@@ -245,7 +246,7 @@ fn beginning(text: &str) -> String {
 /// A client's changed text with what it said before, struck through on a line of its own: the portal shows only the last words, and
 /// the former may be what an operator has answered.
 fn with_former(text: &str, former: &str) -> String {
-    let former = shown::plain(former);
+    let former = bbcode::plain(former);
     let former = own_lines(&former).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     if former.is_empty() {
         return text.to_owned();
@@ -309,7 +310,7 @@ pub async fn edit_to_portal(app: &App, delivery: &Delivery) -> Result<Settled, F
     let now = carried.parts.iter().map(|other| if other.id == part.id { &text } else { &other.text });
     let whole = now.filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n");
     let place = to_portal::place(app, &delivery.portal, carried.view.clone()).await?;
-    let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map_or_else(String::new, |it| it.lang);
+    let lang = lang_of(app, &delivery.portal).await.map_err(db_failure)?;
     let message = LineMessage {
         user: LineUser { id: place.user_id().to_owned(), ..LineUser::default() },
         message: LineText {
@@ -356,8 +357,7 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, settled: &mut S
 
 async fn still_seen(app: &App, delivery: &Delivery, carried: &Carried) -> Option<String> {
     let channel = channel_of(app, &delivery.portal, &carried.view.chat.channel()).await.ok()?;
-    let chats = (&channel.id, carried.view.chat.is_group);
-    let binding = app.db.binding_of_chats(&delivery.portal, chats).await.ok()?;
+    let binding = app.db.binding_of_chat(&delivery.portal, &carried.view.chat).await.ok()?;
     let own =
         carried.parts.iter().filter(|part| delivery.part.is_none_or(|id| id == part.id)).cloned().collect::<Vec<_>>();
     let is_signed = binding.is_some_and(|binding| binding.shows_name());

@@ -55,14 +55,12 @@ async fn tell(app: &App, delivery: &Delivery, settled: &mut Settled) -> Result<(
         message.hook = binding.map(|binding| hooks::delivery(&binding, hooks::Event::Sent, now));
     }
     if let (Some((chat, ..)), Some(carried)) = (settled.chat, &delivery.carried) {
-        let chats = (&carried.view.chat.channel(), carried.view.chat.is_group);
-        let binding = app.db.binding_of_chats(&delivery.portal, chats).await?;
+        let binding = app.db.binding_of_chat(&delivery.portal, &carried.view.chat).await?;
         let is_named = binding.is_some_and(|binding| binding.settings.chat_names);
         settled.follow.extend(is_named.then(|| in_step::look(chat, now)));
     }
     let (Some(carried), Some(event)) = (&delivery.carried, event(delivery, settled)) else { return Ok(()) };
-    let chats = (&carried.view.chat.channel(), carried.view.chat.is_group);
-    let binding = listening(app, &delivery.portal, chats).await?;
+    let binding = app.db.binding_of_chat(&delivery.portal, &carried.view.chat).await?.filter(hooks::listens);
     let hook = binding.map(|binding| hooks::delivery(&binding, event, now).message(carried.message.id));
     settled.follow.extend(hook);
     Ok(())

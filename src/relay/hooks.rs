@@ -15,8 +15,7 @@ use crate::{
     app::App,
     clock::Millis,
     db::{
-        Binding, Carried, Channel, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, MessageProgress, NewDelivery,
-        Settled,
+        Binding, Carried, DbResult, Delivery, DeliveryKind, DeliveryState, Lane, MessageProgress, NewDelivery, Settled,
     },
     domain::{
         failure::{Failure, Retry, Told},
@@ -150,6 +149,7 @@ async fn body(app: &App, delivery: &Delivery, hook: &Hook, binding: &Binding) ->
     let carried = carried(delivery)?;
     let Carried { message, view, .. } = carried;
     let channel = channel_of(app, &delivery.portal, &binding.channel).await?;
+    let style = (app.core(channel.core).capabilities(channel.connector).markup, binding.shows_name());
     let contact = view
         .contact
         .as_ref()
@@ -169,7 +169,7 @@ async fn body(app: &App, delivery: &Delivery, hook: &Hook, binding: &Binding) ->
                 "direction": message.direction.text(),
                 "origin": message.origin.text(),
                 "author": message.author,
-                "text": text(app, carried, (binding, &channel)),
+                "text": shown::plain(&carried.parts, message.origin, style),
                 "files": file_list(app, &delivery.portal, carried).await?,
                 "status": hook.progress.as_deref().unwrap_or_else(|| message.progress.text()),
                 "sent_at": iso(message.sent_at),
@@ -181,15 +181,6 @@ async fn body(app: &App, delivery: &Delivery, hook: &Hook, binding: &Binding) ->
 fn iso(at: Millis) -> String {
     let (date, time) = at.utc();
     format!("{date}T{time}Z")
-}
-
-/// The words without their markup.
-fn text(app: &App, carried: &Carried, (binding, channel): (&Binding, &Channel)) -> String {
-    let markup = app.core(channel.core).capabilities(channel.connector).markup;
-    let texts = carried.parts.iter().map(|part| part.text.as_str()).filter(|text| !text.is_empty());
-    let texts =
-        texts.map(|text| shown::plain(&shown::words(text, carried.message.origin, (markup, binding.shows_name()))));
-    texts.collect::<Vec<_>>().join("\n")
 }
 
 /// The files, each with a link that works for a day; without one where it cannot be had now.

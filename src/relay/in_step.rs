@@ -119,11 +119,6 @@ async fn may_change(app: &App, portal: &PortalId, chat: ChatId) -> Result<(), Fa
     }
 }
 
-async fn binding(app: &App, portal: &PortalId, view: &ChatView) -> Result<Option<Binding>, Failure> {
-    let chats = (&view.chat.channel(), view.chat.is_group);
-    app.db.binding_of_chats(portal, chats).await.map_err(db_failure)
-}
-
 /// The chats of a card that has changed.
 pub(super) async fn card_in_step(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let Card { installation, entity_type_id, id } = payload(delivery)?;
@@ -138,7 +133,7 @@ pub(super) async fn card_in_step(app: &App, delivery: &Delivery) -> Result<Settl
     let numbers = chats.into_iter().filter_map(|chat| chat.chat_id).collect();
     let mut settled = Settled::done();
     for view in app.db.chat_of_portal(&delivery.portal, numbers).await.map_err(db_failure)? {
-        let binding = binding(app, &delivery.portal, &view).await?;
+        let binding = app.db.binding_of_chat(&delivery.portal, &view.chat).await.map_err(db_failure)?;
         let Some(binding) = binding.filter(|binding| binding.installation == installation) else { continue };
         if binding.settings.chat_names && entity_type_id == CONTACT {
             rename(app, &binding, &view, &item).await?;
@@ -177,7 +172,7 @@ pub(super) async fn chat_in_step(app: &App, delivery: &Delivery) -> Result<Settl
     let Chat { chat } = payload(delivery)?;
     let portal = &delivery.portal;
     let Some(view) = app.db.chat_get(portal, chat).await.map_err(db_failure)? else { return Ok(Settled::done()) };
-    let binding = binding(app, portal, &view).await?;
+    let binding = app.db.binding_of_chat(portal, &view.chat).await.map_err(db_failure)?;
     let (Some(binding), Some(number)) = (binding, view.chat.b24_chat) else { return Ok(Settled::done()) };
     let owner = (portal, binding.installation);
     let dialog = unless_refused(grant::call_of(app, owner, &DialogGet::ChatId(number)).await)?;

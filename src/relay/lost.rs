@@ -149,7 +149,7 @@ struct Place {
 
 async fn place(app: &App, portal: &PortalId, chat: ChatId) -> DbResult<Option<Place>> {
     let Some(view) = app.db.chat_get(portal, chat).await? else { return Ok(None) };
-    let binding = app.db.binding_of_chats(portal, (&view.chat.channel(), view.chat.is_group)).await?;
+    let binding = app.db.binding_of_chat(portal, &view.chat).await?;
     let binding = binding.filter(|binding| binding.state == BindingState::Active);
     let external = ExternalChatId::new(view.chat.channel(), &view.chat.peer).map(|id| id.to_string());
     let (Some(binding), Some(external), Some(number)) = (binding, external, view.chat.b24_chat) else {

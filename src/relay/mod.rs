@@ -69,7 +69,8 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Carried, DbError, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Part, Settled, Source,
+        Binding, Carried, DbError, DbResult, Delivery, DeliveryKind, DeliveryState, Expansion, InboxItem, Part,
+        Settled, Source,
     },
     domain::{
         connector::Connector,
@@ -459,6 +460,11 @@ fn payload<T: DeserializeOwned>(delivery: &Delivery) -> Result<T, Failure> {
 fn part_of<'a>(carried: &'a Carried, delivery: &Delivery) -> Result<&'a Part, Failure> {
     let gone = || Failure::permanent(Told::Internal, "the part of the delivery is gone");
     carried.parts.iter().find(|part| Some(part.id) == delivery.part).ok_or_else(gone)
+}
+
+/// The language of a portal; of one that is gone, English.
+async fn lang_of(app: &App, portal: &PortalId) -> DbResult<String> {
+    Ok(app.db.portal_get(portal).await?.map_or_else(|| "en".into(), |portal| portal.lang))
 }
 
 /// The database is away: nothing happened, and it is tried again.

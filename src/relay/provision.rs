@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     accounts, db_failure,
     grant::{self, Refused},
-    in_step, payload, proof, sms,
+    in_step, lang_of, payload, proof, sms,
 };
 use crate::{
     app::App,
@@ -323,7 +323,7 @@ async fn robot_options(
     installation: &Installation,
 ) -> Result<(robots::PortalOptions, String, u64), Refused> {
     let portal = &installation.portal;
-    let lang = app.db.portal_get(portal).await?.map_or_else(|| "en".into(), |portal| portal.lang);
+    let lang = lang_of(app, portal).await?;
     let user = app.db.grant_get(portal, installation.id).await?.map_or(0, |grant| grant.user);
     let bindings = app.db.binding_list(portal).await?;
     let channels = app.db.channel_list(portal).await?;

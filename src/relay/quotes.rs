@@ -53,8 +53,7 @@ fn answered(recent: &[(Message, Vec<Part>)], reply: &Reply, style: (Markup, bool
     let there: Vec<_> =
         recent.iter().filter_map(|(message, parts)| Some((id(message, parts)?, message, parts))).collect();
     let says_it = |message: &Message, parts: &[Part]| {
-        let theirs = parts.iter().map(|part| shown::plain(&shown::words(&part.text, message.origin, style)));
-        let theirs = said(&theirs.collect::<Vec<_>>().join("\n"));
+        let theirs = said(&shown::plain(parts, message.origin, style));
         words.iter().any(|words| is_same(words, &theirs))
     };
     let by_name =

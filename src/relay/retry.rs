@@ -95,11 +95,10 @@ pub async fn offer(app: &App, token: &str) -> Result<Option<Offer>, DbError> {
 async fn text(app: &App, portal: &PortalId, message: &Message, parts: &[Part]) -> Result<String, DbError> {
     let Some(view) = app.db.chat_get(portal, message.chat).await? else { return Ok(String::new()) };
     let Some(channel) = app.db.channel_get(portal, &view.chat.channel()).await? else { return Ok(String::new()) };
-    let binding = app.db.binding_of_chats(portal, (&channel.id, view.chat.is_group)).await?;
+    let binding = app.db.binding_of_chat(portal, &view.chat).await?;
     let is_signed = binding.is_some_and(|binding| binding.shows_name());
     let markup = app.core(channel.core).capabilities(channel.connector).markup;
-    let words = parts.iter().map(|part| shown::plain(&shown::words(&part.text, message.origin, (markup, is_signed))));
-    Ok(words.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"))
+    Ok(shown::plain(parts, message.origin, (markup, is_signed)))
 }
 
 /// Takes the offer; None: there is nothing behind the link. Taking it twice is the same as once.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     ExpandError, address, db_failure,
     grant::{self, Refused},
-    notes,
+    lang_of, notes,
 };
 use crate::{
     app::App,
@@ -48,7 +48,7 @@ pub async fn expand(
 ) -> Result<Expansion, ExpandError> {
     let robot =
         robots::find(&call.code).ok_or_else(|| ExpandError::Malformed("a robot that is none of ours".into()))?;
-    let lang = app.db.portal_get(&item.portal).await?.map_or_else(|| "en".into(), |portal| portal.lang);
+    let lang = lang_of(app, &item.portal).await?;
     let plan = (robot.plan)(&robots::Call {
         properties: call.properties.clone(),
         addresses: addresses(&robot.manifest, call),
@@ -202,11 +202,6 @@ fn told(run: &Run) -> Vec<robots::RecipientOutcome> {
         .collect()
 }
 
-async fn lang_of(app: &App, portal: &PortalId) -> Result<String, Failure> {
-    let portal = app.db.portal_get(portal).await.map_err(db_failure)?;
-    Ok(portal.map_or_else(|| "en".into(), |portal| portal.lang))
-}
-
 /// Tells in the log of the process when those texts go that have to wait for their turn.
 pub async fn waits(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let run = run_of(app, delivery).await?;
@@ -224,7 +219,7 @@ pub async fn waits(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     if !run.waits || turns.is_empty() {
         return Ok(Settled::done());
     }
-    let text = notes::turns_text(&lang_of(app, &delivery.portal).await?, &turns);
+    let text = notes::turns_text(&lang_of(app, &delivery.portal).await.map_err(db_failure)?, &turns);
     let token = app.db.run_token(&delivery.portal, &run).map_err(db_failure)?;
     let method = ActivityLog { event_token: token.expose(), log_message: &text };
     match grant::call_of(app, (&delivery.portal, run.installation), &method).await {
@@ -241,7 +236,7 @@ pub async fn answer(app: &App, delivery: &Delivery) -> Result<Settled, Failure> 
     if !run.waits {
         return Ok(Settled::done());
     }
-    let returns = robots::summary(&told(&run), &lang_of(app, &delivery.portal).await?);
+    let returns = robots::summary(&told(&run), &lang_of(app, &delivery.portal).await.map_err(db_failure)?);
     let token = app.db.run_token(&delivery.portal, &run).map_err(db_failure)?;
     let values = BTreeMap::from([
         ("send_status".to_owned(), ReturnValue::Text(returns.status.to_owned())),
@@ -265,7 +260,8 @@ pub async fn comment(app: &App, delivery: &Delivery) -> Result<Settled, Failure>
     let run = run_of(app, delivery).await?;
     let (true, Some(card)) = (run.comment, CrmRef::from_document_id(&run.document)) else { return Ok(Settled::done()) };
     let robot = robots::find(&run.code).ok_or_else(|| Failure::permanent(Told::Internal, "an unknown robot"))?;
-    let text = robots::comment(&robot.manifest.name, &told(&run), &lang_of(app, &delivery.portal).await?);
+    let text =
+        robots::comment(&robot.manifest.name, &told(&run), &lang_of(app, &delivery.portal).await.map_err(db_failure)?);
     let fields = CommentFields { entity_id: card.id, entity_type: &card.timeline_type(), comment: &text };
     grant::call_of(app, (&delivery.portal, run.installation), &TimelineCommentAdd { fields }).await?;
     Ok(Settled::done())

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     db::{Binding, DbError, Installation},
     domain::{
-        address::{Address, Field as AddressField, parse_field},
+        address::first_phone,
         connector::Connector,
         settings::{Field, Settings},
     },
@@ -102,12 +102,7 @@ fn fitting(setting: &Setting, value: &str) -> Option<String> {
     let fits = |limit| value.chars().count() <= limit && !value.chars().any(char::is_control);
     match setting.kind {
         SettingKind::Text => fits(MAX_TEXT).then(|| value.to_owned()),
-        SettingKind::Phone => {
-            parse_field(value, AddressField::Phones).usable.into_iter().find_map(|found| match found {
-                Address::Phone(phone) => Some(phone.e164()),
-                _other => None,
-            })
-        }
+        SettingKind::Phone => first_phone(value).map(|phone| phone.e164()),
         SettingKind::Link => {
             let url = Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             // Who can read the page must not read a password in it.

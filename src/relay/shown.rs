@@ -1,6 +1,10 @@
 //! Texts of messages as the Open Channel shows them: BB-code, from the form in which their parts are kept.
 
-use crate::{b24::bbcode, db::MessageOrigin, domain::capabilities::Markup};
+use crate::{
+    b24::bbcode,
+    db::{MessageOrigin, Part},
+    domain::capabilities::Markup,
+};
 
 /// A part's text as its author wrote it, without the signature that a line puts before operators' texts.
 pub fn words(text: &str, origin: MessageOrigin, (markup, is_signed): (Markup, bool)) -> String {
@@ -16,9 +20,10 @@ pub fn words(text: &str, origin: MessageOrigin, (markup, is_signed): (Markup, bo
     }
 }
 
-/// A BB-code text without its markup.
-pub fn plain(text: &str) -> String {
-    bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default())
+/// What a whole message says, a line for each of its parts, without any markup.
+pub fn plain(parts: &[Part], origin: MessageOrigin, style: (Markup, bool)) -> String {
+    let texts = parts.iter().map(|part| bbcode::plain(&words(&part.text, origin, style)));
+    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// A text of the line as it was written there, from the messenger's markup in which it is kept.
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str, markup: Markup, is_signed: bool) -> String {
-        bbcode::to_plain(&bbcode::parse(&as_written(text, markup, is_signed)), bbcode::Options::default())
+        bbcode::plain(&as_written(text, markup, is_signed))
     }
 
     #[test]

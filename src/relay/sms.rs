@@ -24,7 +24,7 @@ use crate::{
         MessageProgress, NewDelivery, Settled,
     },
     domain::{
-        address::{Address, Field, parse_field},
+        address::first_phone,
         failure::Failure,
         ids::{ChannelId, InstallationId},
     },
@@ -66,10 +66,7 @@ pub(super) async fn expand(
     call: &SmsCall,
 ) -> Result<Expansion, ExpandError> {
     let mut expansion = Expansion { relevant: true, ..Expansion::default() };
-    let phone = parse_field(&call.to, Field::Phones).usable.into_iter().find_map(|address| match address {
-        Address::Phone(phone) => Some(phone.e164()),
-        _other => None,
-    });
+    let phone = first_phone(&call.to).map(|phone| phone.e164());
     let channel = call.code.strip_prefix(CODE).and_then(ChannelId::parse);
     let binding = match &channel {
         Some(channel) => app.db.binding_of_chats(&item.portal, (channel, false)).await?,

@@ -39,6 +39,11 @@ impl Written {
         Self { line: Some(line), connector: Connector::from_id(connector), ..Self::default() }
     }
 
+    /// Whether he wrote into a group.
+    pub fn is_group(&self) -> bool {
+        self.connector.is_some_and(Connector::is_group)
+    }
+
     /// Where it was, alone.
     pub fn place(&self) -> Self {
         Self { line: self.line, connector: self.connector, ..Self::default() }

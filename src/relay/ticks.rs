@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{
         failure::{Failure, Retry},
-        ids::{ChannelId, PortalId},
+        ids::PortalId,
     },
     messaging::Progress,
 };
@@ -29,22 +29,14 @@ const FOR: Duration = Duration::from_mins(1);
 /// What a messenger has told of one message.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Report {
-    channel: ChannelId,
-    group: Option<String>,
+    #[serde(flatten)]
+    pub(super) place: CorePlace,
     /// The messenger's id of it.
-    message: String,
-    progress: Progress,
+    pub(super) message: String,
+    pub(super) progress: Progress,
 }
 
 impl Report {
-    pub(super) fn new(place: CorePlace, message: String, progress: Progress) -> Self {
-        Self { channel: place.channel, group: place.group, message, progress }
-    }
-
-    fn place(&self) -> CorePlace {
-        CorePlace { channel: self.channel.clone(), group: self.group.clone() }
-    }
-
     fn reached(&self) -> MessageProgress {
         match self.progress {
             Progress::Sent => MessageProgress::Sent,
@@ -62,7 +54,7 @@ pub(super) async fn expand(
     channel: &Channel,
     (report, tracking): (Report, Option<&str>),
 ) -> Result<Expansion, ExpandError> {
-    let found = app.db.message_by_core(&item.portal, (&report.place(), &report.message)).await?;
+    let found = app.db.message_by_core(&item.portal, (&report.place, &report.message)).await?;
     let Some((message, _parts)) = found else {
         let is_ours =
             tracking.and_then(|key| key.strip_prefix(channel.id.as_str())).is_some_and(|it| it.starts_with('-'));
@@ -79,8 +71,7 @@ pub(super) async fn expand(
 /// Looks once more at a status that came before its message was written down.
 pub(super) async fn deliver_early(app: &App, delivery: &Delivery) -> Result<Settled, Failure> {
     let report: Report = payload(delivery)?;
-    let found =
-        app.db.message_by_core(&delivery.portal, (&report.place(), &report.message)).await.map_err(db_failure)?;
+    let found = app.db.message_by_core(&delivery.portal, (&report.place, &report.message)).await.map_err(db_failure)?;
     let reached = report.reached();
     match found {
         Some((message, _parts)) if message.progress.rank() < reached.rank() => {
@@ -109,7 +100,7 @@ async fn follows(
         }
         Progress::Sent | Progress::Delivered | Progress::Read => None,
     };
-    let binding = app.db.binding_of_chats(portal, (&report.channel, report.group.is_some())).await?;
+    let binding = app.db.binding_of_chats(portal, (&report.place.channel, report.place.group.is_some())).await?;
     let hook = binding.as_ref().filter(|binding| hooks::listens(binding));
     let hook = hook.map(|binding| hooks::delivery(binding, hooks::Event::Progress(report.reached()), now));
     let text = binding.as_ref().and_then(|binding| sms::progress(binding, message, report.reached(), now));

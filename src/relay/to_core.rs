@@ -19,15 +19,14 @@ use crate::{
     },
     clock::Millis,
     db::{
-        Binding, Channel, DbError, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner, Message,
-        MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, PortalState, SentPart,
-        Settled,
+        Binding, Channel, DbError, DbResult, Delivery, DeliveryKind, Direction, Expansion, InboxItem, Lane, MediaOwner,
+        Message, MessageOrigin, MessageProgress, NewDelivery, NewMedia, NewMessage, NewPart, Part, PortalState,
+        SentPart, Settled,
     },
     domain::{
         capabilities::{Capabilities, Markup},
-        connector::Connector,
         failure::{Failure, Told},
-        ids::{ExternalChatId, PartId},
+        ids::{ExternalChatId, PartId, PortalId},
     },
     messaging::{Found, Group, IdempotencyKey, Outgoing, OutgoingFile, Sent, Target},
     queue::retry::STALE,
@@ -51,18 +50,27 @@ pub async fn expand(app: &App, item: &InboxItem, items: LineItems<OperatorMessag
     Ok(expansion)
 }
 
+/// Where an operator's message is to go: a channel of ours with its connection, and a conversation there. None: nowhere that we know.
+pub(super) async fn target(
+    app: &App,
+    portal: &PortalId,
+    (written, message): (&Written, &OperatorMessage),
+) -> DbResult<Option<(Channel, Binding, String)>> {
+    let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
+    let Some(channel) = app.db.channel_get(portal, &chat.channel).await? else { return Ok(None) };
+    let binding = app.db.binding_of_written(portal, (&channel.id, written.is_group()), written.connector).await?;
+    Ok(binding.map(|binding| (channel, binding, chat.peer)))
+}
+
 async fn expand_one(
     app: &App,
     item: &InboxItem,
     written: Written,
     message: &OperatorMessage,
 ) -> Result<Option<NewMessage>, ExpandError> {
-    let Some(chat) = ExternalChatId::parse(&message.chat_id) else { return Ok(None) };
-    let Some(channel) = app.db.channel_get(&item.portal, &chat.channel).await? else { return Ok(None) };
-    let is_group = written.connector.is_some_and(Connector::is_group);
-    let chats = (&chat.channel, is_group);
-    let binding = app.db.binding_of_written(&item.portal, chats, written.connector).await?;
-    let Some(binding) = binding else { return Ok(None) };
+    let Some((channel, binding, peer)) = target(app, &item.portal, (&written, message)).await? else {
+        return Ok(None);
+    };
     let portal = app.db.portal_get(&item.portal).await?;
     if portal.as_ref().is_some_and(|portal| portal.state == PortalState::Parked) {
         parking::hasten(app, &item.portal).await?;
@@ -72,7 +80,7 @@ async fn expand_one(
     let now = app.clock.now();
     let by_person = message.user_id > 0;
     let to_core = |written: Written| NewDelivery::new(Lane::ChatOut, DeliveryKind::ToCore, now).payload(&written);
-    let composed = compose(app, &channel, (&chat.peer, &message.text), &binding).await?;
+    let composed = compose(app, &channel, (&peer, &message.text), &binding).await?;
     // The first part answers, the others follow it.
     let mut answers = composed.answers;
     let parts = parts(&composed.nodes, message, capabilities, endpoint.as_ref());
@@ -85,8 +93,8 @@ async fn expand_one(
     let unsupported = parts.is_empty().then(|| notes::Note::Failed { told: Told::Unsupported.code().into() });
     Ok(Some(NewMessage {
         channel: channel.id.clone(),
-        peer: chat.peer,
-        group: is_group.then(Group::default),
+        peer,
+        group: written.is_group().then(Group::default),
         who: None,
         direction: Direction::Out,
         origin: if by_person { MessageOrigin::Operator } else { MessageOrigin::Automatic },
@@ -371,7 +379,7 @@ mod tests {
     use crate::{
         db::BindingState,
         domain::{
-            capabilities::{Checks, Groups, Window, WriteFirst},
+            connector::Connector,
             ids::{BindingId, ChannelId, InstallationId, PortalId},
             settings::Settings,
         },
@@ -384,19 +392,7 @@ mod tests {
         upload_limit: 1,
         photo_limit: 1,
         download_limit: 1,
-        write_first: WriteFirst::Never,
-        checks: Checks::Nothing,
-        edit: Window::Never,
-        delete: Window::Never,
-        client_edit: false,
-        client_delete: false,
-        quotes: false,
-        reactions: false,
-        groups: Groups::No,
-        templates: false,
-        album: 0,
-        delivered: false,
-        read: false,
+        ..Capabilities::NOTHING
     };
 
     fn binding(signature: bool) -> Binding {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, future::join_all, stream};
 
 use super::{
-    ByLine, ExpandError, LineRef, Resolved, carried, changes, channel_of, db_failure, files, grant, groups, lost,
-    notes,
+    ByLine, ExpandError, LineRef, Resolved, carried, changes, channel_of, db_failure, files, grant, groups, lang_of,
+    lost, notes,
     ticks::{self, Report},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub async fn expand(app: &App, item: &InboxItem, channel: &ChannelId) -> Result<
         CoreEvent::Reaction(reaction) => changes::reacted(app, item, &channel, *reaction).await,
         CoreEvent::Status { message, group, tracking, progress, .. } => {
             let place = CorePlace { channel: channel.id.clone(), group };
-            ticks::expand(app, item, &channel, (Report::new(place, message, progress), tracking.as_deref())).await
+            ticks::expand(app, item, &channel, (Report { place, message, progress }, tracking.as_deref())).await
         }
         CoreEvent::Other { kind } => {
             tracing::debug!(inbox = %item.id, kind, "an item of a kind that is not served");
@@ -67,7 +67,7 @@ pub(super) async fn expand_message(
 ) -> Result<Expansion, ExpandError> {
     let is_group = message.group.is_some();
     let binding = app.db.binding_of_chats(&item.portal, (&channel.id, is_group)).await?;
-    let core_place = CorePlace { channel: channel.id.clone(), group: is_group.then(|| message.peer.clone()) };
+    let core_place = CorePlace::of(&channel.id, &message.peer, is_group);
     let is_shown = match message.author {
         Author::Client => true,
         // What we sent comes back as an echo.
@@ -138,8 +138,7 @@ pub(super) async fn said(
     message: &IncomingMessage,
 ) -> Result<String, ExpandError> {
     if let Some(answered) = message.answers.as_ref().filter(|_| is_rating(&message.text)) {
-        let group = message.group.is_some().then(|| message.peer.clone());
-        let place = CorePlace { channel: channel.id.clone(), group };
+        let place = CorePlace::of(&channel.id, &message.peer, message.group.is_some());
         let found = app.db.message_by_core(portal, (&place, &answered.id)).await?;
         if found.is_some_and(|(found, _parts)| found.origin == MessageOrigin::Automatic) {
             return Ok(message.text.clone());
@@ -214,8 +213,7 @@ pub async fn gave_up(app: &App, delivery: &Delivery, told: Told, unknown: bool, 
 pub(super) async fn place(app: &App, portal: &PortalId, view: ChatView) -> Result<Place, Failure> {
     let gone = |what: &str| Failure::permanent(Told::Internal, what);
     let channel = channel_of(app, portal, &view.chat.channel()).await?;
-    let chats = (&channel.id, view.chat.is_group);
-    let binding = app.db.binding_of_chats(portal, chats).await.map_err(db_failure)?;
+    let binding = app.db.binding_of_chat(portal, &view.chat).await.map_err(db_failure)?;
     let binding = binding.ok_or_else(|| Failure::permanent(Told::LineInactive, "the channel feeds no Open Channel"))?;
     let external = ExternalChatId::new(channel.id.clone(), &view.chat.peer).ok_or_else(|| gone("no external id"))?;
     Ok(Place { view, channel, binding, external })
@@ -243,16 +241,15 @@ impl Job {
 async fn job(app: &App, delivery: &Delivery) -> Result<Job, Failure> {
     let Carried { message, parts, view } = carried(delivery)?;
     let place = place(app, &delivery.portal, view.clone()).await?;
-    let lang = app.db.portal_get(&delivery.portal).await.map_err(db_failure)?.map(|portal| portal.lang);
+    let lang = lang_of(app, &delivery.portal).await.map_err(db_failure)?;
     let patient = app.clock.now() < delivery.created_at.after(FILE_PATIENCE);
-    let lang = lang.as_deref().unwrap_or("en");
-    let mut text = content(app, (message, parts), &delivery.portal, (lang, patient)).await?;
+    let mut text = content(app, (message, parts), &delivery.portal, (&lang, patient)).await?;
     if message.origin == MessageOrigin::Phone {
         // Nobody's words in the portal: it must not send them on to the client, who has them.
         text.user_id = Some(0);
-        text.text = notes::from_phone(lang, &text.text);
+        text.text = notes::from_phone(&lang, &text.text);
     } else {
-        text.text = groups::said(lang, &place, text.text);
+        text.text = groups::said(&lang, &place, text.text);
     }
     Ok(Job { message: message.clone(), place, text })
 }

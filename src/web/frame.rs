@@ -190,10 +190,8 @@ async fn provision_html(app: &App, call: &Call) -> Result<Value, Failed> {
 }
 
 pub(super) async fn connector_html(app: &App, call: &Call) -> Result<Value, Failed> {
-    let view = {
-        let viewer = (call.session.admin, call.session.lang.as_str());
-        views::connector(app, &call.installation, call.connector()?, viewer).await?
-    };
+    let viewer = (call.session.admin, call.session.lang.as_str());
+    let view = views::connector(app, &call.installation, call.connector()?, viewer).await?;
     Ok(json!({ "html": templates::connector::parts(texts(&call.session.lang), &view).into_string() }))
 }
 
@@ -247,14 +245,19 @@ async fn add_account(app: &App, request: &HttpRequest, body: &Body) -> Result<Va
 
 /// The parts of the page that shows accounts: the connector's or the application's own.
 async fn accounts_html(app: &App, call: &Call, told: &str) -> Result<Value, Failed> {
-    let mut answer = match call.session.page {
+    let answer = match call.session.page {
         Page::Connector { .. } => connector_html(app, call).await?,
         _other => provision_html(app, call).await?,
     };
+    Ok(with_notice(answer, told))
+}
+
+/// An answer that also says that something is done.
+pub(super) fn with_notice(mut answer: Value, told: &str) -> Value {
     if let Value::Object(answer) = &mut answer {
         answer.insert("notice".into(), json!({ "kind": "ok", "text": told }));
     }
-    Ok(answer)
+    answer
 }
 
 async fn refresh_accounts(app: &App, request: &HttpRequest, _body: &Body) -> Result<Value, Failed> {

@@ -176,10 +176,8 @@ async fn show(app: &App, name: &str, post: &FramePost, opened: &Opened) -> Resul
         Opening::Connector(setup) => {
             let connector = Connector::from_id(&setup.connector.id).ok_or(Problem::UnknownConnector)?;
             let line = i64::try_from(setup.line).map_err(|_too_large| Problem::LineMissing)?;
-            let view = {
-                let viewer = (opened.user.admin, opened.lang);
-                views::connector(app, &opened.installation, (connector, line), viewer).await?
-            };
+            let viewer = (opened.user.admin, opened.lang);
+            let view = views::connector(app, &opened.installation, (connector, line), viewer).await?;
             let session = opened.session(app, Page::Connector { connector, line });
             frame(app, &opened.portal, &session, |document| templates::connector::page(document, &view))
         }

@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use placements::connectors::{self, SettingKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use templates::{
     Problem,
     settings::{HookLogView, HookState, HookView, SectionView, SettingValue, SettingView, SettingsView},
@@ -12,7 +12,7 @@ use templates::{
 use super::{
     answer::{Failed, admin_only},
     body::Body,
-    frame::{Answer, Call, Shared, connector_html, handler, lang, ok, read},
+    frame::{Answer, Call, Shared, connector_html, handler, lang, ok, read, with_notice},
 };
 use crate::{
     app::App,
@@ -42,23 +42,18 @@ async fn keep(app: &App, request: &HttpRequest, body: &Body) -> Result<Value, Fa
     admin_only(&call.session.user())?;
     let filled: Map<String, Value> = read(body)?;
     settings::save(app, &call.installation, call.connector()?, &filled).await?;
-    with_notice(app, &call).await
+    saved(app, &call).await
 }
 
 async fn renew_key(app: &App, request: &HttpRequest, _body: &Body) -> Result<Value, Failed> {
     let call = Call::of(app, request).await?;
     admin_only(&call.session.user())?;
     settings::renew_hook_key(app, &call.installation, call.connector()?).await?;
-    with_notice(app, &call).await
+    saved(app, &call).await
 }
 
-async fn with_notice(app: &App, call: &Call) -> Result<Value, Failed> {
-    let words = &texts(&call.session.lang).settings;
-    let mut answer = connector_html(app, call).await?;
-    if let Value::Object(answer) = &mut answer {
-        answer.insert("notice".into(), json!({ "kind": "ok", "text": words.saved }));
-    }
-    Ok(answer)
+async fn saved(app: &App, call: &Call) -> Result<Value, Failed> {
+    Ok(with_notice(connector_html(app, call).await?, texts(&call.session.lang).settings.saved))
 }
 
 impl From<SettingsError> for Failed {

@@ -425,7 +425,7 @@ fn tick(progress: MessageProgress) -> Tick {
 
 /// The beginning of a BB-code text, without its markup.
 fn excerpt(text: &str) -> String {
-    let plain = bbcode::to_plain(&bbcode::parse(text), bbcode::Options::default());
+    let plain = bbcode::plain(text);
     let mut short: String = plain.chars().take(EXCERPT).collect();
     if short.len() < plain.len() {
         short.push('…');

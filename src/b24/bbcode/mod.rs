@@ -30,7 +30,7 @@ pub use from_messenger::{from_plain, from_whatsapp};
 pub use from_telegram::{Entity, EntityKind, from_telegram};
 pub use html::{telegram_len, to_email_html, to_max_html, to_telegram_html};
 pub use split::{MIN_LIMIT, Unit, split_nodes, split_text};
-pub use to_messenger::{to_plain, to_whatsapp};
+pub use to_messenger::{plain, to_plain, to_whatsapp};
 
 /// A piece of an operator's message. Line breaks are `\n` inside texts, also where the operator's text had `[br]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,11 @@
 
 use super::{Node, Options, Reply, Style};
 
+/// What a BB-code text says, without its markup.
+pub fn plain(text: &str) -> String {
+    to_plain(&super::parse(text), Options::default())
+}
+
 /// For messengers without markup (VK, Avito, SMS, file captions of some): styles are dropped, links are written out, quotes have
 /// `> ` before their lines. Files of the Drive are left out, see [`super::disk_files`].
 pub fn to_plain(nodes: &[Node], options: Options) -> String {
